@@ -1,0 +1,218 @@
+"""Replies of the master to the command line and to `limpet.Client`."""
+
+from typing import Literal
+
+import msgspec
+
+Status = Literal[
+    "ok",
+    "failed",
+    "queued",
+    "running",
+    "offline",
+    "lost",
+    "expired",
+    "refused",
+    "interrupted",
+    "cancelled",
+]
+"""What the user is told of one minion (DESIGN §7)."""
+
+FINAL: frozenset[str] = frozenset(
+    ("ok", "failed", "offline", "lost", "expired", "refused", "interrupted", "cancelled")
+)
+"""Statuses that the command line does not wait on. `lost` may still be corrected."""
+
+
+class Reply(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """The base of all replies."""
+
+
+class MinionResult(msgspec.Struct, array_like=True, frozen=True):
+    """What is known of one minion of one job."""
+
+    minion: str
+    status: Status
+    since_s: float
+    """Wall time of the last change; for `offline`: last heard of."""
+    error: str
+    retcode: int
+    body: bytes | None
+    """MessagePack of the returned value; None: none (yet)."""
+    started_s: float
+    duration_s: float
+    is_cut: bool
+
+
+class JobStored(Reply, tag="stored"):
+    """The job is on disk. `results` has every targeted minion, by id."""
+
+    jid: str
+    function: str
+    target: str
+    user: str
+    created_s: float
+    results: tuple[MinionResult, ...]
+    is_ended: bool
+
+
+class JobUpdate(Reply, tag="update"):
+    """One minion's status changed."""
+
+    jid: str
+    result: MinionResult
+
+
+class JobOutput(Reply, tag="output"):
+    """Live output of one minion."""
+
+    jid: str
+    minion: str
+    data: bytes
+    dropped_bytes: int
+
+
+class JobEnded(Reply, tag="ended"):
+    """Every minion has a final status; the last reply."""
+
+    jid: str
+
+
+class NoMinion(Reply, tag="no_minion"):
+    """The target matched nobody; no job was made. Exit code 3."""
+
+    target: str
+    text: str
+
+
+class Refused(Reply, tag="refused"):
+    """The request can't be done; the last reply."""
+
+    reason: Literal["usage", "unknown_job", "busy", "denied", "store", "stopping", "failed"]
+    text: str
+
+
+class JobSummary(msgspec.Struct, array_like=True, frozen=True):
+    """One line of `jobs list`."""
+
+    jid: str
+    function: str
+    target: str
+    user: str
+    created_s: float
+    counts: dict[str, int]
+    """Status to number of minions."""
+
+
+class Jobs(Reply, tag="job_list"):
+    """Newest first."""
+
+    jobs: tuple[JobSummary, ...]
+
+
+class MinionRow(msgspec.Struct, array_like=True, frozen=True):
+    """One line of `limpet minions`."""
+
+    minion: str
+    state: Literal["ready", "syncing", "reconnecting", "offline", "never seen"]
+    since_s: float
+    version: str
+    address: str
+    running: tuple[str, ...]
+    """Jids."""
+    condition: str
+    last_loss: str
+
+
+class Minions(Reply, tag="minion_list"):
+    """By id."""
+
+    minions: tuple[MinionRow, ...]
+
+
+class KeyInfo(msgspec.Struct, array_like=True, frozen=True):
+    """One line of `keys list`."""
+
+    minion: str
+    state: Literal["accepted", "pending", "rejected", "conflict"]
+    fingerprint: str
+    """First 20 bytes of the SHA-256 of the key, in groups of 4 hex digits."""
+    since_s: float
+    address: str
+    token_id: str
+
+
+class Keys(Reply, tag="key_list"):
+    """By state, then id."""
+
+    keys: tuple[KeyInfo, ...]
+
+
+class TokenMade(Reply, tag="token_made"):
+    """The one time that the join string is shown."""
+
+    token_id: str
+    join_string: str
+    expires_s: float
+    uses: int
+    id_pattern: str
+
+
+class TokenInfo(msgspec.Struct, array_like=True, frozen=True):
+    """One line of `token list`."""
+
+    token_id: str
+    state: Literal["open", "used", "expired", "revoked"]
+    expires_s: float
+    uses_max: int
+    used: int
+    id_pattern: str
+    created_by: str
+
+
+class Tokens(Reply, tag="token_list"):
+    """Newest first."""
+
+    tokens: tuple[TokenInfo, ...]
+
+
+class Event(Reply, tag="event"):
+    """Something happened. `tag` is a path: `job/JID/new`, `job/JID/return/web1`, `minion/web1/ready`,
+    `minion/web1/lost`, `key/web1/accepted`, `token/ID/used`, …"""
+
+    tag: str
+    at_s: float
+    data: dict[str, str]
+
+
+class MasterStatus(Reply, tag="master_status"):
+    """How the master is."""
+
+    version: str
+    since_s: float
+    store_id: str
+    store_commit: int
+    fleet: int
+    ready: int
+    rejected: dict[str, int]
+    """`limpet_rejected_total` by reason, of the main process and of the enrol process (`enrol.…`)."""
+    figures: dict[str, float]
+    """Gauges: jobs_open, deliveries_open, loop_lag_s, clients, …"""
+    problems: tuple[str, ...]
+
+
+AnyReply = (
+    JobStored
+    | JobUpdate
+    | JobOutput
+    | JobEnded
+    | NoMinion
+    | Refused
+    | Jobs
+    | Minions
+    | Keys
+    | TokenMade
+    | Tokens
+    | Event
+    | MasterStatus
+)

@@ -1,0 +1,1 @@
+"""The master: keeps jobs, knows the minions, answers the command line."""

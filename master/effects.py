@@ -1,0 +1,107 @@
+"""What the master's core asks of its shell. Carried out in the order given.
+
+An effect with `after` waits until the store has made that commit durable (0: at once).
+"""
+
+from dataclasses import dataclass
+from typing import NewType
+
+from limpet.common.control.replies import Event, Reply
+from limpet.common.control.requests import Request
+from limpet.common.identifiers import Commit, MinionKey
+from limpet.common.messages.enrolment import EnrolAnswer
+from limpet.common.messages.fields import Message
+from limpet.master.store.operations import Operation
+
+NOW = Commit(0)
+"""Wait for no commit."""
+
+Peer = NewType("Peer", bytes)
+"""One connection on the main port. Secret: never in a reply, an error, a log or a metric."""
+
+Client = NewType("Client", int)
+"""One connection on the Unix socket of the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Commit the operations as one transaction; answer with `on_committed(commit)`.
+
+    The shell may put several together into one fsync.
+    """
+
+    commit: Commit
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send to one connection without ever blocking; failures come as `on_send_failed(peer, …)`."""
+
+    peer: Peer
+    key: MinionKey
+    message: Message
+    after: Commit = NOW
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Shut this one connection down, within the same turn of the loop."""
+
+    peer: Peer
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEnrolment:
+    """Answer a question that came through the enrol process, if it still waits."""
+
+    handle: int
+    answer: EnrolAnswer
+    after: Commit = NOW
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Tell a client of the Unix socket something; dropped if it has gone."""
+
+    client: Client
+    reply: Reply
+    after: Commit = NOW
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Let the store answer a reading request (history) outside the loop, straight to the client."""
+
+    client: Client
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Give an event to all who follow `limpet events`, and to the log at `info`."""
+
+    event: Event
+    after: Commit = NOW
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A line for the log; the shell rate-limits equal `topic`s to one a minute."""
+
+    level: str
+    topic: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Add one to the counter `limpet_rejected_total{reason=…}`."""
+
+    reason: str
+
+
+Effect = (
+    Persist | Send | Disconnect | AnswerEnrolment | Answer | Query | Publish | Report | Count
+)

@@ -1,0 +1,213 @@
+"""What the core asks the store to keep, and what the store gives back at the start.
+
+Pure data. `sqlite.py` carries operations out; `tests/support` has a model of the same that the
+simulator uses and that a test compares with SQLite.
+"""
+
+import msgspec
+
+from limpet.common.control.requests import TargetKind
+from limpet.common.identifiers import JobId, MinionId, MinionKey
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One change of the store; several make a transaction."""
+
+
+class KeyRow(msgspec.Struct, frozen=True):
+    """One key that ever asked. One id has at most one accepted key."""
+
+    key: MinionKey
+    minion: MinionId
+    state: str
+    """`accepted`, `pending`, `rejected`."""
+    since_s: float
+    address: str
+    token_id: str
+    """The token that let it in, or empty."""
+    asked_s: float
+    """When it last asked on the enrolment port."""
+    journal_id: str = ""
+    """The minion journal seen in its last Hello; deliveries are bound to it."""
+    seen_s: float = 0.0
+    """Wall time it was last READY or heard."""
+    was_ready: bool = False
+    """READY when last written: after a restart it is given 30 s to come back."""
+    version: str = ""
+    grains_digest: str = ""
+    grains: bytes = b""
+
+
+class TokenRow(msgspec.Struct, frozen=True):
+    """One join token; holds a verifier, never the secret."""
+
+    token_id: str
+    verifier: bytes
+    """The Ed25519 public key whose seed is the secret."""
+    expires_s: float
+    uses_max: int
+    used: int
+    id_pattern: str
+    created_by: str
+    created_s: float
+    is_revoked: bool = False
+
+
+class JobRow(msgspec.Struct, frozen=True):
+    """One command, as asked."""
+
+    jid: JobId
+    uid: int
+    user: str
+    request_id: str
+    target: str
+    target_kind: TargetKind
+    function: str
+    arguments: bytes
+    created_s: float
+    ttl_s: float | None
+    """None: the default (30 s for those READY, nothing for those offline)."""
+    job_timeout_s: float
+    batch_size: int
+    """0: all at once."""
+    is_streamed: bool
+    is_cancelled: bool = False
+    ended_s: float = 0.0
+    """0: some delivery is not final."""
+
+
+class DeliveryRow(msgspec.Struct, frozen=True):
+    """One job for one minion; key (jid, minion)."""
+
+    jid: JobId
+    minion: MinionId
+    key: MinionKey
+    state: str
+    """A word of `limpet.master.jobs.delivery`; shown through `shown_status`."""
+    journal_id: str
+    """Bound to this journal before the first send; empty: never sent."""
+    expires_s: float
+    """Wall time after which it is not sent (any more)."""
+    since_s: float
+    cancel: str = ""
+    """``, `wanted` (not answered by the minion yet), `answered`."""
+    error: str = ""
+    retcode: int = 0
+    started_s: float = 0.0
+    duration_s: float = 0.0
+    body_bytes: int = 0
+    is_cut: bool = False
+
+
+class PutKey(Operation, frozen=True):
+    """Insert or replace a key."""
+
+    row: KeyRow
+
+
+class DeleteKey(Operation, frozen=True):
+    """Forget a key and what it reported of itself."""
+
+    key: MinionKey
+
+
+class PutToken(Operation, frozen=True):
+    """Insert or replace a token (its use is counted in the same transaction as the key)."""
+
+    row: TokenRow
+
+
+class DeleteToken(Operation, frozen=True):
+    """Drop a token that is long over."""
+
+    token_id: str
+
+
+class PutJob(Operation, frozen=True):
+    """Insert or replace a job."""
+
+    row: JobRow
+
+
+class PutDelivery(Operation, frozen=True):
+    """Insert or replace a delivery."""
+
+    row: DeliveryRow
+
+
+class PutReturn(Operation, frozen=True):
+    """Keep the body of a return that came inline; the delivery row goes in the same transaction."""
+
+    jid: JobId
+    minion: MinionId
+    body: bytes
+
+
+class PutChunk(Operation, frozen=True):
+    """Keep a piece of a body that comes in bulk. Chunks of another digest are dropped first."""
+
+    jid: JobId
+    minion: MinionId
+    digest: str
+    offset: int
+    data: bytes
+
+
+class JoinChunks(Operation, frozen=True):
+    """All chunks are there: make them the return's body, checking the SHA-256 against `digest`.
+
+    A mismatch leaves a body that says so; it is never silent.
+    """
+
+    jid: JobId
+    minion: MinionId
+    digest: str
+
+
+class DropChunks(Operation, frozen=True):
+    """Drop a partial body."""
+
+    jid: JobId
+    minion: MinionId
+
+
+class PutNote(Operation, frozen=True):
+    """Keep a small fact: `store_id`, `epoch_s`, `wall_high_s`, `fleet`, …"""
+
+    name: str
+    value: str
+
+
+class PruneHistory(Operation, frozen=True):
+    """Drop ended jobs older than `before_s`, and the oldest over `jobs_max`."""
+
+    before_s: float
+    jobs_max: int
+
+
+class Partial(msgspec.Struct, frozen=True):
+    """How much of a bulk body is on disk."""
+
+    jid: JobId
+    minion: MinionId
+    digest: str
+    have: int
+
+
+class Snapshot(msgspec.Struct):
+    """What the core needs to begin: all keys and tokens, and jobs that are not over.
+
+    `recent_requests` maps (uid, request id) to the jid for jobs of the last day, ended or not.
+    """
+
+    keys: list[KeyRow]
+    tokens: list[TokenRow]
+    jobs: list[JobRow]
+    """Jobs with `ended_s` of 0, and those with a delivery that is `lost` or has a cancel open."""
+    deliveries: list[DeliveryRow]
+    """All deliveries of those jobs."""
+    partials: list[Partial]
+    notes: dict[str, str]
+    commit: int
+    """The number of the last durable commit; the core goes on counting from it."""
+    recent_requests: dict[tuple[int, str], JobId]

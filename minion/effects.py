@@ -1,0 +1,186 @@
+"""What the minion's core asks of its shell. Carried out in the order given.
+
+An effect with `after` waits until the journal has made that commit durable (0: at once). A shell
+never reorders effects, except that those waiting for a commit are passed by those that are not.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from limpet.common.identifiers import Attempt, Commit, JobId
+from limpet.common.messages.enrolment import EnrolRequest
+from limpet.common.messages.fields import Message
+from limpet.minion.jobs.records import Record
+
+NOW = Commit(0)
+"""Wait for no commit."""
+
+Port = Literal["main", "enrol"]
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Append the records to the journal and sync; answer with `on_committed(commit)`."""
+
+    commit: Commit
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Look the master's name up, outside ZeroMQ; answer `on_resolved(attempt, addresses)`."""
+
+    attempt: Attempt
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSocket:
+    """Make a new socket and connect it; answer with `on_link(attempt, what)`.
+
+    The socket of an earlier attempt is closed already. With `is_new_context` the ZeroMQ context
+    is thrown away as well.
+    """
+
+    attempt: Attempt
+    port: Port
+    address: str
+    number: int
+    is_new_context: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSocket:
+    """Throw the socket of the attempt away, unread and unsent."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Put a message on the attempt's socket; dropped without a word if that socket is gone."""
+
+    attempt: Attempt
+    message: Message
+    after: Commit = NOW
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """Sign the request with the join string (in a child: cryptography is heavy) and send it.
+
+    The shell answers `on_proof_failed(attempt, reason)` if it can't. Without a token the request
+    goes out as it is, by `Send`.
+    """
+
+    attempt: Attempt
+    request: EnrolRequest
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnJob:
+    """Make a worker for the job, held before its first step.
+
+    Answered by `on_job_spawned(jid, pid, process_start)` or `on_job_spawn_failed(jid, reason)`.
+    """
+
+    jid: JobId
+    function: str
+    arguments: bytes
+    job_timeout_s: float
+    is_streamed: bool
+    user: str
+    return_bytes_max: int
+    after: Commit = NOW
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseJob:
+    """Let the held worker go. Its end comes as `on_job_ended(jid, result)`."""
+
+    jid: JobId
+    after: Commit
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptJob:
+    """Watch a worker that an earlier link started. Ends in `on_job_ended`, at once if it is gone."""
+
+    jid: JobId
+    pid: int
+    process_start: int
+
+
+@dataclass(frozen=True, slots=True)
+class KillJob:
+    """End the job's whole process tree, sessions of its own included."""
+
+    jid: JobId
+    reason: Literal["cancelled", "timeout"]
+    after: Commit = NOW
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBody:
+    """Read a piece of a result's body from the spool; answer `on_body(jid, offset, data)`."""
+
+    jid: JobId
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropSpool:
+    """Delete the job's spool files: its return is acknowledged, or it never ran."""
+
+    jid: JobId
+    after: Commit
+
+
+@dataclass(frozen=True, slots=True)
+class CollectGrains:
+    """Collect the facts in a child with a limit; answer `on_grains(body, digest)` when done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reexec:
+    """Start this process afresh by exec; running jobs are kept and adopted."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A line for the log and the status file; the shell rate-limits equal `topic`s to 1 a minute."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    topic: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAnswer:
+    """Tell a client of the minion's Unix socket how its own run ended (`limpet call`)."""
+
+    client: int
+    jid: JobId
+
+
+Effect = (
+    Persist
+    | Resolve
+    | OpenSocket
+    | CloseSocket
+    | Send
+    | Prove
+    | SpawnJob
+    | ReleaseJob
+    | AdoptJob
+    | KillJob
+    | ReadBody
+    | DropSpool
+    | CollectGrains
+    | Reexec
+    | Report
+    | LocalAnswer
+)

@@ -1,0 +1,1 @@
+"""The minion's jobs: journal, queue, the job parent and its workers."""

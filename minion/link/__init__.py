@@ -1,0 +1,1 @@
+"""The machine that connects, greets, syncs, beats, and comes back after every loss."""

@@ -1,0 +1,1 @@
+"""Salt's language and libraries: execution functions, grains, and the host that they act on."""
