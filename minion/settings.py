@@ -1,0 +1,56 @@
+"""What the minion's core is told at its start; it never changes while the process lives.
+
+Made by the shell from `minion.yaml`, the command line and the key files. No file is read here.
+"""
+
+from dataclasses import dataclass, field
+
+from limpet.common.identifiers import MinionId
+from limpet.common.messages.fields import PROTOCOL_MAX, PROTOCOL_MIN
+
+MAIN_PORT = 4506
+"""Port of the master for minions with an accepted key (Salt's number)."""
+ENROL_PORT = 4505
+"""Port of the master for minions without one (Salt's number)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """Bounds of what this minion takes on."""
+
+    queued_max: int = 100
+    """Jobs accepted and not started; one more is `refused`."""
+    side_by_side_max: int = 8
+    """Jobs running at the same time."""
+    default_timeout_s: float = 24 * 3600.0
+    """How long a job may run if its sender set no timeout."""
+    return_bytes_max: int = 100 * 1024 * 1024
+    """Cap of one return until the master has told its own."""
+    remember_s: float = 7 * 24 * 3600.0
+    """How long finished jids are remembered until the master has told its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """Whom to talk to, as whom."""
+
+    minion_id: MinionId
+    master_host: str
+    """Name or numeric address, without brackets."""
+    server_key: str
+    """The master's CURVE public key, 64 hex digits. Used by the shell; part of what is told."""
+    port: int = MAIN_PORT
+    enrol_port: int = ENROL_PORT
+    join_token_id: str = ""
+    """Id of the token of the join string; empty: wait until somebody accepts the key."""
+    version: str = ""
+    protocol_min: int = PROTOCOL_MIN
+    protocol_max: int = PROTOCOL_MAX
+    limits: JobLimits = field(default_factory=JobLimits)
+
+    def __post_init__(self) -> None:
+        assert self.master_host
+        assert 0 < self.port < 65536
+        assert 0 < self.enrol_port < 65536
+        assert self.limits.queued_max >= 1
+        assert self.limits.side_by_side_max >= 1
