@@ -1,0 +1,162 @@
+"""SQLite as limpet uses it: every connection opened the same way, every schema versioned.
+
+One connection belongs to one thread. A file that is damaged or newer than this release is left as
+it is and refused with what to do; nothing here ever deletes or replaces one.
+"""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from limpet.common.errors import HostError
+
+BUSY_TIMEOUT_MS: Final = 5_000
+"""How long a statement waits for a lock of another process before it fails."""
+
+INTEGER_MAX: Final = 2**63 - 1
+"""The largest integer that SQLite keeps; larger ones must be turned away before."""
+
+_LIMITS: Final = (
+    (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
+    (sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 50),
+    (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1_000),
+    (sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 10),
+    (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 5),
+)
+
+
+def connect(
+    path: str | Path, *, is_read_only: bool = False, cache_kib: int = 4096
+) -> sqlite3.Connection:
+    """Open a database in WAL mode with every commit synced; a new file gets the mode 0600.
+
+    Transactions are begun by hand (`BEGIN`). Raises `HostError`.
+    """
+    try:
+        if not is_read_only:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            os.close(descriptor)
+        connection = sqlite3.connect(
+            f"file:{_quoted(path)}?mode={'ro' if is_read_only else 'rw'}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            isolation_level=None,
+            cached_statements=64,
+        )
+    except OSError as error:
+        raise HostError(f"cannot open the database {path}: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise HostError(explain(path, error)) from error
+    try:
+        for category, value in _LIMITS:
+            connection.setlimit(category, value)
+        if not is_read_only:
+            # Both only take effect on a file without tables; they must come before WAL.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            if mode != "wal":
+                raise HostError(
+                    f"the database {path} cannot use a write-ahead log here (mode {mode}): "
+                    "put it on a local file system"
+                )
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA wal_autocheckpoint = 1000")
+            connection.execute("PRAGMA journal_size_limit = 16777216")
+        else:
+            connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA cache_size = -{int(cache_kib)}")
+        connection.execute("PRAGMA mmap_size = 0")
+    except HostError:
+        connection.close()
+        raise
+    except sqlite3.Error as error:
+        connection.close()
+        raise HostError(explain(path, error)) from error
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, path: str | Path, steps: Sequence[str]) -> int:
+    """Bring the schema to version `len(steps)`, each step in a transaction; give the old version.
+
+    `steps[n]` leads from version n to n + 1. Raises `HostError` if the file is newer than that, or
+    damaged.
+    """
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > len(steps):
+            raise HostError(
+                f"the database {path} was written by a newer release of limpet (schema {version}, "
+                f"this release knows up to {len(steps)}): install that release again, or restore "
+                "the backup that was made before the upgrade"
+            )
+        for step in range(version, len(steps)):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for statement in _statements(steps[step]):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {step + 1}")
+                connection.execute("COMMIT")
+            except sqlite3.Error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+    except sqlite3.Error as error:
+        raise HostError(explain(path, error)) from error
+    return int(version)
+
+
+def check(connection: sqlite3.Connection, path: str | Path) -> None:
+    """Look for damage in the structure of the file. Raises `HostError` naming the first finding."""
+    try:
+        findings = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
+    except sqlite3.Error as error:
+        raise HostError(explain(path, error)) from error
+    if findings != ["ok"]:
+        raise HostError(_damaged(path, findings[0]))
+
+
+def is_disk_full(error: sqlite3.Error) -> bool:
+    """Say whether the error means that there is no room to write now."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+
+
+def explain(path: str | Path, error: sqlite3.Error) -> str:
+    """Say what an error of SQLite means for the file and what to do next."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return _damaged(path, str(error))
+    if code == sqlite3.SQLITE_FULL:
+        return f"no room to write the database {path}: make room on its file system"
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return (
+            f"the database {path} is locked by another process for more than "
+            f"{BUSY_TIMEOUT_MS // 1000} s: find it with `fuser {path}` and end it"
+        )
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return f"the database {path} cannot be written ({name}): check owner, mode and the mount"
+    return f"the database {path} failed ({name}): {error}"
+
+
+def _damaged(path: str | Path, finding: str) -> str:
+    return (
+        f"the database {path} is damaged ({finding}): it was left untouched; restore it from a "
+        "backup, or move it away (with its -wal and -shm files) to begin with an empty one"
+    )
+
+
+def _statements(script: str) -> list[str]:
+    """Cut a script at its semicolons (the schemas have none inside texts)."""
+    return [part.strip() for part in script.split(";") if part.strip()]
+
+
+def _quoted(path: str | Path) -> str:
+    """Give the path as part of a `file:` address."""
+    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -1,0 +1,105 @@
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from limpet.common.errors import HostError
+from limpet.common.storage import sqlite
+
+SCHEMA = ("CREATE TABLE fruit (name TEXT PRIMARY KEY); CREATE INDEX fruit_name ON fruit (name)",)
+SECOND = "ALTER TABLE fruit ADD COLUMN colour TEXT NOT NULL DEFAULT ''"
+
+
+def test_a_new_database_is_private_synced_and_hardened(tmp_path: Path) -> None:
+    path = tmp_path / "weird ?#% name.db"
+    connection = sqlite.connect(path)
+    sqlite.migrate(connection, path, SCHEMA)
+
+    def pragma(name: str) -> object:
+        return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert (pragma("journal_mode"), pragma("synchronous")) == ("wal", 2)
+    assert (pragma("trusted_schema"), pragma("cell_size_check"), pragma("secure_delete")) == (
+        0,
+        1,
+        1,
+    )
+    assert pragma("auto_vacuum") == 2
+    connection.close()
+
+
+def test_migrations_run_once_and_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    connection = sqlite.connect(path)
+    assert sqlite.migrate(connection, path, SCHEMA) == 0
+    connection.execute("INSERT INTO fruit VALUES ('pear')")
+    assert sqlite.migrate(connection, path, (*SCHEMA, SECOND)) == 1
+    assert sqlite.migrate(connection, path, (*SCHEMA, SECOND)) == 2
+    assert connection.execute("SELECT * FROM fruit").fetchall() == [("pear", "")]
+    connection.close()
+
+
+def test_a_step_that_fails_leaves_the_version_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    connection = sqlite.connect(path)
+    with pytest.raises(HostError):
+        sqlite.migrate(
+            connection, path, (*SCHEMA, "CREATE TABLE other (x); CREATE TABLE other (x)")
+        )
+    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert (
+        connection.execute("SELECT name FROM sqlite_master WHERE name = 'other'").fetchall() == []
+    )
+    connection.close()
+
+
+@pytest.mark.covers("B-78", "J4")
+def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    connection = sqlite.connect(path)
+    connection.execute("PRAGMA user_version = 7")
+    with pytest.raises(
+        HostError, match=r"newer release of limpet \(schema 7, .* up to 1\): install"
+    ):
+        sqlite.migrate(connection, path, SCHEMA)
+    connection.close()
+
+
+@pytest.mark.covers("B-78")
+def test_a_file_that_is_no_database_is_refused_and_left_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    path.write_bytes(b"this is not a database" * 500)
+    with pytest.raises(HostError, match=r"is damaged .* left untouched"):
+        sqlite.connect(path)
+    assert path.read_bytes() == b"this is not a database" * 500
+
+
+@pytest.mark.covers("B-78")
+def test_a_broken_page_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    connection = sqlite.connect(path)
+    sqlite.migrate(connection, path, SCHEMA)
+    connection.executemany("INSERT INTO fruit VALUES (?)", [(f"f{n}" * 30,) for n in range(1000)])
+    sqlite.check(connection, path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    with path.open("r+b") as file:
+        file.seek(4096 * 5)
+        file.write(b"\xff" * 4096)
+    connection = sqlite.connect(path)
+    with pytest.raises(HostError, match="is damaged"):
+        sqlite.check(connection, path)
+    connection.close()
+
+
+def test_a_reader_cannot_write(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    writer = sqlite.connect(path)
+    sqlite.migrate(writer, path, SCHEMA)
+    reader = sqlite.connect(path, is_read_only=True)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.execute("INSERT INTO fruit VALUES ('x')")
+    reader.close()
+    writer.close()
