@@ -8,7 +8,7 @@ from typing import NewType
 
 from limpet.common.control.replies import Event, Reply
 from limpet.common.control.requests import Request
-from limpet.common.identifiers import Commit, MinionKey
+from limpet.common.identifiers import Commit, JobId, MinionId, MinionKey
 from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.common.messages.fields import Message
 from limpet.master.store.operations import Operation
@@ -72,10 +72,39 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Let the store answer a reading request (history) outside the loop, straight to the client."""
+    """Let the store answer a reading request outside the loop, straight to the client.
+
+    Read once commit `after` is durable. What is answered to this client by later effects waits
+    until this has been answered: each client hears things in the order of the effects.
+    `WatchJob` is answered by `JobStored`, and by `JobEnded` after it if it asks to follow.
+    """
 
     client: Client
     request: Request
+    after: Commit = NOW
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Read one minion's result with its body (it came in bulk) and answer with a `JobUpdate`.
+
+    Ordered and held back as `Query` is.
+    """
+
+    client: Client
+    jid: JobId
+    minion: MinionId
+    after: Commit = NOW
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """From now on this client is given every event, until it goes.
+
+    Its queue is bounded by the shell; a client that does not read is cut, saying so.
+    """
+
+    client: Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,5 +132,15 @@ class Count:
 
 
 Effect = (
-    Persist | Send | Disconnect | AnswerEnrolment | Answer | Query | Publish | Report | Count
+    Persist
+    | Send
+    | Disconnect
+    | AnswerEnrolment
+    | Answer
+    | Query
+    | Fetch
+    | Subscribe
+    | Publish
+    | Report
+    | Count
 )

@@ -203,7 +203,8 @@ class Snapshot(msgspec.Struct):
     keys: list[KeyRow]
     tokens: list[TokenRow]
     jobs: list[JobRow]
-    """Jobs with `ended_s` of 0, and those with a delivery that is `lost` or has a cancel open."""
+    """Jobs with `ended_s` of 0, and those with a delivery that a late return may still correct
+    (`lost`, `offline` or `expired`, with a journal id) or that has a cancel `wanted`."""
     deliveries: list[DeliveryRow]
     """All deliveries of those jobs."""
     partials: list[Partial]
