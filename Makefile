@@ -1,8 +1,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SEED ?=
+SEEDS ?= 2000
+MINUTES ?= 10
 
-.PHONY: help demo test lint format
+.PHONY: help demo test lint format simulate soak bench coverage-page clean
+## make demo               a master, three minions, and a master killed in mid-job
+## make test               everything: lint, types, unit, simulation, real processes
+## make lint               ruff, mypy --strict, import-linter
+## make simulate           SEEDS=2000 seeds; SEED=n replays one with its trace
+## make soak               simulation and chaos without end, MINUTES=10
+## make bench              figures as ratios, printed as JSON
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
 
@@ -11,3 +20,35 @@ $(VENV)/ready: packaging/requirements/dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --require-hashes --requirement packaging/requirements/dev.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+demo: $(VENV)/ready
+	$(BIN)/python docs/examples/demo.py
+
+test: lint
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not alone"
+	$(BIN)/pytest -m "alone"
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+simulate: $(VENV)/ready
+	PYTHONPATH=tests $(BIN)/python -m support.simulator.command $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
+
+soak: $(VENV)/ready
+	PYTHONPATH=tests $(BIN)/python -m support.simulator.command --minutes $(MINUTES)
+
+bench: $(VENV)/ready
+	$(BIN)/python tests/benchmarks/run.py
+
+coverage-page: $(VENV)/ready
+	PYTHONPATH=tests $(BIN)/python -m support.failure_page --write
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

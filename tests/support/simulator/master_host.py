@@ -1,0 +1,298 @@
+"""The master's host: carries out the effects of the production core, on a store that is a model."""
+
+import random
+from collections.abc import Callable
+from itertools import count
+
+from limpet.common.control.replies import AnyReply
+from limpet.common.control.requests import Request
+from limpet.common.identifiers import Commit, MinionKey
+from limpet.common.messages.fields import Message
+from limpet.common.wire.codec import encode, enrol_request_decoder, master_decoder
+from limpet.master import effects as do
+from limpet.master.core import MasterCore
+from limpet.master.settings import MasterSettings
+from limpet.master.store.operations import Operation
+
+from support.simulator.disks import Disk
+from support.simulator.minion_host import MasterDoor
+from support.simulator.network import Connection, Network
+from support.simulator.truth import Truth
+from support.simulator.world import HostClock, Process, World
+from support.store_model import StoreModel
+
+
+class AnyProof:
+    """A verifier for which every proof that a simulated minion makes is right."""
+
+    def verify(self, verifier: bytes, message: bytes, signature: bytes) -> bool:
+        """Say yes to the one signature that simulated minions make."""
+        return signature == b"s" * 64
+
+
+class MasterHost(Process, MasterDoor):
+    """One master with its two ports, its store, and the clients of its Unix socket."""
+
+    def __init__(self, world: World, network: Network, truth: Truth) -> None:
+        Process.__init__(self, world, "master")
+        self.network = network
+        self.truth = truth
+        self.clock = HostClock(world, up_since=world.t - 5000.0)
+        self.store = StoreModel()
+        self.disk: Disk[Operation] = Disk(world, "master", self.apply)
+        self.core: MasterCore | None = None
+        self.settings = MasterSettings()
+        self.restart_after_s = 1.0
+        self.peers: dict[bytes, Connection] = {}
+        self.clients: dict[int, Callable[[AnyReply | None], None]] = {}
+        self._client_numbers = count(1)
+        self._handles = count(1)
+        self._enrol_waiting: dict[int, Connection] = {}
+        self._held: list[tuple[int, do.Effect]] = []
+        self._committed = 0
+        self._wake = 0
+        self.is_enrol_up = True
+        self.full_peers: set[bytes] = set()
+        self.lives = 0
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def apply(self, commit: int, operations: tuple[Operation, ...]) -> None:
+        """Make one transaction durable."""
+        self.store.apply(commit, operations)
+
+    def boot(self) -> None:
+        """Start the master on what its store holds."""
+        if self.is_alive:
+            return
+        self.is_alive = True
+        self.lives += 1
+        snapshot = self.store.snapshot(self.clock.now().wall)
+        self._committed = snapshot.commit
+        self._held = []
+        self.disk.tell_trouble = self._trouble
+        self.world.note(self.name, "starts")
+        self.core = MasterCore(
+            self.settings,
+            snapshot,
+            now=self.clock.now(),
+            chance=random.Random(self.world.chance.getrandbits(64)),
+            verifier=AnyProof(),
+        )
+        core = self.core
+        self.let(self.life, lambda: self._carry_out(core.start(self.clock.now())))
+
+    def on_killed(self) -> None:
+        """All connections end, all clients see their socket close, unsynced writes may be lost."""
+        super().on_killed()
+        self.core = None
+        self.disk.crash()
+        for connection in list(self.peers.values()):
+            self.network.close_master_end(connection)
+        self.peers.clear()
+        self._enrol_waiting.clear()
+        self.full_peers.clear()
+        clients, self.clients = self.clients, {}
+        for tell in clients.values():
+            self.world.later(0.001, lambda tell=tell: tell(None))
+        self.world.later(self.restart_after_s, self.boot)
+
+    def restore(self, backup: StoreModel) -> None:
+        """Bring an older copy of the store back while the master is down."""
+        self.truth.is_store_rolled_back = True
+        self.kill()
+        self.store = backup
+
+    def _trouble(self, text: str) -> None:
+        if self.is_alive and self.core is not None and hasattr(self.core, "on_store_trouble"):
+            self.step(lambda core: core.on_store_trouble(self.clock.now(), text))
+
+    # -- the door -----------------------------------------------------------------------------
+
+    @property
+    def is_stopped(self) -> bool:
+        """Say whether the process stands still."""
+        return self.is_alive and self.is_paused
+
+    def is_listening(self, port: str) -> bool:
+        """Say whether the port is open."""
+        return self.is_alive and (port == "main" or self.is_enrol_up)
+
+    def allows(self, key: MinionKey) -> bool:
+        """Answer as ZAP does."""
+        return self.core is not None and self.core.is_key_accepted(key)
+
+    def accept(self, port: str, key: MinionKey) -> dict[str, object]:
+        """Give the master's end of a new connection."""
+        box: list[Connection] = []
+
+        def to_master(frame: bytes) -> None:
+            connection = box[0]
+            if port == "main":
+                self._on_frame(connection, frame)
+            else:
+                self._on_enrol_frame(connection, frame)
+
+        def tell_master() -> None:
+            connection = box[0]
+            if self.peers.pop(connection.peer, None) is not None:
+                peer = do.Peer(connection.peer)
+                self.step(lambda core: core.on_peer_gone(self.clock.now(), peer))
+
+        self._box = box
+        return {"to_master": to_master, "tell_master": tell_master}
+
+    def opened(self, connection: Connection, port: str) -> None:
+        """Take note of the new connection."""
+        self._box.append(connection)
+        if port == "main":
+            self.peers[connection.peer] = connection
+
+    def _on_frame(self, connection: Connection, frame: bytes) -> None:
+        message = master_decoder_shared.decode(frame)
+        peer = do.Peer(connection.peer)
+
+        def act(core: MasterCore) -> list[do.Effect]:
+            if connection.peer not in self.peers:
+                return []
+            self.world.note(self.name, f"<- {message}") if self.world.is_traced else None
+            return core.on_message(self.clock.now(), peer, connection.key, "192.0.2.9", message)
+
+        self.step(act)
+
+    def _on_enrol_frame(self, connection: Connection, frame: bytes) -> None:
+        request = enrol_decoder_shared.decode(frame)
+        handle = next(self._handles)
+        self._enrol_waiting[handle] = connection
+        self.step(
+            lambda core: core.on_enrolment(self.clock.now(), handle, connection.key, "192.0.2.9", request)
+        )
+
+    # -- effects ------------------------------------------------------------------------------
+
+    def step(self, act: Callable[[MasterCore], list[do.Effect]]) -> None:
+        """Hand one event to the core, if it lives, and carry out what it says."""
+
+        def run() -> None:
+            assert self.core is not None
+            self._carry_out(act(self.core))
+
+        self.let(self.life, run)
+
+    def _carry_out(self, effects: list[do.Effect]) -> None:
+        for effect in effects:
+            after = getattr(effect, "after", 0)
+            if after > self._committed:
+                self._held.append((after, effect))
+                continue
+            self.count_effect()
+            self._do(effect)
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        assert self.core is not None
+        deadline = self.core.next_deadline
+        if not (deadline < 1e12):
+            raise AssertionError(f"master: a state without a deadline: {deadline}")
+        self._wake += 1
+        wake, life = self._wake, self.life
+
+        def ring() -> None:
+            if wake == self._wake and life == self.life:
+                self.step(lambda core: core.on_deadline(self.clock.now()))
+
+        self.world.at(self.clock.at(deadline) + 1e-6, ring)
+
+    def _committed_to(self, life: int, commit: int) -> None:
+        def act() -> None:
+            self._committed = max(self._committed, commit)
+            assert self.core is not None
+            due = [effect for after, effect in self._held if after <= self._committed]
+            self._held = [(after, effect) for after, effect in self._held if after > self._committed]
+            for effect in due:
+                self.count_effect()
+                self._do(effect)
+            self._carry_out(self.core.on_committed(self.clock.now(), Commit(commit)))
+
+        self.let(life, act)
+
+    def _do(self, effect: do.Effect) -> None:
+        life = self.life
+        if isinstance(effect, do.Persist):
+            self.disk.write(
+                effect.commit, effect.operations, lambda commit: self._committed_to(life, commit)
+            )
+        elif isinstance(effect, do.Send):
+            self._send(effect)
+        elif isinstance(effect, do.Disconnect):
+            connection = self.peers.pop(effect.peer, None)
+            if connection is not None:
+                self.network.close_master_end(connection)
+        elif isinstance(effect, do.AnswerEnrolment):
+            connection = self._enrol_waiting.pop(effect.handle, None)
+            if connection is not None:
+                self.network.send(connection, upwards=False, frame=encode(effect.answer))
+        elif isinstance(effect, do.Answer):
+            tell = self.clients.get(effect.client)
+            if tell is not None:
+                reply = effect.reply
+                self.world.later(0.0005, lambda: tell(reply))  # type: ignore[arg-type]
+        elif isinstance(effect, do.Query):
+            self._query(effect)
+        elif isinstance(effect, do.Report):
+            self.world.note(self.name, f"[{effect.level}] {effect.text}")
+
+    def _send(self, effect: do.Send) -> None:
+        connection = self.peers.get(effect.peer)
+        why = ""
+        if connection is None or not connection.master_end_open:
+            why = "gone"
+        elif effect.peer in self.full_peers:
+            why = "full"
+        if why:
+            peer = effect.peer
+            self.world.later(
+                0.0, lambda: self.step(lambda core: core.on_send_failed(self.clock.now(), peer, why))  # type: ignore[arg-type]
+            )
+            return
+        assert connection is not None
+        self._check_truth_of(effect.message)
+        self.network.send(connection, upwards=False, frame=encode(effect.message))
+
+    def _check_truth_of(self, message: Message) -> None:
+        """Hook for the checkers (they replace it)."""
+
+    def _query(self, effect: do.Query) -> None:
+        tell = self.clients.get(effect.client)
+        if tell is not None:
+            reply = self.store.answer(effect.request)
+            self.world.later(0.002, lambda: tell(reply))
+
+    # -- clients ------------------------------------------------------------------------------
+
+    def connect_client(self, tell: Callable[[AnyReply | None], None]) -> int | None:
+        """Connect to the Unix socket; None where nobody listens."""
+        if not self.is_alive:
+            return None
+        client = next(self._client_numbers)
+        self.clients[client] = tell
+        return client
+
+    def ask(self, client: int, request: Request) -> None:
+        """Send a request from a client."""
+        self.step(
+            lambda core: (
+                core.on_request(self.clock.now(), do.Client(client), 0, "root", request)
+                if client in self.clients
+                else []
+            )
+        )
+
+    def leave(self, client: int) -> None:
+        """Close a client's connection."""
+        if self.clients.pop(client, None) is not None:
+            self.step(lambda core: core.on_client_gone(self.clock.now(), do.Client(client)))
+
+
+master_decoder_shared = master_decoder()
+enrol_decoder_shared = enrol_request_decoder()
