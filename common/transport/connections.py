@@ -1,0 +1,179 @@
+"""Which connection is whose: descriptors, routing ids and keys of one listening socket.
+
+The descriptors belong to libzmq. They are looked at and shut down here, never closed, and only
+after a check that they still are the connection that was recorded: the kernel hands numbers out
+again. A wrong hit would cost its victim a reconnect and nothing else.
+"""
+
+import os
+import socket
+import struct
+from dataclasses import dataclass, field
+from typing import Final
+
+from limpet.common.identifiers import MinionKey
+
+_TCP_INFO_BYTES: Final = 232
+_BYTES_RECEIVED_AT: Final = 128
+_SERIAL_MASK: Final = 0xFFFF_FFFF
+
+
+def peer_name(fd: int) -> tuple[str, int] | None:
+    """Give numeric address and port of a TCP connection's other end; None if it has none."""
+    connection = _borrow(fd)
+    if connection is None:
+        return None
+    try:
+        name = connection.getpeername()
+    except OSError:  # not connected any more, or not a socket by now
+        return None
+    finally:
+        connection.detach()
+    if not isinstance(name, tuple) or len(name) < 2:
+        return None
+    return plain_address(str(name[0])), int(name[1])
+
+
+def bytes_received(fd: int) -> int | None:
+    """Say how many bytes the kernel has received on a TCP connection; None if it is none."""
+    connection = _borrow(fd)
+    if connection is None:
+        return None
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    except OSError:  # closed, or another kind of descriptor by now
+        return None
+    finally:
+        connection.detach()
+    if len(info) < _BYTES_RECEIVED_AT + 8:
+        return None
+    received: int = struct.unpack_from("=Q", info, _BYTES_RECEIVED_AT)[0]
+    return received
+
+
+def shut_down(fd: int, expected: tuple[str, int]) -> bool:
+    """Shut a connection down, both ways, if its other end is the expected one.
+
+    The check and the deed are done on one duplicate, so that they mean the same connection.
+    """
+    try:
+        duplicate = os.dup(fd)
+    except OSError:  # closed meanwhile
+        return False
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=duplicate)
+    with connection:
+        if peer_name(duplicate) != expected:
+            return False
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:  # the peer was faster
+            return False
+    return True
+
+
+def plain_address(address: str) -> str:
+    """Give an IPv4 address that came in over an IPv6 socket in its usual form."""
+    return address.removeprefix("::ffff:") if "." in address else address
+
+
+def _borrow(fd: int) -> socket.socket | None:
+    """Wrap a descriptor that stays somebody else's; the caller must detach it."""
+    try:
+        # With family and type given, Python does not ask the descriptor, which may be anything.
+        return socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
+    except OSError:
+        return None
+
+
+@dataclass(slots=True)
+class Connection:
+    """What is known of one TCP connection."""
+
+    fd: int
+    name: tuple[str, int] | None
+    accepted_at: float
+    peer: bytes | None = field(default=None, repr=False)
+    key: MinionKey | None = None
+
+    @property
+    def address(self) -> str:
+        """Numeric address of the other end; empty if it was gone when it was looked at."""
+        return "" if self.name is None else self.name[0]
+
+
+class Connections:
+    """The connections of one listening socket, kept by monitor events and arrivals."""
+
+    def __init__(self, first_peer: bytes) -> None:
+        assert len(first_peer) == 5
+        self._first = int.from_bytes(first_peer[1:], "big")
+        self._handshakes = 0
+        self._by_fd: dict[int, Connection] = {}
+        self._by_peer: dict[bytes, Connection] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_fd)
+
+    def of_fd(self, fd: int) -> Connection | None:
+        """Give the connection that has the descriptor now."""
+        return self._by_fd.get(fd)
+
+    def of_peer(self, peer: bytes) -> Connection | None:
+        """Give the connection that a frame's `peer` belongs to."""
+        return self._by_peer.get(peer)
+
+    def of_key(self, key: MinionKey) -> list[Connection]:
+        """Give all connections that frames of a key came from."""
+        return [connection for connection in self._by_peer.values() if connection.key == key]
+
+    def on_accepted(self, fd: int, name: tuple[str, int] | None, now: float) -> Connection:
+        """Record a new connection; an older one with the same descriptor is forgotten."""
+        self.on_disconnected(fd)
+        connection = Connection(fd, name, now)
+        self._by_fd[fd] = connection
+        return connection
+
+    def on_handshake(self) -> None:
+        """Count a finished handshake."""
+        self._handshakes += 1
+
+    def on_disconnected(self, fd: int) -> Connection | None:
+        """Forget the connection; gives back what was known of it."""
+        connection = self._by_fd.pop(fd, None)
+        if connection is not None and connection.peer is not None:
+            self._by_peer.pop(connection.peer, None)
+        return connection
+
+    def is_known(self, fd: int, peer: bytes) -> bool:
+        """Say whether frames of this peer came from this descriptor before."""
+        connection = self._by_peer.get(peer)
+        return connection is not None and connection.fd == fd
+
+    def on_arrival(self, fd: int, peer: bytes, key: MinionKey) -> bool:
+        """Record whose connection it is; False if the peer chose its own routing id."""
+        connection = self._by_peer.get(peer)
+        if connection is not None:
+            if connection.fd != fd:
+                return False
+            connection.key = key
+            return True
+        if len(peer) != 5 or peer[0] != 0:
+            return False
+        serial = (int.from_bytes(peer[1:], "big") - self._first) & _SERIAL_MASK
+        if not 1 <= serial <= self._handshakes:
+            return False
+        connection = self._by_fd.get(fd)
+        if connection is not None:
+            # A frame may be read after its connection's end, when the number is another's already:
+            # the younger of the two is the one that lives.
+            if connection.peer is not None:
+                if self._serial(connection.peer) > serial:
+                    return True
+                self._by_peer.pop(connection.peer, None)
+            connection.peer = peer
+            connection.key = key
+            self._by_peer[peer] = connection
+        return True
+
+    def _serial(self, peer: bytes) -> int:
+        return (int.from_bytes(peer[1:], "big") - self._first) & _SERIAL_MASK

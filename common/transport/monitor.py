@@ -1,0 +1,108 @@
+"""What libzmq's socket monitor reports, decoded from bytes and boiled down to what matters.
+
+The numbers are libzmq's (zmq.h); they are written down here so that nothing but `sockets.py` needs
+to import it. Monitor events are hints: late, and only about the last thing that happened.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from limpet.common.transport.events import LinkEvent, RejectReason
+
+CONNECTED: Final = 0x0001
+CONNECT_RETRIED: Final = 0x0004
+ACCEPTED: Final = 0x0020
+ACCEPT_FAILED: Final = 0x0040
+CLOSED: Final = 0x0080
+DISCONNECTED: Final = 0x0200
+HANDSHAKE_FAILED_NO_DETAIL: Final = 0x0800
+HANDSHAKE_SUCCEEDED: Final = 0x1000
+HANDSHAKE_FAILED_PROTOCOL: Final = 0x2000
+HANDSHAKE_FAILED_AUTH: Final = 0x4000
+
+DEALER_EVENTS: Final = (
+    CONNECTED
+    | CONNECT_RETRIED
+    | CLOSED
+    | DISCONNECTED
+    | HANDSHAKE_FAILED_NO_DETAIL
+    | HANDSHAKE_SUCCEEDED
+    | HANDSHAKE_FAILED_PROTOCOL
+    | HANDSHAKE_FAILED_AUTH
+)
+"""What a minion's socket asks the monitor for."""
+ROUTER_EVENTS: Final = (
+    ACCEPTED
+    | DISCONNECTED
+    | HANDSHAKE_FAILED_NO_DETAIL
+    | HANDSHAKE_SUCCEEDED
+    | HANDSHAKE_FAILED_PROTOCOL
+    | HANDSHAKE_FAILED_AUTH
+)
+"""What a listening socket asks the monitor for."""
+
+_CRYPTOGRAPHIC: Final = 0x11000001
+_HEAD: Final = struct.Struct("=HI")
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorEvent:
+    """One event: a number of this module, and a value (fd, errno, status) that depends on it."""
+
+    number: int
+    value: int
+
+
+def decode(head: bytes) -> MonitorEvent | None:
+    """Read the first part of a monitor message; None if it is not one."""
+    if len(head) != _HEAD.size:
+        return None
+    number, value = _HEAD.unpack(head)
+    return MonitorEvent(number, value)
+
+
+class LinkStory:
+    """Turns a minion's monitor events into link events; at most one of them is an end."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._is_connected = False
+        self._is_ready = False
+
+    def on_event(self, event: MonitorEvent) -> LinkEvent | None:
+        """Say what the event means for the link; None if nothing, or if the link is over."""
+        if self.is_over:
+            return None
+        number = event.number
+        if number == CONNECTED:
+            self._is_connected = True
+            return "connected"
+        if number == HANDSHAKE_SUCCEEDED:
+            self._is_ready = True
+            return "ready"
+        if number in (CLOSED, CONNECT_RETRIED) and not self._is_connected:
+            return self._end("refused")
+        if number == HANDSHAKE_FAILED_AUTH:
+            return self._end("denied")
+        if number in (HANDSHAKE_FAILED_NO_DETAIL, HANDSHAKE_FAILED_PROTOCOL):
+            # A frame that does not decrypt is reported as a failed handshake, even long after it.
+            return self._end("disconnected" if self._is_ready else "handshake_failed")
+        if number in (CLOSED, CONNECT_RETRIED, DISCONNECTED):
+            return self._end("disconnected" if self._is_ready else "handshake_failed")
+        return None
+
+    def _end(self, how: LinkEvent) -> LinkEvent:
+        self.is_over = True
+        return how
+
+
+def reject_reason(event: MonitorEvent) -> RejectReason | None:
+    """Say what a failure event of a listening socket is counted as; None for other events."""
+    if event.number == HANDSHAKE_FAILED_AUTH:
+        return "denied"
+    if event.number == HANDSHAKE_FAILED_PROTOCOL:
+        return "decrypt_failed" if event.value == _CRYPTOGRAPHIC else "handshake_failed"
+    if event.number == HANDSHAKE_FAILED_NO_DETAIL:
+        return "handshake_failed"
+    return None

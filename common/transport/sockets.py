@@ -1,0 +1,730 @@
+"""The sockets of master and minion, and the only module that imports zmq.
+
+No call in here can wait without a deadline, and no option is left to libzmq's default where that
+default waits for ever. Frames are bytes: what they mean is the business of `limpet.common.wire`.
+One thread owns a socket from its making to its end. None of this survives a fork.
+"""
+
+import ctypes
+import itertools
+import math
+import secrets
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import zmq
+from zmq.utils import z85
+
+from limpet.common.errors import PeerError, Stalled, UsageError
+from limpet.common.identifiers import MinionKey, is_minion_key
+from limpet.common.transport import connections, monitor, options, zap
+from limpet.common.transport.errors import BadArrival, FrameTooLarge, PeerFull, PeerGone
+from limpet.common.transport.events import (
+    Accepted,
+    Arrival,
+    Disconnected,
+    HandshakeFailed,
+    LinkEvent,
+    RejectReason,
+    RouterEvent,
+)
+
+__all__ = [
+    "Accepted",
+    "Arrival",
+    "Authenticator",
+    "BadArrival",
+    "Context",
+    "DealerSocket",
+    "Disconnected",
+    "FrameTooLarge",
+    "HandshakeFailed",
+    "LinkEvent",
+    "PeerFull",
+    "PeerGone",
+    "Poller",
+    "Refusal",
+    "RouterEvent",
+    "RouterSocket",
+    "check_library",
+    "make_keypair",
+    "public_key_of",
+]
+
+Raw = zmq.Socket[bytes]
+
+_ZAP_ENDPOINT: Final = "inproc://zeromq.zap.01"
+_serial: Final = itertools.count()
+_chance_lock: Final = threading.Lock()
+_is_chance_mixed = False
+
+
+class HasFileno(Protocol):
+    """A pipe, a Unix socket: whatever has a descriptor."""
+
+    def fileno(self) -> int:
+        """Give the descriptor."""
+        ...
+
+
+def check_library(
+    version: tuple[int, int, int] | None = None, has_curve: bool | None = None
+) -> None:
+    """Raise `UsageError` if this libzmq is too old to be safe or has no CURVE.
+
+    The arguments stand in for the library's own answers.
+    """
+    found = zmq.zmq_version_info() if version is None else version
+    wanted = ".".join(map(str, options.LIBRARY_MIN))
+    if tuple(found) < options.LIBRARY_MIN:
+        raise UsageError(
+            f"libzmq {'.'.join(map(str, found))} is too old: {wanted} or newer is needed; "
+            "install pyzmq from its wheel, which brings its own"
+        )
+    if not (zmq.has("curve") if has_curve is None else has_curve):
+        raise UsageError("this libzmq has no CURVE encryption; install pyzmq from its wheel")
+
+
+def make_keypair() -> tuple[bytes, bytes]:
+    """Make a CURVE key pair: public and secret key, 32 bytes each."""
+    public, secret = zmq.curve_keypair()
+    return z85.decode(public), z85.decode(secret)
+
+
+def public_key_of(secret_key: bytes) -> bytes:
+    """Compute the public key (32 bytes) of a secret key (32 bytes)."""
+    assert len(secret_key) == zap.KEY_BYTES
+    return z85.decode(zmq.curve_public(z85.encode(secret_key)))
+
+
+class Context:
+    """One ZeroMQ context: its I/O threads and the sockets made on it."""
+
+    def __init__(self, *, io_threads: int = 1, burn: bool = False) -> None:
+        """With `burn`, what a listening socket needs once in a process is done now (0.1 s)."""
+        assert io_threads >= 1
+        if burn:
+            _mix_chance()
+        self._raw = zmq.Context(io_threads)
+        self._raw.set(zmq.BLOCKY, 0)
+        self._authenticator: Authenticator | None = None
+        self._is_closed = False
+
+    def close(self) -> bool:
+        """End the context and whatever socket is left on it; waits for two seconds at most.
+
+        False: libzmq has not let go by then; its threads stay behind until the process ends.
+        """
+        if self._is_closed:
+            return True
+        self._is_closed = True
+        self._authenticator = None
+        # Ending blocks while any socket has unfinished business. There should be none, but a
+        # process that hangs while stopping is what this package exists to prevent.
+        ending = threading.Thread(target=self._raw.destroy, args=(0,), daemon=True)
+        ending.start()
+        ending.join(options.CONTEXT_END_S)
+        return not ending.is_alive()
+
+
+def _mix_chance() -> None:
+    """Make what libzmq numbers its connections from differ from process to process."""
+    global _is_chance_mixed
+    with _chance_lock:
+        if _is_chance_mixed:
+            return
+        ctypes.CDLL(None).srand(secrets.randbits(32))
+        remaining = secrets.randbelow(5000)
+        while remaining:
+            batch = min(remaining, 250)  # sockets close asynchronously and each has a descriptor
+            remaining -= batch
+            context = zmq.Context(1)
+            for _ in range(batch):
+                context.socket(zmq.ROUTER).close(0)
+            context.term()
+        _is_chance_mixed = True
+
+
+def _set_common(raw: Raw, *, frame_bytes_max: int, handshake_s: float, high_water: int) -> None:
+    """Set what both ends have in common; everything here must stand before bind or connect."""
+    raw.setsockopt(zmq.LINGER, 0)
+    raw.setsockopt(zmq.RCVTIMEO, 0)
+    raw.setsockopt(zmq.SNDTIMEO, 0)
+    raw.setsockopt(zmq.HANDSHAKE_IVL, _milliseconds(handshake_s))
+    raw.setsockopt(zmq.HEARTBEAT_IVL, options.HEARTBEAT_MS)
+    raw.setsockopt(zmq.HEARTBEAT_TIMEOUT, options.HEARTBEAT_TIMEOUT_MS)
+    raw.setsockopt(zmq.HEARTBEAT_TTL, options.HEARTBEAT_TTL_MS)
+    raw.setsockopt(zmq.RCVHWM, high_water)
+    raw.setsockopt(zmq.SNDHWM, high_water)
+    raw.setsockopt(zmq.MAXMSGSIZE, frame_bytes_max + options.CURVE_OVERHEAD_BYTES)
+    raw.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    raw.setsockopt(zmq.TCP_KEEPALIVE_IDLE, options.KEEPALIVE_IDLE_S)
+    raw.setsockopt(zmq.TCP_KEEPALIVE_CNT, options.KEEPALIVE_PROBES)
+    raw.setsockopt(zmq.TCP_KEEPALIVE_INTVL, options.KEEPALIVE_INTERVAL_S)
+    raw.setsockopt(zmq.TCP_MAXRT, options.UNACKNOWLEDGED_MS)
+    raw.setsockopt(zmq.SNDBUF, options.BUFFER_BYTES)
+
+
+class _Monitor:
+    """The monitor of one socket: read without waiting, and ended before its socket."""
+
+    def __init__(self, context: zmq.Context[Raw], watched: Raw, events: int) -> None:
+        self._watched = watched
+        endpoint = f"inproc://limpet-monitor-{next(_serial)}"
+        watched.monitor(endpoint, events)
+        self.raw: Raw = context.socket(zmq.PAIR)
+        self.raw.setsockopt(zmq.LINGER, 0)
+        self.raw.setsockopt(zmq.RCVHWM, options.MONITOR_HIGH_WATER)
+        self.raw.connect(endpoint)
+
+    def next_event(self) -> monitor.MonitorEvent | None:
+        """Give the next event that waits, None if there is none."""
+        while True:
+            try:
+                head = self.raw.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return None
+            _drain(self.raw)
+            event = monitor.decode(head)
+            if event is not None:
+                return event
+
+    def close(self) -> None:
+        """Stop the events, then let the reading end go: the other order blocks libzmq."""
+        while self.next_event() is not None:
+            pass
+        self._watched.disable_monitor()
+        self.raw.close(0)
+
+
+def _drain(raw: Raw) -> bool:
+    """Throw the rest of a message away without keeping it; False if too much is left for one go."""
+    for _ in range(options.DRAIN_PARTS_MAX):
+        if not raw.getsockopt(zmq.RCVMORE):
+            return True
+        raw.recv(zmq.NOBLOCK)
+    return not raw.getsockopt(zmq.RCVMORE)
+
+
+class DealerSocket:
+    """A minion's one connection to a master: for one attempt, thrown away after any failure."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        address: str,
+        port: int,
+        server_key: bytes,
+        public_key: bytes,
+        secret_key: bytes,
+        frame_bytes_max: int,
+        handshake_s: float,
+        send_bytes_max: int | None = None,
+        high_water: int = options.HIGH_WATER,
+    ) -> None:
+        """Begin to connect to a numeric address. `frame_bytes_max` is for what comes in."""
+        assert len(server_key) == len(public_key) == len(secret_key) == zap.KEY_BYTES
+        endpoint = _endpoint(address, str(port))
+        self._send_bytes_max = send_bytes_max
+        self._story = monitor.LinkStory()
+        self._must_drain = False
+        self._raw: Raw = context._raw.socket(zmq.DEALER)
+        _set_common(
+            self._raw,
+            frame_bytes_max=frame_bytes_max,
+            handshake_s=handshake_s,
+            high_water=high_water,
+        )
+        self._raw.setsockopt(zmq.CURVE_SERVERKEY, server_key)
+        self._raw.setsockopt(zmq.CURVE_PUBLICKEY, public_key)
+        self._raw.setsockopt(zmq.CURVE_SECRETKEY, secret_key)
+        self._raw.setsockopt(zmq.IMMEDIATE, 1)  # nothing is queued for a connection that is not
+        self._raw.setsockopt(zmq.CONNECT_TIMEOUT, _milliseconds(handshake_s))
+        self._raw.setsockopt(zmq.RECONNECT_IVL, options.NO_RECONNECT_MS)
+        self._raw.setsockopt(zmq.RECONNECT_IVL_MAX, 0)
+        self._raw.setsockopt(zmq.IPV6, int(":" in address))
+        self._monitor = _Monitor(context._raw, self._raw, monitor.DEALER_EVENTS)
+        self._raw.connect(endpoint)
+
+    def send(self, frame: bytes) -> bool:
+        """Hand a frame over without waiting; False if it was not taken: not connected, or full.
+
+        Raises `FrameTooLarge` for a frame over `send_bytes_max`.
+        """
+        if self._send_bytes_max is not None and len(frame) > self._send_bytes_max:
+            raise FrameTooLarge(len(frame), self._send_bytes_max)
+        try:
+            self._raw.send(frame, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def receive(self, within_s: float, waited_for: str) -> bytes:
+        """Wait for one frame.
+
+        Raises `Stalled`, naming what was waited for, at the deadline, and `PeerError` with the
+        reason `parts` for a message of several parts (then throw the socket away).
+        """
+        deadline = time.monotonic() + within_s
+        while True:
+            frame = self.receive_ready()
+            if frame is not None:
+                return frame
+            remaining_s = deadline - time.monotonic()
+            if remaining_s <= 0:
+                raise Stalled(waited_for, within_s)
+            self._raw.poll(_poll_milliseconds(remaining_s))
+
+    def receive_ready(self) -> bytes | None:
+        """Give a frame if one is there. Raises `PeerError` as `receive` does."""
+        if self._must_drain:
+            self._must_drain = not _drain(self._raw)
+            if self._must_drain:
+                return None
+        try:
+            frame = self._raw.recv(zmq.NOBLOCK)
+        except zmq.Again:
+            return None
+        if self._raw.getsockopt(zmq.RCVMORE):
+            self._must_drain = not _drain(self._raw)
+            raise PeerError("parts", "the master sent a message of more than one part")
+        return frame
+
+    def events(self) -> list[LinkEvent]:
+        """Give what happened to the connection since the last call: hints, possibly late."""
+        happened: list[LinkEvent] = []
+        while (event := self._monitor.next_event()) is not None:
+            link_event = self._story.on_event(event)
+            if link_event is not None:
+                happened.append(link_event)
+        return happened
+
+    def close(self) -> None:
+        """Throw the socket away, unread and unsent. Closing twice is harmless."""
+        if not self._raw.closed:
+            self._monitor.close()
+            self._raw.close(0)
+
+    def _pollable(self) -> tuple[Raw, ...]:
+        return (self._raw, self._monitor.raw)
+
+
+class RouterSocket:
+    """A listening socket of the master: every frame comes with the key that sent it."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        secret_key: bytes,
+        domain: str,
+        frame_bytes_max: int,
+        backlog: int,
+        high_water: int,
+        handshake_s: float,
+        small_buffers: bool = False,
+        send_bytes_max: int | None = None,
+    ) -> None:
+        """Make the socket; nobody can connect before `bind`. `domain` must not be empty."""
+        assert domain
+        assert len(secret_key) == zap.KEY_BYTES
+        _mix_chance()
+        self._context = context
+        self._domain = domain
+        self._own_key = public_key_of(secret_key)
+        self._handshake_s = handshake_s
+        self._send_bytes_max = send_bytes_max
+        self._events: deque[RouterEvent] = deque()
+        self._failures: deque[RejectReason] = deque()
+        self._must_drain = False
+        self._is_drained = False
+        self._raw: Raw = context._raw.socket(zmq.ROUTER)
+        _set_common(
+            self._raw,
+            frame_bytes_max=frame_bytes_max,
+            handshake_s=handshake_s,
+            high_water=high_water,
+        )
+        self._raw.setsockopt(zmq.CURVE_SERVER, 1)
+        self._raw.setsockopt(zmq.CURVE_SECRETKEY, secret_key)
+        self._raw.setsockopt_string(zmq.ZAP_DOMAIN, domain)
+        self._raw.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+        self._raw.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._raw.setsockopt(zmq.ROUTER_HANDOVER, 0)
+        self._raw.setsockopt(zmq.BACKLOG, backlog)
+        if small_buffers:
+            self._raw.setsockopt(zmq.SNDBUF, options.SMALL_BUFFER_BYTES)
+            self._raw.setsockopt(zmq.RCVBUF, options.SMALL_BUFFER_BYTES)
+        self._connections = connections.Connections(self._first_peer())
+        self._monitor = _Monitor(context._raw, self._raw, monitor.ROUTER_EVENTS)
+
+    def _first_peer(self) -> bytes:
+        """Learn how this socket names its connections, before anybody else can connect."""
+        endpoint = f"inproc://limpet-first-{next(_serial)}"
+        self._raw.bind(endpoint)
+        with self._context._raw.socket(zmq.DEALER) as probe:
+            probe.setsockopt(zmq.LINGER, 0)
+            probe.connect(endpoint)
+            probe.send(b"", zmq.NOBLOCK)
+            peer = self._raw.recv(zmq.NOBLOCK)
+            _drain(self._raw)
+        self._raw.unbind(endpoint)
+        return peer
+
+    def bind(self, addresses: Sequence[str], port: int) -> int:
+        """Open the port on numeric addresses; 0 picks a free one. Gives the port.
+
+        Raises `UsageError` if an address is not numeric or not this host's, if the port is in use,
+        and if no `Authenticator` of this context serves the socket's domain: then nobody is let in.
+        """
+        authenticator = self._context._authenticator
+        if authenticator is None or self._domain not in authenticator.domains:
+            raise UsageError(
+                f"the port {port} stays closed: nothing checks the keys of domain {self._domain!r}"
+            )
+        if not addresses:
+            raise UsageError(f"no address to open the port {port} on")
+        authenticator.refuse(self._own_key)
+        # An IPv6 wildcard serves IPv4 as well, and the two cannot stand side by side.
+        wanted = [a for a in addresses if a != "0.0.0.0" or "::" not in addresses]  # noqa: S104
+        for address in wanted:
+            endpoint = _endpoint(address, str(port or "*"))
+            self._raw.setsockopt(zmq.IPV6, int(":" in address))
+            try:
+                self._raw.bind(endpoint)
+            except zmq.ZMQError as error:
+                raise UsageError(_why_not_bound(address, port, error)) from error
+            if port == 0:
+                bound = self._raw.getsockopt_string(zmq.LAST_ENDPOINT)
+                port = int(bound.rstrip("\0").rpartition(":")[2])
+        return port
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether the last receive found nothing left to read."""
+        return self._is_drained
+
+    def send(self, peer: bytes, frame: bytes) -> None:
+        """Hand a frame over without waiting.
+
+        Raises `PeerGone`, `PeerFull`, and `FrameTooLarge` for a frame over `send_bytes_max`.
+        """
+        if self._send_bytes_max is not None and len(frame) > self._send_bytes_max:
+            raise FrameTooLarge(len(frame), self._send_bytes_max)
+        try:
+            # The first part decides: libzmq takes the second without asking once it has the first.
+            self._raw.send(peer, zmq.NOBLOCK | zmq.SNDMORE)
+        except zmq.Again as error:
+            raise PeerFull from error
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            raise PeerGone from error
+        self._raw.send(frame, zmq.NOBLOCK)
+
+    def receive(self, within_s: float, waited_for: str) -> Arrival:
+        """Wait for one frame, letting peers in meanwhile.
+
+        Raises `Stalled`, naming what was waited for, at the deadline, and `BadArrival`.
+        """
+        deadline = time.monotonic() + within_s
+        poller = Poller()
+        poller.register(self)
+        if self._context._authenticator is not None:
+            poller.register(self._context._authenticator)
+        while True:
+            if self._context._authenticator is not None:
+                self._context._authenticator.serve()
+            arrival = self.receive_ready()
+            if arrival is not None:
+                return arrival
+            self._read_monitor()  # or its events would wake the poll at once, again and again
+            remaining_s = deadline - time.monotonic()
+            if remaining_s <= 0:
+                raise Stalled(waited_for, within_s)
+            poller.wait(remaining_s)
+
+    def receive_ready(self) -> Arrival | None:
+        """Give a frame if one is there. Raises `BadArrival` for one that breaks the rules."""
+        self._is_drained = False
+        if self._must_drain:
+            self._must_drain = not _drain(self._raw)
+            if self._must_drain:
+                return None
+        try:
+            peer = self._raw.recv(zmq.NOBLOCK)
+        except zmq.Again:
+            self._is_drained = True
+            return None
+        part = self._raw.recv(zmq.NOBLOCK, copy=False)
+        has_more = part.more
+        if has_more:
+            self._must_drain = not _drain(self._raw)
+        fd = _descriptor_of(part)
+        user_id = _property_of(part, "User-Id")
+        key = MinionKey(user_id) if is_minion_key(user_id) else None
+        if key is None:
+            raise BadArrival(
+                "no_user_id", "a frame without a proven key", fd=fd, peer=peer, key=None
+            )
+        if not self._connections.is_known(fd, peer):
+            self._read_monitor()
+        if not self._connections.on_arrival(fd, peer, key):
+            raise BadArrival(
+                "routing_id_set", "a peer that chose its routing id", fd=fd, peer=peer, key=key
+            )
+        if has_more:
+            raise BadArrival("parts", "a message of more than one part", fd=fd, peer=peer, key=key)
+        frame = part.bytes
+        if not frame:
+            raise BadArrival("empty", "an empty frame", fd=fd, peer=peer, key=key)
+        address = connections.plain_address(_property_of(part, "Peer-Address"))
+        return Arrival(peer, key, address, fd, frame)
+
+    def events(self) -> list[RouterEvent]:
+        """Give who came, failed and went since the last call: hints, possibly late."""
+        self._read_monitor()
+        happened = list(self._events)
+        self._events.clear()
+        return happened
+
+    def _read_monitor(self) -> None:
+        while (event := self._monitor.next_event()) is not None:
+            now = time.monotonic()
+            if event.number == monitor.ACCEPTED:
+                fd = event.value
+                connection = self._connections.on_accepted(fd, connections.peer_name(fd), now)
+                self._events.append(Accepted(fd, connection.address))
+            elif event.number == monitor.HANDSHAKE_SUCCEEDED:
+                self._connections.on_handshake()
+            elif event.number == monitor.DISCONNECTED:
+                self._on_disconnected(event.value, now)
+            else:
+                reason = monitor.reject_reason(event)
+                if reason is not None:
+                    # It does not say whose; the end of that connection follows and does.
+                    self._failures.append(reason)
+
+    def _on_disconnected(self, fd: int, now: float) -> None:
+        gone = self._connections.on_disconnected(fd)
+        address = "" if gone is None else gone.address
+        if self._failures:
+            reason = self._failures.popleft()
+            age_s = 0.0 if gone is None else now - gone.accepted_at
+            if reason == "handshake_failed" and age_s >= self._handshake_s * 0.9:
+                reason = "handshake_timeout"
+            self._events.append(HandshakeFailed(fd, address, reason))
+        peer, key = (None, None) if gone is None else (gone.peer, gone.key)
+        self._events.append(Disconnected(fd, address, peer, key))
+
+    def shut(self, fd: int, peer: bytes | None = None) -> bool:
+        """Cut one connection off, at once; its `Disconnected` follows. False: it was not there.
+
+        With `peer`, only if that is the connection which has the descriptor now.
+        """
+        self._read_monitor()
+        connection = self._connections.of_fd(fd)
+        if connection is None or connection.name is None:
+            return False
+        if peer is not None and connection.peer is not None and connection.peer != peer:
+            return False
+        return connections.shut_down(fd, connection.name)
+
+    def shut_peer(self, peer: bytes) -> bool:
+        """Cut off the connection that frames of this peer came from. False: it was not there."""
+        connection = self._connections.of_peer(peer)
+        return connection is not None and self.shut(connection.fd, peer)
+
+    def shut_key(self, key: MinionKey) -> int:
+        """Cut off all connections of a key; says how many."""
+        return sum(self.shut(c.fd, c.peer) for c in self._connections.of_key(key))
+
+    def close(self) -> None:
+        """Close the port and all its connections. Closing twice is harmless."""
+        if not self._raw.closed:
+            self._monitor.close()
+            self._raw.close(0)
+
+    def _pollable(self) -> tuple[Raw, ...]:
+        return (self._raw, self._monitor.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Handshakes that were answered with no: why, from where (or '' where not kept), how often."""
+
+    reason: zap.Verdict
+    address: str
+    count: int
+
+
+class Authenticator:
+    """Says at every handshake whether the key may connect; answers from the poll loop."""
+
+    def __init__(self, context: Context, domains: Mapping[str, zap.Admission]) -> None:
+        """Begin to answer for these domains; one per context, made before any port is opened."""
+        assert context._authenticator is None
+        assert all(domains)
+        self.domains = dict(domains)
+        self._refused_keys: set[bytes] = set()
+        self._refusals: dict[tuple[zap.Verdict, str], int] = {}
+        self._context = context
+        self._raw: Raw = context._raw.socket(zmq.ROUTER)
+        self._raw.setsockopt(zmq.LINGER, 0)
+        self._raw.bind(_ZAP_ENDPOINT)
+        context._authenticator = self
+
+    def refuse(self, key: bytes) -> None:
+        """Never let this public key in, whatever the domains say: it is the master's own."""
+        self._refused_keys.add(key)
+
+    def serve(self) -> int:
+        """Answer all requests that wait; says how many. Anything odd is refused.
+
+        Whatever a domain's function raises goes through, after a refusal.
+        """
+        served = 0
+        while True:
+            try:
+                route = self._raw.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return served
+            frames = []
+            while self._raw.getsockopt(zmq.RCVMORE):
+                frames.append(self._raw.recv(zmq.NOBLOCK))
+            served += 1
+            self._serve_one(route, frames[1:])
+
+    def _serve_one(self, route: bytes, request: list[bytes]) -> None:
+        reply: zap.Answer | None = None
+        try:
+            reply = zap.answer(request, self.domains, self._refused_keys)
+        finally:
+            if reply is None:
+                reply = zap.answer(request[:2], {}, self._refused_keys)
+            self._raw.send_multipart([route, b"", *reply.frames], zmq.NOBLOCK)
+        if reply.verdict != "accepted":
+            place = (reply.verdict, reply.address)
+            if place not in self._refusals and len(self._refusals) >= options.REFUSALS_MAX:
+                place = (reply.verdict, "")
+            self._refusals[place] = self._refusals.get(place, 0) + 1
+
+    def refusals(self) -> list[Refusal]:
+        """Give what was refused since the last call, for counters and the log."""
+        refused = [Refusal(reason, where, n) for (reason, where), n in self._refusals.items()]
+        self._refusals.clear()
+        return refused
+
+    def close(self) -> None:
+        """Stop answering: from now on nobody is let in."""
+        if not self._raw.closed:
+            self._raw.close(0)
+            self._context._authenticator = None
+
+    def _pollable(self) -> tuple[Raw, ...]:
+        return (self._raw,)
+
+
+Pollable = DealerSocket | RouterSocket | Authenticator | HasFileno | int
+
+
+class Poller:
+    """Waits for many things at once: sockets of this module, descriptors, things that have one.
+
+    A socket is ready if a frame or an event waits. Readiness stays until it is read, so a caller
+    that stops early, at its budget, is simply woken again.
+    """
+
+    def __init__(self) -> None:
+        self._poller = zmq.Poller()
+        self._things: dict[Raw | int, Pollable] = {}
+        self._handles: dict[Pollable, tuple[Raw | int, ...]] = {}
+
+    def register(self, thing: Pollable, *, readable: bool = True, writable: bool = False) -> None:
+        """Wait for this thing, too; again, with other wishes, to change them."""
+        self.unregister(thing)
+        flags = (zmq.POLLIN if readable else 0) | (zmq.POLLOUT if writable else 0)
+        handles: tuple[Raw | int, ...]
+        if isinstance(thing, int):
+            handles = (thing,)
+        elif isinstance(thing, DealerSocket | RouterSocket | Authenticator):
+            assert not writable  # sends never wait; there is nothing to be told of
+            handles = thing._pollable()
+        else:
+            handles = (thing.fileno(),)
+        for handle in handles:
+            assert handle not in self._things
+            self._things[handle] = thing
+            self._poller.register(handle, flags)
+        self._handles[thing] = handles
+
+    def unregister(self, thing: Pollable) -> None:
+        """Forget this thing; unknown and closed ones are fine."""
+        for handle in self._handles.pop(thing, ()):
+            del self._things[handle]
+            self._poller.unregister(handle)
+
+    def wait(self, within_s: float) -> set[Pollable]:
+        """Give what is ready, waiting for `within_s` at most (and for a minute at most).
+
+        Errors and hang-ups of a descriptor make it ready: its reader finds out.
+        """
+        if not self._things:
+            time.sleep(min(max(within_s, 0.0), options.WAIT_S_MAX))
+            return set()
+        return {
+            self._things[handle] for handle, _ in self._poller.poll(_poll_milliseconds(within_s))
+        }
+
+
+def _milliseconds(seconds: float) -> int:
+    assert 0 < seconds < 3600
+    return max(1, round(seconds * 1000))
+
+
+def _poll_milliseconds(seconds: float) -> int:
+    """Round up, or the last fraction of a millisecond would be spent in a busy loop."""
+    assert not math.isnan(seconds)
+    return math.ceil(min(max(seconds, 0.0), options.WAIT_S_MAX) * 1000)
+
+
+def _endpoint(address: str, port: str) -> str:
+    """Write an endpoint for a numeric address. Raises `UsageError` for names."""
+    bare, _, _ = address.partition("%")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        socket.inet_pton(family, bare)
+    except OSError as error:
+        raise UsageError(f"{address[:80]!a} is not a numeric address") from error
+    return f"tcp://[{address}]:{port}" if ":" in address else f"tcp://{address}:{port}"
+
+
+def _why_not_bound(address: str, port: int, error: zmq.ZMQError) -> str:
+    where = f"the port {port} on {address}"
+    if error.errno == zmq.EADDRINUSE:
+        return f"{where} is in use by another process; stop it, or set another port"
+    if error.errno == zmq.EADDRNOTAVAIL:
+        return f"{where} cannot be opened: this host has no such address"
+    return f"{where} cannot be opened: {error.strerror}"
+
+
+def _property_of(part: zmq.Frame, name: str) -> str:
+    """Read a property of a frame; empty if it has none."""
+    try:
+        return str(part.get(name))
+    except zmq.ZMQError:  # EINVAL: no such property
+        return ""
+
+
+def _descriptor_of(part: zmq.Frame) -> int:
+    """Read the descriptor that a frame came from; -1 if it came from none."""
+    try:
+        return int(part.get(zmq.SRCFD))
+    except zmq.ZMQError:
+        return -1
