@@ -1,0 +1,1 @@
+"""Who is connected: greetings, admission, beats, sync, loss, and how that is shown."""

@@ -1,0 +1,102 @@
+"""What the master's core is told to keep to. Plain values: files are read elsewhere.
+
+Durations are in seconds, sizes in bytes. The defaults are the constants of the design; a test may
+shorten them, a configuration file may set those that `settings/` exposes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from limpet.common.targeting.compound import Nodegroups
+
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class MasterSettings:
+    """Limits and intervals of one master."""
+
+    version: str = ""
+    """The release, as told to minions and in `limpet status`."""
+
+    beat_interval_s: float = 5.0
+    beat_interval_max_s: float = 60.0
+    beats_missed_max: int = 3
+    offline_after_s: float = 15.0
+    """Silence after which a minion is `offline`; never less than the beats that may be missed."""
+    return_grace_s: float = 30.0
+    """After a start of the master, minions that were READY are waited for this long."""
+    lost_after_s: float = 60.0
+    """A job that runs on an offline minion is `lost` after this."""
+    probe_s: float = 2.0
+    waiting_s: float = 60.0
+    sync_page_s: float = 15.0
+    sync_at_once: int = 100
+    late_loop_s: float = 1.0
+    """The loop counts itself late above this, and then judges nobody's silence for a beat."""
+
+    resend_s: float = 5.0
+    inquire_s: float = 3600.0
+    default_ttl_s: float = 30.0
+    stay_away_s: float = 10.0
+    """A sent job whose ttl has passed is given up this much later."""
+    ttl_max_s: float = 7 * DAY_S
+    remember_s: float = 8 * DAY_S
+    """How long minions remember jids: longer than the longest ttl."""
+    job_timeout_max_s: float = 30 * DAY_S
+    in_flight_max: int = 32
+    jobs_open_max: int = 10_000
+    deliveries_open_max: int = 500_000
+    jobs_ended_max: int = 1_000
+    """Ended jobs kept in memory because a late return may still correct them."""
+    deliveries_ended_max: int = 50_000
+    requests_max: int = 20_000
+    """Request ids remembered for jobs that have left memory."""
+
+    return_bytes_max: int = 16 * 1024 * 1024
+    partial_idle_s: float = 600.0
+    partials_max: int = 8
+    """Unfinished bodies of one minion."""
+    return_bytes_s: float = 32.0 * 1024 * 1024
+    return_burst_bytes: float = 64.0 * 1024 * 1024
+    output_bytes_s: float = 4.0 * 1024 * 1024
+    """Live output to one client; what is over it is dropped and counted."""
+    output_burst_bytes: float = 8.0 * 1024 * 1024
+
+    history_age_s: float = 30 * DAY_S
+    history_jobs_max: int = 100_000
+    prune_every_s: float = 3600.0
+    alive_note_s: float = 60.0
+    """How often the store is told that the master lives: bounds the error of last-seen times."""
+
+    nodegroups: Nodegroups = field(default_factory=lambda: MappingProxyType({}))
+    rates: Mapping[str, tuple[float, float]] = field(
+        default_factory=lambda: MappingProxyType(
+            {
+                "Hello": (1.0, 10.0),
+                "Beat": (1.0, 6.0),
+                "SyncPage": (50.0, 200.0),
+                "Grains": (0.2, 5.0),
+                "Accepted": (1000.0, 2000.0),
+                "Started": (1000.0, 2000.0),
+                "CancelAnswer": (1000.0, 2000.0),
+                "BulkOffer": (20.0, 100.0),
+                "Output": (100.0, 200.0),
+                "orphan": (5.0, 50.0),
+            }
+        )
+    )
+    """Messages a second and burst, for each key and type; returns are bounded in bytes."""
+
+    def beat_interval(self, fleet: int) -> float:
+        """Give the beat interval for a number of accepted minions."""
+        return min(max(self.beat_interval_s, fleet / 1000), self.beat_interval_max_s)
+
+    def silence(self, fleet: int) -> float:
+        """Give the seconds without an echoed beat after which a session is lost."""
+        return self.beats_missed_max * self.beat_interval(fleet)
+
+    def offline_after(self, fleet: int) -> float:
+        """Give the seconds of silence after which a minion is `offline`."""
+        return max(self.offline_after_s, self.silence(fleet))
