@@ -8,10 +8,19 @@ again. A wrong hit would cost its victim a reconnect and nothing else.
 import os
 import socket
 import struct
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
 from limpet.common.identifiers import MinionKey
+from limpet.common.transport import monitor
+from limpet.common.transport.events import (
+    Accepted,
+    Disconnected,
+    HandshakeFailed,
+    RejectReason,
+    RouterEvent,
+)
 
 _TCP_INFO_BYTES: Final = 232
 _BYTES_RECEIVED_AT: Final = 128
@@ -104,19 +113,53 @@ class Connection:
 class Connections:
     """The connections of one listening socket, kept by monitor events and arrivals."""
 
-    def __init__(self, first_peer: bytes) -> None:
+    def __init__(self, first_peer: bytes, *, handshake_s: float) -> None:
         assert len(first_peer) == 5
         self._first = int.from_bytes(first_peer[1:], "big")
+        self._handshake_s = handshake_s
         self._handshakes = 0
+        self._failures: deque[RejectReason] = deque()
         self._by_fd: dict[int, Connection] = {}
         self._by_peer: dict[bytes, Connection] = {}
 
     def __len__(self) -> int:
         return len(self._by_fd)
 
-    def of_fd(self, fd: int) -> Connection | None:
-        """Give the connection that has the descriptor now."""
-        return self._by_fd.get(fd)
+    def on_event(self, event: monitor.MonitorEvent, now: float) -> list[RouterEvent]:
+        """Take note of what libzmq reports; gives what is worth telling."""
+        if event.number == monitor.ACCEPTED:
+            connection = self.on_accepted(event.value, peer_name(event.value), now)
+            return [Accepted(event.value, connection.address)]
+        if event.number == monitor.HANDSHAKE_SUCCEEDED:
+            self._handshakes += 1
+            return []
+        if event.number != monitor.DISCONNECTED:
+            reason = monitor.reject_reason(event)
+            if reason is not None:
+                # It does not say whose; the end of that connection follows, and does.
+                self._failures.append(reason)
+            return []
+        gone = self.on_disconnected(event.value)
+        address = "" if gone is None else gone.address
+        ended: list[RouterEvent] = []
+        if self._failures:
+            reason = self._failures.popleft()
+            age_s = 0.0 if gone is None else now - gone.accepted_at
+            if reason == "handshake_failed" and age_s >= self._handshake_s * 0.9:
+                reason = "handshake_timeout"
+            ended.append(HandshakeFailed(event.value, address, reason))
+        peer, key = (None, None) if gone is None else (gone.peer, gone.key)
+        ended.append(Disconnected(event.value, address, peer, key))
+        return ended
+
+    def shut(self, fd: int, peer: bytes | None) -> bool:
+        """Shut the connection down that has the descriptor; with `peer`, only if it is that one."""
+        connection = self._by_fd.get(fd)
+        if connection is None or connection.name is None:
+            return False
+        if peer is not None and connection.peer is not None and connection.peer != peer:
+            return False
+        return shut_down(fd, connection.name)
 
     def of_peer(self, peer: bytes) -> Connection | None:
         """Give the connection that a frame's `peer` belongs to."""
@@ -132,10 +175,6 @@ class Connections:
         connection = Connection(fd, name, now)
         self._by_fd[fd] = connection
         return connection
-
-    def on_handshake(self) -> None:
-        """Count a finished handshake."""
-        self._handshakes += 1
 
     def on_disconnected(self, fd: int) -> Connection | None:
         """Forget the connection; gives back what was known of it."""

@@ -1,25 +1,13 @@
-"""The numbers of the transport, the same on both ends unless said."""
+"""The numbers of the transport, and the socket options of both ends as tables of names and values.
 
+Everything in a table must stand before bind or connect; libzmq takes it later without effect.
+"""
+
+import math
 from typing import Final
 
 CURVE_OVERHEAD_BYTES: Final = 33
 """What CURVE adds to a part; libzmq's size limit counts it, ours does not."""
-HEARTBEAT_MS: Final = 15_000
-HEARTBEAT_TIMEOUT_MS: Final = 45_000
-HEARTBEAT_TTL_MS: Final = 60_000
-"""ZMTP heartbeats only show that the path lives; the beats of a session decide."""
-KEEPALIVE_IDLE_S: Final = 15
-KEEPALIVE_PROBES: Final = 3
-KEEPALIVE_INTERVAL_S: Final = 5
-UNACKNOWLEDGED_MS: Final = 15_000
-"""TCP_USER_TIMEOUT: the kernel gives up a connection whose data nobody acknowledges."""
-NO_RECONNECT_MS: Final = 3_600_000
-"""libzmq's own reconnect is put out of reach: a socket that failed is thrown away."""
-BUFFER_BYTES: Final = 128 * 1024
-"""SNDBUF: beats are never behind more than this."""
-SMALL_BUFFER_BYTES: Final = 8192
-"""SNDBUF and RCVBUF of a port that strangers may use."""
-SMALL_HIGH_WATER: Final = 8
 HIGH_WATER: Final = 100
 """Frames that may wait for one connection, either way."""
 MONITOR_HIGH_WATER: Final = 100_000
@@ -30,6 +18,84 @@ WAIT_S_MAX: Final = 60.0
 """The longest a poll lasts, whatever was asked for."""
 CONTEXT_END_S: Final = 2.0
 """How long the end of a context is waited for."""
-REFUSALS_MAX: Final = 1_000
-"""Distinct (reason, address) pairs kept until asked for; the rest is counted without address."""
 LIBRARY_MIN: Final = (4, 3, 5)
+_NO_RECONNECT_MS: Final = 3_600_000
+_BUFFER_BYTES: Final = 128 * 1024
+_SMALL_BUFFER_BYTES: Final = 8192
+
+Options = dict[str, int | bytes]
+
+
+def common(*, frame_bytes_max: int, handshake_s: float, high_water: int) -> Options:
+    """Give what both ends have in common."""
+    return {
+        "LINGER": 0,
+        "RCVTIMEO": 0,
+        "SNDTIMEO": 0,
+        "HANDSHAKE_IVL": milliseconds(handshake_s),
+        # ZMTP heartbeats only show that the path lives; the beats of a session decide.
+        "HEARTBEAT_IVL": 15_000,
+        "HEARTBEAT_TIMEOUT": 45_000,
+        "HEARTBEAT_TTL": 60_000,
+        "RCVHWM": high_water,
+        "SNDHWM": high_water,
+        "MAXMSGSIZE": frame_bytes_max + CURVE_OVERHEAD_BYTES,
+        "TCP_KEEPALIVE": 1,
+        "TCP_KEEPALIVE_IDLE": 15,
+        "TCP_KEEPALIVE_CNT": 3,
+        "TCP_KEEPALIVE_INTVL": 5,
+        # The kernel gives up a connection whose data nobody acknowledges for so long.
+        "TCP_MAXRT": 15_000,
+        # Beats are never behind more than this.
+        "SNDBUF": _BUFFER_BYTES,
+    }
+
+
+def dealer(
+    *, handshake_s: float, address: str, server_key: bytes, public_key: bytes, secret_key: bytes
+) -> Options:
+    """Give what only the end that connects has."""
+    return {
+        "CURVE_SERVERKEY": server_key,
+        "CURVE_PUBLICKEY": public_key,
+        "CURVE_SECRETKEY": secret_key,
+        "IMMEDIATE": 1,  # nothing is queued for a connection that does not stand
+        "CONNECT_TIMEOUT": milliseconds(handshake_s),
+        # libzmq's own reconnect is put out of reach: a socket that failed is thrown away.
+        "RECONNECT_IVL": _NO_RECONNECT_MS,
+        "RECONNECT_IVL_MAX": 0,
+        "IPV6": int(":" in address),
+    }
+
+
+def router(*, secret_key: bytes, domain: str, backlog: int, small_buffers: bool) -> Options:
+    """Give what only the end that listens has; small buffers are for a port of strangers."""
+    table: Options = {
+        "CURVE_SERVER": 1,
+        "CURVE_SECRETKEY": secret_key,
+        # Without a domain, or without insisting on it, libzmq lets everybody in.
+        "ZAP_DOMAIN": domain.encode("ascii"),
+        "ZAP_ENFORCE_DOMAIN": 1,
+        # A frame for a peer that is gone or full is an error, not a silent loss.
+        "ROUTER_MANDATORY": 1,
+        "ROUTER_HANDOVER": 0,
+        "BACKLOG": backlog,
+    }
+    if small_buffers:
+        table |= {"SNDBUF": _SMALL_BUFFER_BYTES, "RCVBUF": _SMALL_BUFFER_BYTES}
+    return table
+
+
+def milliseconds(seconds: float) -> int:
+    """Turn the seconds of an option into its milliseconds; never 0, which would mean for ever."""
+    assert 0 < seconds < 3600
+    return max(1, round(seconds * 1000))
+
+
+def poll_milliseconds(seconds: float) -> int:
+    """Turn a wait into milliseconds: bounded, and rounded up.
+
+    Rounded down, the last fraction of a millisecond would be spent in a busy loop.
+    """
+    assert not math.isnan(seconds)
+    return math.ceil(min(max(seconds, 0.0), WAIT_S_MAX) * 1000)

@@ -7,14 +7,11 @@ One thread owns a socket from its making to its end. None of this survives a for
 
 import ctypes
 import itertools
-import math
 import secrets
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import zmq
@@ -22,7 +19,7 @@ from zmq.utils import z85
 
 from limpet.common.errors import PeerError, Stalled, UsageError
 from limpet.common.identifiers import MinionKey, is_minion_key
-from limpet.common.transport import connections, monitor, options, zap
+from limpet.common.transport import connections, endpoints, monitor, options, zap
 from limpet.common.transport.errors import BadArrival, FrameTooLarge, PeerFull, PeerGone
 from limpet.common.transport.events import (
     Accepted,
@@ -30,7 +27,6 @@ from limpet.common.transport.events import (
     Disconnected,
     HandshakeFailed,
     LinkEvent,
-    RejectReason,
     RouterEvent,
 )
 
@@ -48,7 +44,6 @@ __all__ = [
     "PeerFull",
     "PeerGone",
     "Poller",
-    "Refusal",
     "RouterEvent",
     "RouterSocket",
     "check_library",
@@ -150,24 +145,9 @@ def _mix_chance() -> None:
         _is_chance_mixed = True
 
 
-def _set_common(raw: Raw, *, frame_bytes_max: int, handshake_s: float, high_water: int) -> None:
-    """Set what both ends have in common; everything here must stand before bind or connect."""
-    raw.setsockopt(zmq.LINGER, 0)
-    raw.setsockopt(zmq.RCVTIMEO, 0)
-    raw.setsockopt(zmq.SNDTIMEO, 0)
-    raw.setsockopt(zmq.HANDSHAKE_IVL, _milliseconds(handshake_s))
-    raw.setsockopt(zmq.HEARTBEAT_IVL, options.HEARTBEAT_MS)
-    raw.setsockopt(zmq.HEARTBEAT_TIMEOUT, options.HEARTBEAT_TIMEOUT_MS)
-    raw.setsockopt(zmq.HEARTBEAT_TTL, options.HEARTBEAT_TTL_MS)
-    raw.setsockopt(zmq.RCVHWM, high_water)
-    raw.setsockopt(zmq.SNDHWM, high_water)
-    raw.setsockopt(zmq.MAXMSGSIZE, frame_bytes_max + options.CURVE_OVERHEAD_BYTES)
-    raw.setsockopt(zmq.TCP_KEEPALIVE, 1)
-    raw.setsockopt(zmq.TCP_KEEPALIVE_IDLE, options.KEEPALIVE_IDLE_S)
-    raw.setsockopt(zmq.TCP_KEEPALIVE_CNT, options.KEEPALIVE_PROBES)
-    raw.setsockopt(zmq.TCP_KEEPALIVE_INTVL, options.KEEPALIVE_INTERVAL_S)
-    raw.setsockopt(zmq.TCP_MAXRT, options.UNACKNOWLEDGED_MS)
-    raw.setsockopt(zmq.SNDBUF, options.BUFFER_BYTES)
+def _set(raw: Raw, table: options.Options) -> None:
+    for name, value in table.items():
+        raw.setsockopt(getattr(zmq, name), value)
 
 
 class _Monitor:
@@ -230,25 +210,24 @@ class DealerSocket:
     ) -> None:
         """Begin to connect to a numeric address. `frame_bytes_max` is for what comes in."""
         assert len(server_key) == len(public_key) == len(secret_key) == zap.KEY_BYTES
-        endpoint = _endpoint(address, str(port))
+        endpoint = endpoints.endpoint(address, port)
         self._send_bytes_max = send_bytes_max
         self._story = monitor.LinkStory()
         self._must_drain = False
         self._raw: Raw = context._raw.socket(zmq.DEALER)
-        _set_common(
+        _set(
             self._raw,
-            frame_bytes_max=frame_bytes_max,
-            handshake_s=handshake_s,
-            high_water=high_water,
+            options.common(
+                frame_bytes_max=frame_bytes_max, handshake_s=handshake_s, high_water=high_water
+            )
+            | options.dealer(
+                handshake_s=handshake_s,
+                address=address,
+                server_key=server_key,
+                public_key=public_key,
+                secret_key=secret_key,
+            ),
         )
-        self._raw.setsockopt(zmq.CURVE_SERVERKEY, server_key)
-        self._raw.setsockopt(zmq.CURVE_PUBLICKEY, public_key)
-        self._raw.setsockopt(zmq.CURVE_SECRETKEY, secret_key)
-        self._raw.setsockopt(zmq.IMMEDIATE, 1)  # nothing is queued for a connection that is not
-        self._raw.setsockopt(zmq.CONNECT_TIMEOUT, _milliseconds(handshake_s))
-        self._raw.setsockopt(zmq.RECONNECT_IVL, options.NO_RECONNECT_MS)
-        self._raw.setsockopt(zmq.RECONNECT_IVL_MAX, 0)
-        self._raw.setsockopt(zmq.IPV6, int(":" in address))
         self._monitor = _Monitor(context._raw, self._raw, monitor.DEALER_EVENTS)
         self._raw.connect(endpoint)
 
@@ -279,7 +258,7 @@ class DealerSocket:
             remaining_s = deadline - time.monotonic()
             if remaining_s <= 0:
                 raise Stalled(waited_for, within_s)
-            self._raw.poll(_poll_milliseconds(remaining_s))
+            self._raw.poll(options.poll_milliseconds(remaining_s))
 
     def receive_ready(self) -> bytes | None:
         """Give a frame if one is there. Raises `PeerError` as `receive` does."""
@@ -338,30 +317,21 @@ class RouterSocket:
         self._context = context
         self._domain = domain
         self._own_key = public_key_of(secret_key)
-        self._handshake_s = handshake_s
         self._send_bytes_max = send_bytes_max
         self._events: deque[RouterEvent] = deque()
-        self._failures: deque[RejectReason] = deque()
         self._must_drain = False
         self._is_drained = False
         self._raw: Raw = context._raw.socket(zmq.ROUTER)
-        _set_common(
+        _set(
             self._raw,
-            frame_bytes_max=frame_bytes_max,
-            handshake_s=handshake_s,
-            high_water=high_water,
+            options.common(
+                frame_bytes_max=frame_bytes_max, handshake_s=handshake_s, high_water=high_water
+            )
+            | options.router(
+                secret_key=secret_key, domain=domain, backlog=backlog, small_buffers=small_buffers
+            ),
         )
-        self._raw.setsockopt(zmq.CURVE_SERVER, 1)
-        self._raw.setsockopt(zmq.CURVE_SECRETKEY, secret_key)
-        self._raw.setsockopt_string(zmq.ZAP_DOMAIN, domain)
-        self._raw.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
-        self._raw.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self._raw.setsockopt(zmq.ROUTER_HANDOVER, 0)
-        self._raw.setsockopt(zmq.BACKLOG, backlog)
-        if small_buffers:
-            self._raw.setsockopt(zmq.SNDBUF, options.SMALL_BUFFER_BYTES)
-            self._raw.setsockopt(zmq.RCVBUF, options.SMALL_BUFFER_BYTES)
-        self._connections = connections.Connections(self._first_peer())
+        self._connections = connections.Connections(self._first_peer(), handshake_s=handshake_s)
         self._monitor = _Monitor(context._raw, self._raw, monitor.ROUTER_EVENTS)
 
     def _first_peer(self) -> bytes:
@@ -391,18 +361,16 @@ class RouterSocket:
         if not addresses:
             raise UsageError(f"no address to open the port {port} on")
         authenticator.refuse(self._own_key)
-        # An IPv6 wildcard serves IPv4 as well, and the two cannot stand side by side.
-        wanted = [a for a in addresses if a != "0.0.0.0" or "::" not in addresses]  # noqa: S104
-        for address in wanted:
-            endpoint = _endpoint(address, str(port or "*"))
+        for address in endpoints.without_doubles(addresses):
+            endpoint = endpoints.endpoint(address, port)
             self._raw.setsockopt(zmq.IPV6, int(":" in address))
             try:
                 self._raw.bind(endpoint)
             except zmq.ZMQError as error:
-                raise UsageError(_why_not_bound(address, port, error)) from error
+                why = endpoints.why_not_bound(address, port, error.errno, error.strerror)
+                raise UsageError(why) from error
             if port == 0:
-                bound = self._raw.getsockopt_string(zmq.LAST_ENDPOINT)
-                port = int(bound.rstrip("\0").rpartition(":")[2])
+                port = endpoints.port_of(self._raw.getsockopt_string(zmq.LAST_ENDPOINT))
         return port
 
     @property
@@ -496,32 +464,7 @@ class RouterSocket:
 
     def _read_monitor(self) -> None:
         while (event := self._monitor.next_event()) is not None:
-            now = time.monotonic()
-            if event.number == monitor.ACCEPTED:
-                fd = event.value
-                connection = self._connections.on_accepted(fd, connections.peer_name(fd), now)
-                self._events.append(Accepted(fd, connection.address))
-            elif event.number == monitor.HANDSHAKE_SUCCEEDED:
-                self._connections.on_handshake()
-            elif event.number == monitor.DISCONNECTED:
-                self._on_disconnected(event.value, now)
-            else:
-                reason = monitor.reject_reason(event)
-                if reason is not None:
-                    # It does not say whose; the end of that connection follows and does.
-                    self._failures.append(reason)
-
-    def _on_disconnected(self, fd: int, now: float) -> None:
-        gone = self._connections.on_disconnected(fd)
-        address = "" if gone is None else gone.address
-        if self._failures:
-            reason = self._failures.popleft()
-            age_s = 0.0 if gone is None else now - gone.accepted_at
-            if reason == "handshake_failed" and age_s >= self._handshake_s * 0.9:
-                reason = "handshake_timeout"
-            self._events.append(HandshakeFailed(fd, address, reason))
-        peer, key = (None, None) if gone is None else (gone.peer, gone.key)
-        self._events.append(Disconnected(fd, address, peer, key))
+            self._events += self._connections.on_event(event, time.monotonic())
 
     def shut(self, fd: int, peer: bytes | None = None) -> bool:
         """Cut one connection off, at once; its `Disconnected` follows. False: it was not there.
@@ -529,12 +472,7 @@ class RouterSocket:
         With `peer`, only if that is the connection which has the descriptor now.
         """
         self._read_monitor()
-        connection = self._connections.of_fd(fd)
-        if connection is None or connection.name is None:
-            return False
-        if peer is not None and connection.peer is not None and connection.peer != peer:
-            return False
-        return connections.shut_down(fd, connection.name)
+        return self._connections.shut(fd, peer)
 
     def shut_peer(self, peer: bytes) -> bool:
         """Cut off the connection that frames of this peer came from. False: it was not there."""
@@ -555,15 +493,6 @@ class RouterSocket:
         return (self._raw, self._monitor.raw)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Handshakes that were answered with no: why, from where (or '' where not kept), how often."""
-
-    reason: zap.Verdict
-    address: str
-    count: int
-
-
 class Authenticator:
     """Says at every handshake whether the key may connect; answers from the poll loop."""
 
@@ -573,7 +502,7 @@ class Authenticator:
         assert all(domains)
         self.domains = dict(domains)
         self._refused_keys: set[bytes] = set()
-        self._refusals: dict[tuple[zap.Verdict, str], int] = {}
+        self._refusals = zap.Refusals()
         self._context = context
         self._raw: Raw = context._raw.socket(zmq.ROUTER)
         self._raw.setsockopt(zmq.LINGER, 0)
@@ -610,16 +539,11 @@ class Authenticator:
                 reply = zap.answer(request[:2], {}, self._refused_keys)
             self._raw.send_multipart([route, b"", *reply.frames], zmq.NOBLOCK)
         if reply.verdict != "accepted":
-            place = (reply.verdict, reply.address)
-            if place not in self._refusals and len(self._refusals) >= options.REFUSALS_MAX:
-                place = (reply.verdict, "")
-            self._refusals[place] = self._refusals.get(place, 0) + 1
+            self._refusals.add(reply.verdict, reply.address)
 
-    def refusals(self) -> list[Refusal]:
+    def refusals(self) -> list[zap.Refusal]:
         """Give what was refused since the last call, for counters and the log."""
-        refused = [Refusal(reason, where, n) for (reason, where), n in self._refusals.items()]
-        self._refusals.clear()
-        return refused
+        return self._refusals.take()
 
     def close(self) -> None:
         """Stop answering: from now on nobody is let in."""
@@ -679,39 +603,9 @@ class Poller:
             time.sleep(min(max(within_s, 0.0), options.WAIT_S_MAX))
             return set()
         return {
-            self._things[handle] for handle, _ in self._poller.poll(_poll_milliseconds(within_s))
+            self._things[handle]
+            for handle, _ in self._poller.poll(options.poll_milliseconds(within_s))
         }
-
-
-def _milliseconds(seconds: float) -> int:
-    assert 0 < seconds < 3600
-    return max(1, round(seconds * 1000))
-
-
-def _poll_milliseconds(seconds: float) -> int:
-    """Round up, or the last fraction of a millisecond would be spent in a busy loop."""
-    assert not math.isnan(seconds)
-    return math.ceil(min(max(seconds, 0.0), options.WAIT_S_MAX) * 1000)
-
-
-def _endpoint(address: str, port: str) -> str:
-    """Write an endpoint for a numeric address. Raises `UsageError` for names."""
-    bare, _, _ = address.partition("%")
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        socket.inet_pton(family, bare)
-    except OSError as error:
-        raise UsageError(f"{address[:80]!a} is not a numeric address") from error
-    return f"tcp://[{address}]:{port}" if ":" in address else f"tcp://{address}:{port}"
-
-
-def _why_not_bound(address: str, port: int, error: zmq.ZMQError) -> str:
-    where = f"the port {port} on {address}"
-    if error.errno == zmq.EADDRINUSE:
-        return f"{where} is in use by another process; stop it, or set another port"
-    if error.errno == zmq.EADDRNOTAVAIL:
-        return f"{where} cannot be opened: this host has no such address"
-    return f"{where} cannot be opened: {error.strerror}"
 
 
 def _property_of(part: zmq.Frame, name: str) -> str:

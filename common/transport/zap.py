@@ -14,6 +14,7 @@ Admission = Callable[[bytes, str], bool]
 Verdict = Literal["accepted", "bad_zap", "weak_key", "unknown_key"]
 
 KEY_BYTES: Final = 32
+_REFUSALS_MAX: Final = 1_000
 _PRIME: Final = 2**255 - 19
 _SMALL_ORDER: Final = frozenset(
     (
@@ -36,6 +37,35 @@ class Answer:
     frames: tuple[bytes, ...]
     verdict: Verdict
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Handshakes that were answered with no: why, from where ('' where not kept), how often."""
+
+    reason: Verdict
+    address: str
+    count: int
+
+
+class Refusals:
+    """Counts refusals by reason and address until they are asked for; bounded."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[Verdict, str], int] = {}
+
+    def add(self, reason: Verdict, address: str) -> None:
+        """Count one."""
+        place = (reason, address)
+        if place not in self._counts and len(self._counts) >= _REFUSALS_MAX:
+            place = (reason, "")
+        self._counts[place] = self._counts.get(place, 0) + 1
+
+    def take(self) -> list[Refusal]:
+        """Give what was counted since the last time."""
+        counted = [Refusal(reason, where, n) for (reason, where), n in self._counts.items()]
+        self._counts.clear()
+        return counted
 
 
 def is_weak(key: bytes) -> bool:
