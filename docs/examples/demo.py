@@ -52,13 +52,18 @@ class Demo:
         if is_shown:
             print("  $ limpet " + " ".join(quote(word) for word in arguments), flush=True)
         done = subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, timeout=STEP_LIMIT_S, check=False
+            self.command(*arguments),
+            capture_output=True,
+            text=True,
+            timeout=STEP_LIMIT_S,
+            check=False,
         )
         if is_shown:
             print(indent(done.stdout + done.stderr), flush=True)
         if done.returncode != expected:
             raise SystemExit(
-                f"the command ended with {done.returncode}, not {expected}\n{done.stdout}{done.stderr}"
+                f"the command ended with {done.returncode}, not {expected}:\n"
+                f"{done.stdout}{done.stderr}"
             )
         return done.stdout
 
@@ -168,7 +173,10 @@ def story(demo: Demo) -> None:
     demo.say("A host dies in mid-job (kill -9 of everything on web2) and comes back.")
     jid = demo.run("run", "--async", "web2", "cmd.run", "sleep 30", is_shown=False).strip()
     print(f"  $ limpet run --async web2 cmd.run 'sleep 30'\n    {jid}")
-    demo.wait("the job runs", lambda: '"running"' in demo.run("jobs", "show", jid, "--format", "json", is_shown=False))
+    demo.wait(
+        "the job runs",
+        lambda: '"running"' in demo.run("jobs", "show", jid, "--format", "json", is_shown=False),
+    )
     demo.kill("web2")
     demo.start_minion("web2")
     demo.run("jobs", "wait", jid, expected=1)

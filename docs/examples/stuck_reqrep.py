@@ -23,7 +23,7 @@ import zmq
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from on_limpet import FAILURES as ON_LIMPET  # noqa: E402
+from on_limpet import FAILURES as ON_LIMPET
 
 
 def server(port: int, misbehaviour: str, happened: Event) -> None:
@@ -101,7 +101,9 @@ def main() -> int:
         is_answered = plain(misbehaviour, patience_s)
         outcome = "answered" if is_answered else f"hangs (still waiting after {patience_s:g} s)"
         recovery_s = ON_LIMPET[misbehaviour]()
-        print(f"{name}\n  plain REQ/REP: {outcome}\n  limpet's link: answers {recovery_s:.2f} s later")
+        print(
+            f"{name}\n  plain REQ/REP: {outcome}\n  limpet's link: answers {recovery_s:.2f} s later"
+        )
         is_as_told = is_as_told and not is_answered
     return 0 if is_as_told else 1
 

@@ -6,7 +6,6 @@ from limpet.master import effects as master_do
 from limpet.master.jobs.delivery import shown_status
 from limpet.minion import effects as minion_do
 from limpet.minion.jobs.records import JournalState
-
 from support.simulator.master_host import MasterHost
 from support.simulator.minion_host import MinionHost
 from support.simulator.operator import Command
@@ -14,14 +13,16 @@ from support.simulator.truth import Truth
 from support.simulator.world import Broken, World
 
 READY_BOUND_S = 25.0
-"""From the end of the last fault to READY: time left to LOST, a connect that is answered by nobody, one
+"""From the end of the last fault to READY: time left to LOST, a connect that nobody answers, one
 backoff, the greeting, and the slowest poll of the enrolment port after a refusal."""
 
 
 class Checkers:
     """Looks over the shoulders of all hosts of one story."""
 
-    def __init__(self, world: World, master: MasterHost, minions: list[MinionHost], truth: Truth) -> None:
+    def __init__(
+        self, world: World, master: MasterHost, minions: list[MinionHost], truth: Truth
+    ) -> None:
         self.world = world
         self.master = master
         self.minions = minions
@@ -87,9 +88,12 @@ class Checkers:
                 row = store.delivery(message.jid, minion)
                 if row is not None and shown_status(row) in ("queued", "running"):
                     self.broken(f"return of {message.jid} from {minion} acknowledged, not stored")
-        elif isinstance(effect, master_do.Answer) and isinstance(effect.reply, JobStored):
-            if store.job(effect.reply.jid) is None:
-                self.broken(f"{effect.reply.jid} told to a client before it was stored")
+        elif (
+            isinstance(effect, master_do.Answer)
+            and isinstance(effect.reply, JobStored)
+            and store.job(effect.reply.jid) is None
+        ):
+            self.broken(f"{effect.reply.jid} told to a client before it was stored")
 
     def _minion_of(self, key: str) -> str:
         for host in self.minions:
@@ -105,14 +109,17 @@ class Checkers:
             if host.ready_at is None:
                 state = host.core.state if host.core is not None else "no process"
                 self.broken(
-                    f"{host.name} is not READY {self.world.t - since:.1f} s after the last fault: {state}"
+                    f"{host.name} is not READY {self.world.t - since:.1f} s after the last "
+                    f"fault: {state}"
                 )
 
     def all_told(self, commands: list[Command]) -> None:
         """Check that every job has ended, in the store and for whom asked, with a true status."""
         for command in commands:
             if not command.is_over:
-                self.broken(f"the command of {command.jid or 'an unknown job'} still waits: {command.statuses}")
+                self.broken(
+                    f"the command of {command.jid or 'a job'} still waits: {command.statuses}"
+                )
             if not command.jid:
                 continue
             job = self.master.store.job(command.jid)

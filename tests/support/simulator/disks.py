@@ -11,7 +11,9 @@ Item = TypeVar("Item")
 class Disk(Generic[Item]):
     """A log of committed batches; `apply` makes one durable."""
 
-    def __init__(self, world: World, name: str, apply: Callable[[int, tuple[Item, ...]], None]) -> None:
+    def __init__(
+        self, world: World, name: str, apply: Callable[[int, tuple[Item, ...]], None]
+    ) -> None:
         self._world = world
         self._name = name
         self._apply = apply
@@ -32,7 +34,9 @@ class Disk(Generic[Item]):
         if self._is_busy or not self._waiting:
             return
         self._is_busy = True
-        ready = max(self._world.t + self.commit_s * (0.5 + self._world.chance.random()), self.stalled_until)
+        ready = max(
+            self._world.t + self.commit_s * (0.5 + self._world.chance.random()), self.stalled_until
+        )
         group = list(self._waiting)  # one sync for all that waits
         self._world.at(ready, lambda: self._finish(group))
 

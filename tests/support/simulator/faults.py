@@ -15,7 +15,12 @@ class Faults:
     """The faults that a story may draw, and the hosts they befall."""
 
     def __init__(
-        self, world: World, network: Network, master: MasterHost, minions: list[MinionHost], end: float
+        self,
+        world: World,
+        network: Network,
+        master: MasterHost,
+        minions: list[MinionHost],
+        end: float,
     ) -> None:
         self.world = world
         self.network = network
@@ -230,7 +235,9 @@ def jump_clock(faults: Faults, room: float) -> None:
     """The wall clock of some host jumps; boot clocks never do."""
     clocks = [faults.master.clock, *(host.clock for host in faults.minions)]
     clock = faults.world.chance.choice(clocks)
-    clock.wall_skew_s += faults.world.chance.choice((-86400.0, -3600.0, -5.0, 5.0, 3600.0, 86400.0 * 365))
+    clock.wall_skew_s += faults.world.chance.choice(
+        (-86400.0, -3600.0, -5.0, 5.0, 3600.0, 86400.0 * 365)
+    )
 
 
 def full_peer(faults: Faults, room: float) -> None:
@@ -247,7 +254,9 @@ def full_peer(faults: Faults, room: float) -> None:
 def enrol_down(faults: Faults, room: float) -> None:
     """The enrol process is gone for a while."""
     faults.master.is_enrol_up = False
-    faults.world.later(faults.seconds(room, 20.0), lambda: setattr(faults.master, "is_enrol_up", True))
+    faults.world.later(
+        faults.seconds(room, 20.0), lambda: setattr(faults.master, "is_enrol_up", True)
+    )
 
 
 def restore_backup(faults: Faults, room: float) -> None:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from itertools import count
+from typing import Any, cast
 
 from limpet.common.control.replies import AnyReply
 from limpet.common.control.requests import Request
@@ -13,7 +14,7 @@ from limpet.master import effects as do
 from limpet.master.core import MasterCore
 from limpet.master.settings import MasterSettings
 from limpet.master.store.operations import Operation
-
+from support.simulator.coverage import Counted, Pairs
 from support.simulator.disks import Disk
 from support.simulator.minion_host import MasterDoor
 from support.simulator.network import Connection, Network
@@ -54,6 +55,7 @@ class MasterHost(Process, MasterDoor):
         self.is_enrol_up = True
         self.full_peers: set[bytes] = set()
         self.lives = 0
+        self.count_into: Pairs | None = None
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -80,6 +82,8 @@ class MasterHost(Process, MasterDoor):
             verifier=AnyProof(),
         )
         core = self.core
+        if self.count_into is not None:
+            self.core = cast(MasterCore, Counted(core, self.count_into, presence_of))
         self.let(self.life, lambda: self._carry_out(core.start(self.clock.now())))
 
     def on_killed(self) -> None:
@@ -165,7 +169,9 @@ class MasterHost(Process, MasterDoor):
         handle = next(self._handles)
         self._enrol_waiting[handle] = connection
         self.step(
-            lambda core: core.on_enrolment(self.clock.now(), handle, connection.key, "192.0.2.9", request)
+            lambda core: core.on_enrolment(
+                self.clock.now(), handle, connection.key, "192.0.2.9", request
+            )
         )
 
     # -- effects ------------------------------------------------------------------------------
@@ -208,7 +214,9 @@ class MasterHost(Process, MasterDoor):
             self._committed = max(self._committed, commit)
             assert self.core is not None
             due = [effect for after, effect in self._held if after <= self._committed]
-            self._held = [(after, effect) for after, effect in self._held if after > self._committed]
+            self._held = [
+                (after, effect) for after, effect in self._held if after > self._committed
+            ]
             for effect in due:
                 self.count_effect()
                 self._do(effect)
@@ -252,7 +260,8 @@ class MasterHost(Process, MasterDoor):
         if why:
             peer = effect.peer
             self.world.later(
-                0.0, lambda: self.step(lambda core: core.on_send_failed(self.clock.now(), peer, why))  # type: ignore[arg-type]
+                0.0,
+                lambda: self.step(lambda core: core.on_send_failed(self.clock.now(), peer, why)),  # type: ignore[arg-type]
             )
             return
         assert connection is not None
@@ -296,3 +305,10 @@ class MasterHost(Process, MasterDoor):
 
 master_decoder_shared = master_decoder()
 enrol_decoder_shared = enrol_request_decoder()
+
+
+def presence_of(core: MasterCore, arguments: tuple[Any, ...]) -> str:
+    """Give the state of the session that an event is about."""
+    if len(arguments) > 3 and isinstance(arguments[2], str):
+        return core.presence(MinionKey(arguments[2]), arguments[0])
+    return "any"

@@ -3,18 +3,25 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import msgspec
+
 from limpet.common.clock import Moment
 from limpet.common.identifiers import Attempt, Commit, JobId, MinionId, MinionKey
 from limpet.common.messages.enrolment import EnrolRequest
-from limpet.common.wire.codec import encode, enrol_answer_decoder, enrol_request_decoder, minion_decoder
+from limpet.common.wire.codec import (
+    encode,
+    enrol_answer_decoder,
+    enrol_request_decoder,
+    minion_decoder,
+)
 from limpet.minion import effects as do
 from limpet.minion.core import MinionCore
 from limpet.minion.jobs.records import AnyRecord, JournalState, Record, compact, replay
 from limpet.minion.jobs.results import WorkerResult
 from limpet.minion.settings import LinkSettings
-
+from support.simulator.coverage import Counted, Pairs
 from support.simulator.disks import Disk
 from support.simulator.network import Connection, Network, Weather
 from support.simulator.truth import Run, Truth
@@ -86,6 +93,7 @@ class MinionHost(Process):
         self.restart_after_s = 1.0
         self.is_on = True
         self.cores_seen = 0
+        self.count_into: Pairs | None = None
 
     # -- disk ---------------------------------------------------------------------------------
 
@@ -124,6 +132,10 @@ class MinionHost(Process):
             instant=INSTANT,
         )
         core = self.core
+        if self.count_into is not None:
+            self.core = cast(
+                MinionCore, Counted(core, self.count_into, lambda core, _: core.state.name)
+            )
         self.let(self.life, lambda: self._carry_out(core.start(self.now())))
 
     def on_killed(self) -> None:
@@ -237,7 +249,9 @@ class MinionHost(Process):
             self._committed = max(self._committed, commit)
             assert self.core is not None
             due = [effect for after, effect in self._held if after <= self._committed]
-            self._held = [(after, effect) for after, effect in self._held if after > self._committed]
+            self._held = [
+                (after, effect) for after, effect in self._held if after > self._committed
+            ]
             for effect in due:
                 self.count_effect()
                 self._do(effect)
@@ -252,11 +266,15 @@ class MinionHost(Process):
     def _do(self, effect: do.Effect) -> None:
         life = self.life
         if isinstance(effect, do.Persist):
-            self.disk.write(effect.commit, effect.records, lambda commit: self._committed_to(life, commit))
+            self.disk.write(
+                effect.commit, effect.records, lambda commit: self._committed_to(life, commit)
+            )
         elif isinstance(effect, do.Resolve):
             self.world.later(
                 0.01,
-                lambda: self.step(lambda core: core.on_resolved(self.now(), effect.attempt, ("192.0.2.1",))),
+                lambda: self.step(
+                    lambda core: core.on_resolved(self.now(), effect.attempt, ("192.0.2.1",))
+                ),
             )
         elif isinstance(effect, do.OpenSocket):
             self._open(effect)
@@ -269,7 +287,9 @@ class MinionHost(Process):
         elif isinstance(effect, do.Prove):
             request = effect.request
             signed = msgspec.structs.replace(request, signature=b"s" * 64)
-            self.world.later(0.1, lambda: self.let(life, lambda: self._send_up(effect.attempt, signed)))
+            self.world.later(
+                0.1, lambda: self.let(life, lambda: self._send_up(effect.attempt, signed))
+            )
         elif isinstance(effect, do.SpawnJob):
             self._spawn(effect)
         elif isinstance(effect, do.ReleaseJob):
@@ -281,13 +301,16 @@ class MinionHost(Process):
         elif isinstance(effect, do.ReadBody):
             data = self.bodies.get(effect.jid, b"")[effect.offset : effect.offset + effect.size]
             jid, offset = effect.jid, effect.offset
-            self.world.later(0.001, lambda: self.step(lambda core: core.on_body(self.now(), jid, offset, data)))
+            self.world.later(
+                0.001, lambda: self.step(lambda core: core.on_body(self.now(), jid, offset, data))
+            )
         elif isinstance(effect, do.DropSpool):
             self.spool.pop(effect.jid, None)
             self.bodies.pop(effect.jid, None)
         elif isinstance(effect, do.CollectGrains):
             self.world.later(
-                1.0, lambda: self.step(lambda core: core.on_grains(self.now(), b"{}", "00" * 32, ""))
+                1.0,
+                lambda: self.step(lambda core: core.on_grains(self.now(), b"{}", "00" * 32, "")),
             )
         elif isinstance(effect, do.Reexec):
             self.world.note(self.name, f"starts afresh: {effect.reason}")
@@ -396,7 +419,11 @@ class MinionHost(Process):
             if life != self.life:
                 return
             self.workers[effect.jid] = worker
-            self.step(lambda core: core.on_job_spawned(self.now(), JobId(effect.jid), worker.pid, worker.process_start))
+            self.step(
+                lambda core: core.on_job_spawned(
+                    self.now(), JobId(effect.jid), worker.pid, worker.process_start
+                )
+            )
 
         self.world.later(0.01 + self.world.chance.random() * 0.02, spawned)
 
@@ -413,7 +440,9 @@ class MinionHost(Process):
 
         def end() -> None:
             if not worker.is_gone:
-                self._end(worker, "failed" if worker.outcome == "timeout" else worker.outcome, started)
+                self._end(
+                    worker, "failed" if worker.outcome == "timeout" else worker.outcome, started
+                )
 
         self.world.later(worker.seconds, end)
 
@@ -443,20 +472,31 @@ class MinionHost(Process):
         worker.watchers.append(
             lambda: self.world.later(
                 0.002,
-                lambda: self.step(lambda core: core.on_job_ended(self.now(), JobId(jid), self.spool[jid]))
-                if life == self.life
-                else None,
+                lambda: (
+                    self.step(
+                        lambda core: core.on_job_ended(self.now(), JobId(jid), self.spool[jid])
+                    )
+                    if life == self.life
+                    else None
+                ),
             )
         )
 
     def _adopt(self, effect: do.AdoptJob) -> None:
         worker = self.workers.get(effect.jid)
-        if worker is not None and (worker.pid, worker.process_start) == (effect.pid, effect.process_start):
+        if worker is not None and (worker.pid, worker.process_start) == (
+            effect.pid,
+            effect.process_start,
+        ):
             self._watch(worker)
             return
         jid = effect.jid
-        result = self.spool.get(jid) or WorkerResult("interrupted", 1, "its worker died without a result")
-        self.world.later(0.002, lambda: self.step(lambda core: core.on_job_ended(self.now(), JobId(jid), result)))
+        result = self.spool.get(jid) or WorkerResult(
+            "interrupted", 1, "its worker died without a result"
+        )
+        self.world.later(
+            0.002, lambda: self.step(lambda core: core.on_job_ended(self.now(), JobId(jid), result))
+        )
 
     def _kill_job(self, jid: str, reason: str) -> None:
         worker = self.workers.get(jid)
@@ -464,7 +504,9 @@ class MinionHost(Process):
             return
         outcome = "cancelled" if reason == "cancelled" else "failed"
         started = self.now().wall
-        self.world.later(0.05, lambda: None if worker.is_gone else self._end(worker, outcome, started))
+        self.world.later(
+            0.05, lambda: None if worker.is_gone else self._end(worker, outcome, started)
+        )
 
 
 def digest_of(body: bytes) -> str:

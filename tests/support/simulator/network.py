@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from limpet.common.identifiers import MinionKey
-
 from support.simulator.world import World
 
 Deliver = Callable[[bytes], None]
@@ -163,7 +162,5 @@ class Network:
     def forget_closed(self) -> None:
         """Drop connections that nobody holds an end of."""
         for number, connection in list(self.connections.items()):
-            if connection.is_dead or not (
-                connection.minion_end_open or connection.master_end_open
-            ):
+            if connection.is_dead or not (connection.minion_end_open or connection.master_end_open):
                 del self.connections[number]

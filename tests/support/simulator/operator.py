@@ -3,9 +3,16 @@
 from collections.abc import Callable
 
 import msgspec
-from limpet.common.control.replies import AnyReply, JobEnded, JobStored, JobUpdate, NoMinion, Refused
-from limpet.common.control.requests import CancelJob, RunJob, WatchJob
 
+from limpet.common.control.replies import (
+    AnyReply,
+    JobEnded,
+    JobStored,
+    JobUpdate,
+    NoMinion,
+    Refused,
+)
+from limpet.common.control.requests import CancelJob, RunJob, WatchJob
 from support.simulator.master_host import MasterHost
 from support.simulator.truth import Truth
 from support.simulator.world import World

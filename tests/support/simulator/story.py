@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from limpet.common.identifiers import MinionId, MinionKey
 from limpet.master.store.operations import KeyRow, PutKey, PutToken, TokenRow
-
 from support.simulator.checkers import READY_BOUND_S, Checkers
+from support.simulator.coverage import Pairs
 from support.simulator.faults import Faults
 from support.simulator.master_host import MasterHost
 from support.simulator.minion_host import MinionHost
@@ -64,20 +64,28 @@ class Story:
         self.minions.append(host)
         if is_enrolled:
             row = KeyRow(
-                MinionKey(key), MinionId(name), "accepted", WALL_AT_START_S, "192.0.2.9", "", WALL_AT_START_S
+                MinionKey(key),
+                MinionId(name),
+                "accepted",
+                WALL_AT_START_S,
+                "192.0.2.9",
+                "",
+                WALL_AT_START_S,
             )
             self.master.store.apply(0, (PutKey(row),))
         else:
             self.truth.keys_changed.add(name)
 
     def _add_token(self) -> None:
-        token = TokenRow("tok", b"v" * 32, WALL_AT_START_S + 1e9, 100, 0, "*", "root", WALL_AT_START_S)
+        token = TokenRow(
+            "tok", b"v" * 32, WALL_AT_START_S + 1e9, 100, 0, "*", "root", WALL_AT_START_S
+        )
         self.master.store.apply(0, (PutToken(token),))
 
     def _watch(self) -> None:
         checkers = self.checkers
         for host in self.minions:
-            inner = host._do  # noqa: SLF001 - the checkers stand between core and host
+            inner = host._do
 
             def checked(effect: object, host: MinionHost = host, inner: object = inner) -> None:
                 checkers.minion_effect(host, effect)  # type: ignore[arg-type]
@@ -86,14 +94,14 @@ class Story:
                 if len(self.truth.runs) > before:
                     checkers.started_run(host, self.truth.runs[-1].jid)
 
-            host._do = checked  # type: ignore[method-assign]  # noqa: SLF001
-        inner_master = self.master._do  # noqa: SLF001
+            host._do = checked  # type: ignore[method-assign]
+        inner_master = self.master._do
 
         def checked_master(effect: object) -> None:
             checkers.master_effect(effect)  # type: ignore[arg-type]
             inner_master(effect)  # type: ignore[arg-type]
 
-        self.master._do = checked_master  # type: ignore[method-assign, assignment]  # noqa: SLF001
+        self.master._do = checked_master  # type: ignore[method-assign, assignment]
 
     def _command(self) -> None:
         chance = self.world.chance
@@ -104,7 +112,9 @@ class Story:
                 self.master,
                 self.truth,
                 target=target,
-                function=chance.choice(("cmd.run", "cmd.run", "cmd.run", "state.apply", "test.ping")),
+                function=chance.choice(
+                    ("cmd.run", "cmd.run", "cmd.run", "state.apply", "test.ping")
+                ),
                 seconds=chance.choice((0.05, 1.0, 5.0, 20.0)),
                 outcome=chance.choice(("ok", "ok", "failed")),
                 size=chance.choice((10, 10, 10_000, 40_000, 400_000)),
@@ -114,6 +124,12 @@ class Story:
                 cancel_after_s=chance.choice((None, None, None, 0.0, 0.5, 4.0)),
             )
         )
+
+    def count_into(self, minion_pairs: Pairs, master_pairs: Pairs) -> None:
+        """Count which event met which state."""
+        for host in self.minions:
+            host.count_into = minion_pairs
+        self.master.count_into = master_pairs
 
     def play(self) -> Ending:
         """Run to the end. Raises `Broken`, or whatever a core raises."""

@@ -71,7 +71,7 @@ class HostClock:
         return instant + self.up_since
 
 
-class ProcessDied(Exception):  # noqa: N818 - a signal of the simulation, not an error
+class ProcessDied(Exception):
     """The process was killed between two effects."""
 
 

@@ -1,0 +1,135 @@
+"""Play many seeds, or replay one with its trace.
+
+python -m support.simulator.command --seeds 2000
+python -m support.simulator.command --seed 12345 --trace
+python -m support.simulator.command --minutes 10
+"""
+
+import argparse
+import itertools
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+
+from support.simulator.coverage import Pairs, table
+from support.simulator.story import Ending, Story, seeds
+
+
+@dataclass
+class Batch:
+    """What a number of seeds came to."""
+
+    seeds: int = 0
+    jobs: int = 0
+    runs: int = 0
+    steps: int = 0
+    recoveries: list[float] = field(default_factory=list)
+    failures: list[tuple[int, str]] = field(default_factory=list)
+    minion_pairs: Pairs = field(default_factory=Pairs)
+    master_pairs: Pairs = field(default_factory=Pairs)
+
+    def add(self, other: "Batch") -> None:
+        """Take another batch in."""
+        self.seeds += other.seeds
+        self.jobs += other.jobs
+        self.runs += other.runs
+        self.steps += other.steps
+        self.recoveries += other.recoveries
+        self.failures += other.failures
+        self.minion_pairs += other.minion_pairs
+        self.master_pairs += other.master_pairs
+
+    def summary(self) -> str:
+        """Say it in a line."""
+        ordered = sorted(self.recoveries) or [0.0]
+        return (
+            f"{self.seeds} seeds, {self.jobs} jobs, {self.runs} runs, {self.steps} steps; recovery after the last "
+            f"fault: median {ordered[len(ordered) // 2]:.2f} s, "
+            f"99th {ordered[int(len(ordered) * 0.99)]:.2f} s, most {ordered[-1]:.2f} s; "
+            f"{len(self.failures)} broken"
+        )
+
+
+def play(numbers: Iterable[int]) -> Batch:
+    """Play some seeds in this process; failures are kept, not raised."""
+    batch = Batch()
+    for seed in numbers:
+        story = Story(seed)
+        story.count_into(batch.minion_pairs, batch.master_pairs)
+        batch.seeds += 1
+        try:
+            ending: Ending = story.play()
+        except Exception as error:  # noqa: BLE001 - any error of a core is a finding, kept with its seed
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+            batch.failures.append((seed, f"{type(error).__name__} at {place}: {error}"))
+            continue
+        batch.jobs += ending.jobs
+        batch.runs += ending.runs
+        batch.steps += ending.steps
+        batch.recoveries.append(ending.recovery_s)
+    return batch
+
+
+def play_many(numbers: Iterable[int], *, processes: int = 2, chunk: int = 25) -> Iterator[Batch]:
+    """Play seeds on several processes; gives a batch for each chunk as it is done."""
+    chunks = iter(lambda source=iter(numbers): list(itertools.islice(source, chunk)), [])
+    with ProcessPoolExecutor(processes) as pool:
+        yield from pool.map(play, chunks)
+
+
+def replay(seed: int) -> int:
+    """Play one seed and print its trace."""
+    print(f"seed {seed}")
+    story = Story(seed, traced=True)
+    try:
+        ending = story.play()
+    except BaseException:
+        print("\n".join(story.world.trace))
+        raise
+    print("\n".join(ending.trace))
+    print(f"seed {seed}: all is well; faults: {', '.join(ending.faults) or 'none'}")
+    return 0
+
+
+def main() -> int:
+    """Play; 1 if anything broke."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--trace", action="store_true", help="(with --seed; always on there)")
+    parser.add_argument("--seeds", type=int, default=2000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=0.0)
+    options = parser.parse_args()
+    if options.seed is not None:
+        return replay(options.seed)
+    total = Batch()
+    began = time.monotonic()
+    first = options.first or int(time.time()) if options.minutes else options.first
+    numbers = iter(seeds(first, options.seeds)) if not options.minutes else endless(first)
+    for batch in play_many(numbers):
+        total.add(batch)
+        if total.failures or (options.minutes and time.monotonic() - began > options.minutes * 60):
+            break
+    print(table(total.minion_pairs))
+    print(table(total.master_pairs))
+    print(f"{total.summary()}; {time.monotonic() - began:.0f} s")
+    for seed, text in total.failures[:10]:
+        print(f"BROKEN seed {seed}: {text}\n  replay: make simulate SEED={seed}")
+    return 1 if total.failures else 0
+
+
+def endless(first: int) -> Iterator[int]:
+    """Give seeds for ever."""
+    for offset in itertools.count():
+        yield seeds(first + offset, 1)[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
