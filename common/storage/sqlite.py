@@ -1,7 +1,7 @@
 """SQLite as limpet uses it: every connection opened the same way, every schema versioned.
 
-One connection belongs to one thread. A file that is damaged or newer than this release is left as
-it is and refused with what to do; nothing here ever deletes or replaces one.
+One connection belongs to one thread at a time. A file that is damaged or newer than this release
+is left as it is and refused with what to do; nothing here ever deletes or replaces one.
 """
 
 import os
@@ -17,6 +17,17 @@ BUSY_TIMEOUT_MS: Final = 5_000
 
 INTEGER_MAX: Final = 2**63 - 1
 """The largest integer that SQLite keeps; larger ones must be turned away before."""
+
+ROOM_BYTES_MIN: Final = 256 * 1024
+"""With less free space than this a failed write is taken as a full disk."""
+
+_WRITE_ERRORS: Final = (
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+)
 
 _LIMITS: Final = (
     (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
@@ -43,6 +54,7 @@ def connect(
             uri=True,
             timeout=BUSY_TIMEOUT_MS / 1000,
             isolation_level=None,
+            check_same_thread=False,  # opened by one thread, then handed over to another
             cached_statements=64,
         )
     except OSError as error:
@@ -63,7 +75,9 @@ def connect(
                 )
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON")
-            connection.execute("PRAGMA wal_autocheckpoint = 1000")
+            # SQLite swallows the errors of its own checkpoints, a failed fsync among them; so the
+            # owner of the connection calls `checkpoint` and sees them.
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
             connection.execute("PRAGMA journal_size_limit = 16777216")
         else:
             connection.execute("PRAGMA query_only = ON")
@@ -112,6 +126,11 @@ def migrate(connection: sqlite3.Connection, path: str | Path, steps: Sequence[st
     return int(version)
 
 
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Move the log into the file as far as readers allow, synced. Raises `sqlite3.Error`."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+
 def check(connection: sqlite3.Connection, path: str | Path) -> None:
     """Look for damage in the structure of the file. Raises `HostError` naming the first finding."""
     try:
@@ -122,9 +141,36 @@ def check(connection: sqlite3.Connection, path: str | Path) -> None:
         raise HostError(_damaged(path, findings[0]))
 
 
-def is_disk_full(error: sqlite3.Error) -> bool:
-    """Say whether the error means that there is no room to write now."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+def is_passing(error: sqlite3.Error, path: str | Path) -> bool:
+    """Say whether trying the same transaction again later is right, and can help.
+
+    It is where there was no room, the file system has become read-only, or another process holds
+    the lock. It never is after a failed fsync: what the kernel dropped then is unknown.
+    """
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    if code in (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+    ):
+        return True
+    if extended not in _WRITE_ERRORS:
+        return False
+    return not has_room(path) or bool(os.statvfs(Path(path).parent).f_flag & os.ST_RDONLY)
+
+
+def has_room(path: str | Path) -> bool:
+    """Say whether the file system of a database has space to write."""
+    found = os.statvfs(Path(path).parent)
+    return found.f_bavail * found.f_frsize >= ROOM_BYTES_MIN
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Say whether another process holds the lock that was wanted."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def explain(path: str | Path, error: sqlite3.Error) -> str:
@@ -133,7 +179,7 @@ def explain(path: str | Path, error: sqlite3.Error) -> str:
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(path, str(error))
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and is_passing(error, path)):
         return f"no room to write the database {path}: make room on its file system"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return (

@@ -11,7 +11,11 @@ from limpet.common.identifiers import JobId, MinionId, MinionKey
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One change of the store; several make a transaction."""
+    """One change of the store; several make a transaction, carried out in order.
+
+    A delivery, return or chunk of a job that the store does not have (any more) is dropped, so a
+    job comes before its deliveries. Floats are finite, integers fit in 64 bits.
+    """
 
 
 class KeyRow(msgspec.Struct, frozen=True):
@@ -172,14 +176,17 @@ class DropChunks(Operation, frozen=True):
 
 
 class PutNote(Operation, frozen=True):
-    """Keep a small fact: `store_id`, `epoch_s`, `wall_high_s`, `fleet`, …"""
+    """Keep a small fact: `store_id`, `epoch_s`, `wall_high_s`, `fleet` and the like."""
 
     name: str
     value: str
 
 
 class PruneHistory(Operation, frozen=True):
-    """Drop ended jobs older than `before_s`, and the oldest over `jobs_max`."""
+    """Drop jobs that ended before `before_s`, and those that ended first of more than `jobs_max`.
+
+    One call drops a bounded number (500, fewer if they are large); ask again later for the rest.
+    """
 
     before_s: float
     jobs_max: int

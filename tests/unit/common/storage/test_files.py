@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from limpet.common.errors import HostError, UsageError
+from limpet.common.errors import HostError
 from limpet.common.storage.files import (
     create_whole,
     make_directory,
@@ -12,7 +12,6 @@ from limpet.common.storage.files import (
     remove,
     write_whole,
 )
-from limpet.common.storage.lock import ExclusiveLock
 from limpet.common.storage.reserve import Reserve
 
 
@@ -86,18 +85,6 @@ def test_removing_twice_is_fine(tmp_path: Path) -> None:
     remove(tmp_path / "file")
     remove(tmp_path / "file")
     assert os.listdir(tmp_path) == []
-
-
-@pytest.mark.covers("C3", "C9")
-def test_a_second_holder_is_told_the_pid_of_the_first_and_gets_the_lock_after_it(
-    tmp_path: Path,
-) -> None:
-    first = ExclusiveLock(tmp_path / "lock", "limpet master")
-    with pytest.raises(UsageError, match=rf"another limpet master \(pid {os.getpid()}\)"):
-        ExclusiveLock(tmp_path / "lock", "limpet master")
-    first.release()
-    first.release()
-    ExclusiveLock(tmp_path / "lock", "limpet master").release()
 
 
 def test_a_reserve_holds_real_blocks_and_gives_them_up(tmp_path: Path) -> None:

@@ -1,0 +1,104 @@
+"""Answers to the command line that are read from disk: lists of jobs, jobs with their results.
+
+Runs in the reader's thread on its own read-only connection, each question in one transaction.
+"""
+
+import sqlite3
+from typing import Final
+
+import msgspec
+
+from limpet.common.control.replies import (
+    JobEnded,
+    Jobs,
+    JobStored,
+    JobSummary,
+    JobUpdate,
+    MinionResult,
+    Refused,
+    Reply,
+)
+from limpet.common.control.requests import ListJobs, Request, WatchJob
+from limpet.common.identifiers import JobId, MinionId
+from limpet.master.jobs.delivery import result_of, shown_status
+from limpet.master.store import reading
+from limpet.master.store.operations import DeliveryRow, JobRow
+
+BODIES_BYTES_MAX: Final = 48 * 1024 * 1024
+"""Bodies in one answer; those over it are left out with a word: the frame must stay sendable."""
+
+
+def answer(database: sqlite3.Connection, request: Request) -> list[Reply]:
+    """Answer `ListJobs` and `WatchJob`. Raises `sqlite3.Error`, also when interrupted."""
+    match request:
+        case ListJobs():
+            return [_list_jobs(database, request)]
+        case WatchJob():
+            return _watch_job(database, request)
+        case _:
+            raise AssertionError(f"{type(request).__name__} is not answered by the store")
+
+
+def fetch(database: sqlite3.Connection, jid: JobId, minion: MinionId) -> JobUpdate | None:
+    """Give one minion's result with its body; None: there is no such delivery (it was pruned)."""
+    found = reading.delivery(database, jid, minion)
+    if found is None:
+        return None
+    return JobUpdate(jid, result_of(found, reading.body(database, jid, minion)))
+
+
+def _list_jobs(database: sqlite3.Connection, request: ListJobs) -> Jobs:
+    jobs = reading.newest_jobs(database, limit=request.limit, before=request.before)
+    summaries: list[JobSummary] = []
+    for jid, function, target, user, created_s in jobs:
+        counts: dict[str, int] = {}
+        for state, number in reading.state_counts(database, jid):
+            status = shown_status(state)
+            counts[status] = counts.get(status, 0) + number
+        summaries.append(JobSummary(jid, function, target, user, created_s, counts))
+    return Jobs(tuple(summaries))
+
+
+def _watch_job(database: sqlite3.Connection, request: WatchJob) -> list[Reply]:
+    job = reading.job(database, JobId(request.jid))
+    if job is None:
+        return [
+            Refused(
+                "unknown_job",
+                f"no job {request.jid}: it was never made here, or has left the history; "
+                "`limpet jobs list` shows those that are kept",
+            )
+        ]
+    results: list[MinionResult] = []
+    room = BODIES_BYTES_MAX
+    for delivery in reading.deliveries(database, job.jid):
+        if delivery.body_bytes > room:
+            results.append(_without_body(delivery))
+            continue
+        room -= delivery.body_bytes
+        results.append(result_of(delivery, reading.body(database, job.jid, delivery.minion)))
+    stored = _stored(job, tuple(results))
+    return [stored, JobEnded(job.jid)] if request.is_followed else [stored]
+
+
+def _stored(job: JobRow, results: tuple[MinionResult, ...]) -> JobStored:
+    return JobStored(
+        jid=job.jid,
+        function=job.function,
+        target=job.target,
+        user=job.user,
+        created_s=job.created_s,
+        results=results,
+        is_ended=job.ended_s > 0,
+    )
+
+
+def _without_body(delivery: DeliveryRow) -> MinionResult:
+    """Say of a value that did not fit beside the others that it is there."""
+    text = (
+        f"the value of {delivery.body_bytes} bytes is left out: "
+        "all values of the job together are too large for one answer"
+    )
+    return msgspec.structs.replace(
+        result_of(delivery, None), error=delivery.error or text, is_cut=True
+    )

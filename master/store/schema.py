@@ -1,0 +1,108 @@
+"""The tables of the master's database, one migration after the other. Never change an old step.
+
+Tables mirror the rows of `operations.py`, column for field. What grows large (arguments, bodies)
+stands in the last column, so that reading the others does not touch it.
+"""
+
+from typing import Final
+
+_FIRST = """
+CREATE TABLE meta (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    commit_number INTEGER NOT NULL
+);
+INSERT INTO meta VALUES (0, 0);
+
+CREATE TABLE note (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE minion_key (
+    key TEXT PRIMARY KEY,
+    minion TEXT NOT NULL,
+    state TEXT NOT NULL,
+    since_s REAL NOT NULL,
+    address TEXT NOT NULL,
+    token_id TEXT NOT NULL,
+    asked_s REAL NOT NULL,
+    journal_id TEXT NOT NULL,
+    seen_s REAL NOT NULL,
+    was_ready INTEGER NOT NULL,
+    version TEXT NOT NULL,
+    grains_digest TEXT NOT NULL,
+    grains BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE token (
+    token_id TEXT PRIMARY KEY,
+    verifier BLOB NOT NULL,
+    expires_s REAL NOT NULL,
+    uses_max INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    id_pattern TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    created_s REAL NOT NULL,
+    is_revoked INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE job (
+    jid TEXT PRIMARY KEY,
+    uid INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    target TEXT NOT NULL,
+    target_kind TEXT NOT NULL,
+    function TEXT NOT NULL,
+    created_s REAL NOT NULL,
+    ttl_s REAL,
+    job_timeout_s REAL NOT NULL,
+    batch_size INTEGER NOT NULL,
+    is_streamed INTEGER NOT NULL,
+    is_cancelled INTEGER NOT NULL,
+    ended_s REAL NOT NULL,
+    arguments BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX job_ended ON job (ended_s);
+CREATE INDEX job_created ON job (created_s);
+
+CREATE TABLE delivery (
+    jid TEXT NOT NULL,
+    minion TEXT NOT NULL,
+    key TEXT NOT NULL,
+    state TEXT NOT NULL,
+    journal_id TEXT NOT NULL,
+    expires_s REAL NOT NULL,
+    since_s REAL NOT NULL,
+    cancel TEXT NOT NULL,
+    error TEXT NOT NULL,
+    retcode INTEGER NOT NULL,
+    started_s REAL NOT NULL,
+    duration_s REAL NOT NULL,
+    body_bytes INTEGER NOT NULL,
+    is_cut INTEGER NOT NULL,
+    PRIMARY KEY (jid, minion)
+) WITHOUT ROWID;
+CREATE INDEX delivery_late ON delivery (jid)
+    WHERE state IN ('lost', 'offline', 'expired') AND journal_id <> '';
+CREATE INDEX delivery_cancel ON delivery (jid) WHERE cancel = 'wanted';
+
+CREATE TABLE body (
+    jid TEXT NOT NULL,
+    minion TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (jid, minion)
+);
+
+CREATE TABLE chunk (
+    jid TEXT NOT NULL,
+    minion TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (jid, minion, start)
+)
+"""
+
+MIGRATIONS: Final = (_FIRST,)
+"""Step n leads from schema version n to n + 1."""

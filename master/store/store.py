@@ -1,0 +1,154 @@
+"""The master's memory on disk: one file, one writer thread, one reader thread, one descriptor.
+
+    open ─▶ load ─▶ start ─▶ submit/ask … poll fileno() … collect … ─▶ close
+
+`open` and `load` block and belong before the loop; everything after `start` does not wait. What
+has been committed, what ails the disk and what was answered comes back through `collect`.
+"""
+
+import os
+import sqlite3
+import threading
+from collections import deque
+from pathlib import Path
+from typing import Final
+
+from limpet.common.clock import Clock
+from limpet.common.errors import HostError
+from limpet.common.identifiers import Commit
+from limpet.common.storage import sqlite
+from limpet.common.storage.files import make_directory
+from limpet.common.storage.reserve import Reserve
+from limpet.master.effects import Fetch, Query
+from limpet.master.store import reading
+from limpet.master.store.operations import Operation, Snapshot
+from limpet.master.store.reader import Answered, Reader
+from limpet.master.store.schema import MIGRATIONS
+from limpet.master.store.writer import Committed, Failed, Trouble, Writer
+
+RESERVE_BYTES: Final = 16 * 1024 * 1024
+"""Set aside for what must still be written when the disk is full."""
+CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
+"""A file up to this size is checked for damage at each start (about a second for each GiB)."""
+
+Outcome = Committed | Trouble | Failed | Answered
+"""What `collect` gives. After `Failed` the process must end: nothing more will be committed."""
+
+
+class Store:
+    """The store of one master process."""
+
+    def __init__(self, path: Path, *, clock: Clock) -> None:
+        """Open or make the database file and bring its schema up to date.
+
+        Raises `HostError` if it is damaged, newer than this release, or can't be written; nothing
+        is changed then.
+        """
+        self._path = path
+        self._outcomes: deque[Outcome] = deque()
+        self._lock = threading.Lock()
+        self._wake = -1
+        make_directory(path.parent)
+        reserve = Reserve(path.with_name("reserve"), RESERVE_BYTES)
+        database = _open(path, reserve)
+        try:
+            self._reader = Reader(path, clock=clock, report=self._report)
+        except HostError:
+            database.close()
+            raise
+        self._database = database
+        self._writer = Writer(database, path, reserve=reserve, clock=clock, report=self._report)
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def load(self, *, wall_s: float) -> Snapshot:
+        """Read what the core begins with; only before `start`. Raises `HostError`."""
+        try:
+            return reading.load(self._database, wall_s=wall_s)
+        except sqlite3.Error as error:
+            raise HostError(sqlite.explain(self._path, error)) from error
+
+    def start(self) -> None:
+        """Begin to write and to answer."""
+        self._writer.start()
+        self._reader.start()
+
+    def submit(self, commit: Commit, operations: tuple[Operation, ...]) -> None:
+        """Have the operations committed as one; `commit` is one more than the last."""
+        if not self._writer.submit(commit, operations):
+            self._report(
+                Failed(
+                    f"the database {self._path} has taken nothing for so long that what waits for "
+                    "it fills the memory set aside: make room on its file system"
+                )
+            )
+
+    def ask(self, question: Query | Fetch) -> bool:
+        """Have a question answered by one `Answered`; False if too many wait already."""
+        return self._reader.ask(question)
+
+    def fileno(self) -> int:
+        """Give the descriptor that is readable when `collect` has something."""
+        return self._wake
+
+    def collect(self) -> list[Outcome]:
+        """Give what happened since the last call, in order."""
+        try:
+            os.eventfd_read(self._wake)
+        except BlockingIOError:
+            return []
+        with self._lock:
+            outcomes = list(self._outcomes)
+            self._outcomes.clear()
+        return outcomes
+
+    def figures(self) -> dict[str, float]:
+        """Give gauges for people: counts, seconds, bytes."""
+        figures = self._writer.figures
+        return {
+            "store_commits": figures.commits,
+            "store_batches": figures.batches,
+            "store_waiting": figures.waiting_batches,
+            "store_commit_last_s": figures.last_commit_s,
+            "store_commit_slowest_s": figures.slowest_commit_s,
+            "store_bytes": self._path.stat().st_size,
+        }
+
+    def close(self, *, within_s: float = 5.0) -> bool:
+        """Write what waits and close; False if not all of it could be written in time."""
+        if self._wake < 0:
+            return True
+        self._reader.stop(within_s=within_s)
+        is_done = self._writer.stop(within_s=within_s)
+        with self._lock:
+            os.close(self._wake)
+            self._wake = -1
+        return is_done
+
+    def _report(self, outcome: Outcome) -> None:
+        """Hand an outcome to the loop (called by the threads)."""
+        with self._lock:
+            self._outcomes.append(outcome)
+            if self._wake >= 0:
+                os.eventfd_write(self._wake, 1)
+
+
+def _open(path: Path, reserve: Reserve) -> sqlite3.Connection:
+    """Open the file, on a full disk with the space set aside for such moments."""
+    try:
+        return _open_once(path)
+    except HostError:
+        if sqlite.has_room(path) or not reserve.give_up():
+            raise
+    return _open_once(path)
+
+
+def _open_once(path: Path) -> sqlite3.Connection:
+    database = sqlite.connect(path)
+    try:
+        if path.stat().st_size <= CHECKED_BYTES_MAX:
+            sqlite.check(database, path)
+        sqlite.migrate(database, path, MIGRATIONS)
+    except HostError:
+        database.close()
+        raise
+    return database
