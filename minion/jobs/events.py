@@ -15,7 +15,7 @@ class Durable:
 
 @dataclass(frozen=True, slots=True)
 class JournalTrouble:
-    """The journal can't take new jobs, and why; an empty text: it can again (`on_journal_trouble`)."""
+    """The journal takes no new jobs, and why; an empty text: it does again."""
 
     text: str
 
@@ -56,7 +56,7 @@ class OutputRead:
 
 @dataclass(frozen=True, slots=True)
 class BodyRead:
-    """A piece of a result's body. Shorter than asked for: its end, or `problem` says what failed."""
+    """A piece of a result's body. Shorter than asked for: its end, or a `problem`."""
 
     jid: JobId
     offset: int

@@ -21,8 +21,8 @@ class LocalMessage(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_
     """The base of everything on this socket."""
 
 
-class RunLocal(LocalMessage, tag="run"):
-    """Run a function as a job of this minion: `LocalStored`, then `LocalEnded` or `LocalRefused`."""
+class RunLocal(LocalMessage, frozen=True, tag="run"):
+    """Run a function as a job: `LocalStored`, then `LocalEnded` or `LocalRefused`."""
 
     function: FunctionName
     arguments: Annotated[bytes, Meta(max_length=ARGUMENTS_BYTES_MAX)]
@@ -31,34 +31,34 @@ class RunLocal(LocalMessage, tag="run"):
     """0: the minion's default."""
 
 
-class AskRunning(LocalMessage, tag="running"):
+class AskRunning(LocalMessage, frozen=True, tag="running"):
     """Which jobs have a process now; answered by `LocalJobs`."""
 
 
-class KillLocal(LocalMessage, tag="kill"):
+class KillLocal(LocalMessage, frozen=True, tag="kill"):
     """Cancel a job of this minion; answered by `LocalKilled` (it may take 2 s to be gone)."""
 
     jid: Jid
 
 
-class RefreshGrains(LocalMessage, tag="refresh_grains"):
+class RefreshGrains(LocalMessage, frozen=True, tag="refresh_grains"):
     """Collect the grains anew and send them; answered by `LocalDone` as soon as it was begun."""
 
 
-class AskLocalStatus(LocalMessage, tag="status"):
+class AskLocalStatus(LocalMessage, frozen=True, tag="status"):
     """How the link is; answered by `LocalStatus`."""
 
 
 AnyLocalRequest = RunLocal | AskRunning | KillLocal | RefreshGrains | AskLocalStatus
 
 
-class LocalStored(LocalMessage, tag="stored"):
+class LocalStored(LocalMessage, frozen=True, tag="stored"):
     """The job has an id. Closing the connection from now on does not end it."""
 
     jid: str
 
 
-class LocalEnded(LocalMessage, tag="ended"):
+class LocalEnded(LocalMessage, frozen=True, tag="ended"):
     """How the job ended. `body_bytes` over the length of `body`: the body comes as a file."""
 
     jid: str
@@ -82,24 +82,24 @@ class LocalJob(msgspec.Struct, array_like=True, frozen=True):
     started_wall_s: float
 
 
-class LocalJobs(LocalMessage, tag="jobs"):
+class LocalJobs(LocalMessage, frozen=True, tag="jobs"):
     """Answer to `AskRunning`."""
 
     jobs: tuple[LocalJob, ...]
 
 
-class LocalKilled(LocalMessage, tag="killed"):
+class LocalKilled(LocalMessage, frozen=True, tag="killed"):
     """Answer to `KillLocal`; `finished`: it had ended before, or nobody knows it."""
 
     jid: str
     verdict: CancelVerdict
 
 
-class LocalDone(LocalMessage, tag="done"):
+class LocalDone(LocalMessage, frozen=True, tag="done"):
     """Begun or done; nothing more to say."""
 
 
-class LocalStatus(LocalMessage, tag="local_status"):
+class LocalStatus(LocalMessage, frozen=True, tag="local_status"):
     """How the minion's link is."""
 
     minion_id: str
@@ -114,7 +114,7 @@ class LocalStatus(LocalMessage, tag="local_status"):
     """Counters: sockets opened, jobs running, jobs queued, …"""
 
 
-class LocalRefused(LocalMessage, tag="refused"):
+class LocalRefused(LocalMessage, frozen=True, tag="refused"):
     """The request can't be served; the last reply."""
 
     reason: Literal["usage", "busy", "disk_full", "stopping", "failed"]
