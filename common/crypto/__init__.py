@@ -1,0 +1,1 @@
+"""Keys, their files, fingerprints, join strings and the proof of a token."""

@@ -1,0 +1,1 @@
+"""Configuration files as typed structs, with the place of every mistake."""

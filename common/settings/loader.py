@@ -1,0 +1,248 @@
+"""Files into structs: checks of the file, of its keys, of the type and bounds of each value.
+
+A struct that is read from a file is a `Configuration`: it says which keys may hold one value
+instead of a list, which hold durations or sizes, and what else it wants of its values.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final, TypeVar, get_args, get_origin
+
+import msgspec
+
+from limpet.common.errors import SourceError, UsageError
+from limpet.common.settings.source import BYTES_MAX, Source, Value, read_source
+from limpet.common.settings.source import Path as Way
+
+COMMAND_LINE: Final = "the command line"
+
+_DURATION: Final = re.compile(r"\A(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\Z")
+_DURATION_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SIZE: Final = re.compile(r"\A(\d+(?:\.\d+)?)\s*([kmgt])(?:i?b)?\Z", re.IGNORECASE)
+_SIZE_UNITS: Final = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_MESSAGE_PLACE: Final = re.compile(r" - at `(?:key in )?\$([^`]*)`\Z")
+_STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[\.\.\.\]")
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of what is read from a configuration file; keys are the encoded field names."""
+
+    LISTS: ClassVar[tuple[str, ...]] = ()
+    """Keys of lists for which one value may stand alone."""
+    ROOTS: ClassVar[tuple[str, ...]] = ()
+    """Keys of directories by environment; relative ones are taken from the file's directory."""
+    DURATIONS: ClassVar[tuple[str, ...]] = ()
+    """Keys of seconds, which may have a unit: `90`, `15m`, `24h`, `30d`."""
+    SIZES: ClassVar[tuple[str, ...]] = ()
+    """Keys of bytes, which may have a unit: `512M`, `2G` (of 1,024)."""
+    SECRETS: ClassVar[tuple[str, ...]] = ()
+    """Keys whose presence means that nobody else may read the file."""
+    ELSEWHERE: ClassVar[Mapping[str, str]] = {}
+    """Salt's keys that have another name or no use here, with what to do instead."""
+
+    def faults(self) -> Iterator[tuple[Way, str]]:
+        """Say what the types can't: the way to a wrong value, and what is wrong."""
+        yield from ()
+
+
+T = TypeVar("T", bound=Configuration)
+
+
+def load(kind: type[T], path: Path) -> T:
+    """Read a configuration file; one that does not exist is an empty one.
+
+    Raises `SourceError` naming the file, the line, the key and what to do.
+    """
+    text = _read(path)
+    source = read_source(text, str(path))
+    if isinstance(source.data, dict) and text:
+        secrets = [key for key in kind.SECRETS if source.data.get(key) is not None]
+        if secrets and path.stat().st_mode & 0o077:
+            raise source.error(
+                f"holds a secret ({secrets[0]}), but others may read the file: chmod 600 {path}",
+                (secrets[0],),
+            )
+    return convert(kind, source, path.parent)
+
+
+def load_text(kind: type[T], text: str, name: str, directory: Path = Path()) -> T:
+    """Read configuration from text that `name` describes. Raises `SourceError`."""
+    return convert(kind, read_source(text.encode(), name), directory)
+
+
+def with_options(configuration: T, options: Mapping[str, Any]) -> T:
+    """Put options of the command line over a configuration, checked in the same way.
+
+    `options` are keys as in the file; None means not given. Raises `UsageError`.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    if not given:
+        return configuration
+    data = {**msgspec.to_builtins(configuration), **given}
+    for key, value in msgspec.to_builtins(type(configuration)()).items():
+        if key not in given and data[key] == value:
+            del data[key]
+    try:
+        return convert(type(configuration), Source(COMMAND_LINE, data), Path())
+    except SourceError as error:
+        raise UsageError(str(error)) from error
+
+
+def convert(kind: type[T], source: Source, directory: Path) -> T:
+    """Turn data with places into a struct. Raises `SourceError`, the first in the file's order."""
+    data = source.data
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        raise source.error("keys with values are expected, such as `log_level: info`")
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in fields:
+            raise source.error(_unknown(key, kind, tuple(fields)), (key,))
+        if value is None and fields[key].default is not None:
+            continue  # `key:` with nothing behind it: the default, as in Salt
+        plain = _normalised(kind, key, value, source, directory)
+        try:
+            msgspec.convert(plain, fields[key].type)
+        except msgspec.ValidationError as error:
+            raise _type_error(error, source, key, plain, fields[key].type) from error
+        values[key] = plain
+    made = msgspec.convert(values, kind)
+    for way, message in made.faults():
+        raise source.error(f"{_spelled(way)}: {message}", way)
+    return made
+
+
+def _read(path: Path) -> bytes:
+    """Read the file after looking who may write to it."""
+    name = str(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        if path.is_symlink():
+            raise SourceError(
+                "is a symbolic link, which is not followed: put the file itself here", name
+            ) from error
+        raise SourceError(
+            f"can't be read: {os.strerror(error.errno or 0)}; check owner and mode", name
+        ) from error
+    with open(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise SourceError("is not a regular file", name)
+        if found.st_mode & 0o002:
+            raise SourceError(f"anybody may write to it: chmod o-w {path}", name)
+        if found.st_uid not in (0, os.geteuid()):
+            from limpet.common.service.paths import user_name
+
+            raise SourceError(
+                f"belongs to {user_name(found.st_uid)}, who is neither root nor the user of this "
+                f"process: chown {user_name(os.geteuid())} {path}",
+                name,
+            )
+        return file.read(BYTES_MAX + 1)
+
+
+def _unknown(key: str, kind: type[Configuration], known: tuple[str, ...]) -> str:
+    advice = kind.ELSEWHERE.get(key)
+    if advice is not None:
+        return f"unknown key {key!a}: {advice}"
+    import difflib
+
+    close = difflib.get_close_matches(key.lower(), known, n=1)
+    if close:
+        return f"unknown key {key!a}; did you mean {close[0]!a}?"
+    return f"unknown key {key!a}; keys of your own go under `custom:`"
+
+
+def _normalised(
+    kind: type[Configuration], key: str, value: Value, source: Source, directory: Path
+) -> Any:  # noqa: ANN401
+    """Bring the spellings that are allowed into the one that the struct has."""
+    if key in kind.LISTS and not isinstance(value, (list, tuple)):
+        return [value]
+    if key in kind.ROOTS and isinstance(value, dict):
+        return {
+            environment: [
+                str(directory / item) if isinstance(item, str) else item
+                for item in (places if isinstance(places, (list, tuple)) else [places])
+            ]
+            for environment, places in value.items()
+        }
+    if isinstance(value, str) and key in kind.DURATIONS:
+        return _measure(value, _DURATION, _DURATION_UNITS, "15m, 24h or 30d", source, key)
+    if isinstance(value, str) and key in kind.SIZES:
+        return int(_measure(value, _SIZE, _SIZE_UNITS, "512M or 2G", source, key))
+    return value
+
+
+def _measure(
+    text: str,
+    pattern: re.Pattern[str],
+    units: Mapping[str, int],
+    examples: str,
+    source: Source,
+    key: str,
+) -> float:
+    found = pattern.match(text.strip())
+    if found is None:
+        raise source.error(f"{key}: {text[:40]!a} has no such unit: write {examples}", (key,))
+    return float(found[1]) * units[found[2].lower()]
+
+
+def _type_error(
+    error: msgspec.ValidationError,
+    source: Source,
+    key: str,
+    value: Any,  # noqa: ANN401
+    kind: Any,  # noqa: ANN401
+) -> SourceError:
+    """Find the place of what msgspec complains of, and say it in the words of the file."""
+    text = str(error)
+    place = _MESSAGE_PLACE.search(text)
+    way: Way = (key,)
+    if place is not None:
+        text = text[: place.start()]
+        for name, index in _STEP.findall(place[1]):
+            step, value, kind = _step(value, kind, name, index)
+            if step is None:
+                break
+            way = (*way, step)
+    text = text.replace(" | null", "").replace("`", "").replace("array", "list")
+    text = text.replace("object", "mapping").replace("Expected", "expected")
+    hint = ""
+    if "expected str, got" in text and isinstance(value, (bool, int, float)):
+        hint = ": put it in quotes"
+    elif isinstance(value, (int, float, str)) and "got" not in text:
+        hint = f", not {str(value)[:60]!a}"
+    return source.error(f"{_spelled(way)}: {text}{hint}", way)
+
+
+def _step(value: Any, kind: Any, name: str, index: str) -> tuple[str | int | None, Any, Any]:  # noqa: ANN401
+    """Go one step down a value and its type; the key of a mapping has to be found by trying."""
+    arguments = get_args(kind)
+    if name and isinstance(value, dict):
+        return name, value.get(name), Any
+    if index and isinstance(value, (list, tuple)):
+        return int(index), value[int(index)], arguments[0] if arguments else Any
+    if isinstance(value, dict) and get_origin(kind) is dict:
+        for key, item in value.items():
+            try:
+                msgspec.convert({key: item}, kind)
+            except msgspec.ValidationError:
+                return key, item, arguments[1]
+    return None, value, kind
+
+
+def _spelled(way: Way) -> str:
+    """Give the way to a value as people write it: `file_roots.base[0]`."""
+    text = ""
+    for step in way:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
