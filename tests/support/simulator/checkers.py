@@ -1,6 +1,7 @@
 """The invariants: watched at every effect that leaves a process, and once more after the calm."""
 
 from limpet.common.control.replies import JobStored
+from limpet.common.identifiers import JobId, MinionId
 from limpet.common.messages.jobs import Accepted, Deliver, Return, ReturnAck, Started
 from limpet.master import effects as master_do
 from limpet.master.jobs.delivery import shown_status
@@ -80,18 +81,18 @@ class Checkers:
             message = effect.message
             if isinstance(message, Deliver):
                 minion = self._minion_of(effect.key)
-                row = store.delivery(message.jid, minion)
+                row = store.deliveries.get(JobId(message.jid), {}).get(MinionId(minion))
                 if row is None or not row.journal_id:
                     self.broken(f"{message.jid} sent to {minion} before it was bound to a journal")
             elif isinstance(message, ReturnAck):
                 minion = self._minion_of(effect.key)
-                row = store.delivery(message.jid, minion)
-                if row is not None and shown_status(row) in ("queued", "running"):
+                row = store.deliveries.get(JobId(message.jid), {}).get(MinionId(minion))
+                if row is not None and shown_status(row.state) in ("queued", "running"):
                     self.broken(f"return of {message.jid} from {minion} acknowledged, not stored")
         elif (
             isinstance(effect, master_do.Answer)
             and isinstance(effect.reply, JobStored)
-            and store.job(effect.reply.jid) is None
+            and JobId(effect.reply.jid) not in store.jobs
         ):
             self.broken(f"{effect.reply.jid} told to a client before it was stored")
 
@@ -122,13 +123,13 @@ class Checkers:
                 )
             if not command.jid:
                 continue
-            job = self.master.store.job(command.jid)
-            if job is None:
+            jid = JobId(command.jid)
+            if jid not in self.master.store.jobs:
                 if not self.truth.is_store_rolled_back:
                     self.broken(f"{command.jid} was told to a client and is lost")
                 continue
-            for row in self.master.store.deliveries_of(command.jid):
-                self._is_true(command, row.minion, shown_status(row), row.error)
+            for row in self.master.store.deliveries[jid].values():
+                self._is_true(command, row.minion, shown_status(row.state), row.error)
 
     def _is_true(self, command: Command, minion: str, status: str, error: str) -> None:
         runs = self.truth.runs_of(command.jid, minion)

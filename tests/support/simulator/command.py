@@ -47,8 +47,8 @@ class Batch:
         """Say it in a line."""
         ordered = sorted(self.recoveries) or [0.0]
         return (
-            f"{self.seeds} seeds, {self.jobs} jobs, {self.runs} runs, {self.steps} steps; recovery after the last "
-            f"fault: median {ordered[len(ordered) // 2]:.2f} s, "
+            f"{self.seeds} seeds, {self.jobs} jobs, {self.runs} runs, {self.steps} steps; "
+            f"recovery after the last fault: median {ordered[len(ordered) // 2]:.2f} s, "
             f"99th {ordered[int(len(ordered) * 0.99)]:.2f} s, most {ordered[-1]:.2f} s; "
             f"{len(self.failures)} broken"
         )
@@ -77,7 +77,8 @@ def play(numbers: Iterable[int]) -> Batch:
 
 def play_many(numbers: Iterable[int], *, processes: int = 2, chunk: int = 25) -> Iterator[Batch]:
     """Play seeds on several processes; gives a batch for each chunk as it is done."""
-    chunks = iter(lambda source=iter(numbers): list(itertools.islice(source, chunk)), [])
+    source = iter(numbers)
+    chunks = iter(lambda: list(itertools.islice(source, chunk)), [])
     with ProcessPoolExecutor(processes) as pool:
         yield from pool.map(play, chunks)
 
@@ -98,9 +99,7 @@ def replay(seed: int) -> int:
 
 def main() -> int:
     """Play; 1 if anything broke."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description="Play many seeds, or replay one.")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--trace", action="store_true", help="(with --seed; always on there)")
     parser.add_argument("--seeds", type=int, default=2000)

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 Pairs = Counter[tuple[str, str]]
+Core = Any
+StateOf = Callable[[Any, tuple[Any, ...]], str]
 
 
 class Counted:
     """Stands before a core and counts each event together with the state that it met."""
 
-    def __init__(
-        self, core: Any, pairs: Pairs, state_of: Callable[[Any, tuple[Any, ...]], str]
-    ) -> None:
+    def __init__(self, core: Core, pairs: Pairs, state_of: StateOf) -> None:
         self._core = core
         self._pairs = pairs
         self._state_of = state_of
@@ -52,7 +52,7 @@ def table(pairs: Pairs) -> str:
 def rare(pairs: Pairs, expected: Iterable[tuple[str, str]], least: int = 10) -> list[str]:
     """Name the pairs that were met fewer than `least` times."""
     return [
-        f"{state} × {event}: {pairs.get((state, event), 0)}"
+        f"{state} with {event}: {pairs.get((state, event), 0)}"
         for state, event in expected
         if pairs.get((state, event), 0) < least
     ]

@@ -1,7 +1,7 @@
 """The master's host: carries out the effects of the production core, on a store that is a model."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, cast
 
@@ -246,7 +246,9 @@ class MasterHost(Process, MasterDoor):
                 reply = effect.reply
                 self.world.later(0.0005, lambda: tell(reply))  # type: ignore[arg-type]
         elif isinstance(effect, do.Query):
-            self._query(effect)
+            self._tell_all(effect.client, self.store.answer(effect.request))
+        elif isinstance(effect, do.Fetch):
+            self._tell_all(effect.client, (self.store.fetch(effect.jid, effect.minion),))
         elif isinstance(effect, do.Report):
             self.world.note(self.name, f"[{effect.level}] {effect.text}")
 
@@ -271,11 +273,11 @@ class MasterHost(Process, MasterDoor):
     def _check_truth_of(self, message: Message) -> None:
         """Hook for the checkers (they replace it)."""
 
-    def _query(self, effect: do.Query) -> None:
-        tell = self.clients.get(effect.client)
+    def _tell_all(self, client: int, replies: Sequence[AnyReply]) -> None:
+        tell = self.clients.get(client)
         if tell is not None:
-            reply = self.store.answer(effect.request)
-            self.world.later(0.002, lambda: tell(reply))
+            for reply in replies:
+                self.world.later(0.0005, lambda reply=reply: tell(reply))
 
     # -- clients ------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ class Worker:
 
 
 class MinionHost(Process):
-    """One host. `disk_records` is its journal; `workers` and `spool` are its processes and files."""
+    """One host: `records` is its journal, `workers` and `spool` its processes and files."""
 
     def __init__(
         self,

@@ -72,7 +72,7 @@ class Story:
                 "",
                 WALL_AT_START_S,
             )
-            self.master.store.apply(0, (PutKey(row),))
+            self.master.store.apply(number, (PutKey(row),))
         else:
             self.truth.keys_changed.add(name)
 
@@ -80,7 +80,7 @@ class Story:
         token = TokenRow(
             "tok", b"v" * 32, WALL_AT_START_S + 1e9, 100, 0, "*", "root", WALL_AT_START_S
         )
-        self.master.store.apply(0, (PutToken(token),))
+        self.master.store.apply(10, (PutToken(token),))
 
     def _watch(self) -> None:
         checkers = self.checkers
