@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from limpet.common.errors import HostError
+from limpet.common.service.paths import Roots
 from limpet.states.ports import Host
 
 Loose = Any
@@ -28,13 +29,9 @@ class Places:
     """Private to root: caches, scripts that are about to run."""
 
     @classmethod
-    def below(cls, root: Path | None) -> "Places":
-        """Give the places of a `--root`, or those of the system."""
-        if root is None:
-            return cls(
-                Path("/etc/limpet/minion.yaml"), Path("/etc/limpet/grains"), Path("/var/lib/limpet")
-            )
-        return cls(root / "minion.yaml", root / "grains", root / "state")
+    def of(cls, roots: Roots) -> "Places":
+        """Give the places that belong to the minion's roots."""
+        return cls(roots.config_file, roots.config_dir / "grains", roots.state_dir)
 
 
 @dataclass(frozen=True, slots=True)

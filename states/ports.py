@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-OUTPUT_BYTES_MAX = 64 * 1024 * 1024
+OUTPUT_BYTES_MAX = 32 * 1024 * 1024
 """A command's output beyond this is read and thrown away, and the result says so."""
 
 
@@ -157,6 +157,7 @@ class Address:
     broadcast: str = ""
     scope: str = ""
     label: str = ""
+    """Its own name where one interface carries several: `eth0:1`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +196,12 @@ class Connection:
     remote_port: int
     state: str
     """`ESTABLISHED`, `LISTEN`, …; empty for UDP."""
+    receive_queue: int = 0
+    send_queue: int = 0
     inode: int = 0
     uid: int = 0
     pid: int = 0
+    """0: unknown to this user."""
     program: str = ""
 
 

@@ -1,9 +1,11 @@
 """Turning the loose values of the command line and of SLS into a function's typed arguments.
 
-The signature is the schema. A wrong argument is a `UsageError` that names the function, the
+The signature is the schema; a function with many arguments takes them as one dataclass, whose
+fields are then the arguments. A wrong argument is a `UsageError` that names the function, the
 argument and what was expected, with "did you mean" where a name is nearly right.
 """
 
+import dataclasses
 import difflib
 import inspect
 import types
@@ -14,6 +16,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from limpet.common.errors import UsageError
 from limpet.states.functions.instant import is_salts_own
+
+_USAGE_CHARACTERS_MAX = 160
+"""A longer usage names only the arguments that must be given."""
 
 _TRUE = frozenset(("true", "yes", "on", "1"))
 _FALSE = frozenset(("false", "no", "off", "0", "none", ""))
@@ -38,11 +43,13 @@ class Signature:
     """What a function takes beside its context."""
 
     parameters: tuple[Parameter, ...]
-    takes_more_positional: bool
-    takes_more_keyword: bool
-    drops_odd_keyword: bool
+    takes_more_positional: bool = False
+    takes_more_keyword: bool = False
+    drops_odd_keyword: bool = False
     """Salt's function takes any keyword and ignores it: templates in the wild pass junk. People
     who call the function themselves are told all the same."""
+    struct: type | None = None
+    """The dataclass that the function takes its arguments in."""
 
     @property
     def names(self) -> list[str]:
@@ -60,15 +67,29 @@ class Signature:
             words.append("[value…]")
         if self.takes_more_keyword:
             words.append("[name=value…]")
-        return " ".join(words)
+        whole = " ".join(words)
+        if len(whole) <= _USAGE_CHARACTERS_MAX:
+            return whole
+        return " ".join(
+            [
+                function,
+                *(each.name for each in self.parameters if each.is_required),
+                "[name=value…]",
+            ]
+        )
 
 
 def signature_of(implementation: Callable[..., Any]) -> Signature:
     """Read the signature of a function whose first parameter is its context."""
     hints = typing.get_type_hints(implementation)
+    found = list(inspect.signature(implementation).parameters.values())[1:]
+    if found and dataclasses.is_dataclass(struct := hints.get(found[0].name)):
+        assert isinstance(struct, type)
+        assert len(found) == 1, f"{implementation.__qualname__} mixes a struct and arguments"
+        return _signature_of_struct(struct)
     parameters: list[Parameter] = []
     takes_more_positional = takes_more_keyword = drops_odd_keyword = False
-    for each in list(inspect.signature(implementation).parameters.values())[1:]:
+    for each in found:
         if each.kind is inspect.Parameter.VAR_POSITIONAL:
             takes_more_positional = True
         elif each.kind is inspect.Parameter.VAR_KEYWORD:
@@ -87,6 +108,21 @@ def signature_of(implementation: Callable[..., Any]) -> Signature:
     return Signature(
         tuple(parameters), takes_more_positional, takes_more_keyword, drops_odd_keyword
     )
+
+
+def _signature_of_struct(struct: type) -> Signature:
+    """Read the fields of a dataclass as arguments; odd keywords are Salt's to ignore."""
+    hints = typing.get_type_hints(struct)
+    parameters = tuple(
+        Parameter(
+            each.name,
+            hints[each.name],
+            each.default is dataclasses.MISSING,
+            None if each.default is dataclasses.MISSING else each.default,
+        )
+        for each in dataclasses.fields(struct)
+    )
+    return Signature(parameters, drops_odd_keyword=True, struct=struct)
 
 
 def bind(
@@ -135,6 +171,9 @@ def bind(
             raise UsageError(_unknown(function, next(iter(named)), signature, usage))
         named = {}
     chosen.update(named)
+    if signature.struct is not None:
+        in_order = dict(zip(signature.names, taken, strict=False))
+        return [signature.struct(**in_order, **chosen)], {}
     return taken, chosen
 
 

@@ -1,9 +1,9 @@
 """Execution functions by their public name: finding, checking arguments, calling.
 
 A Salt module is the file `limpet/states/functions/NAME.py` (or a folder of that name); its
-functions are those whose first parameter is called `context`. A trailing underscore that Python needs
-(`test.true_`) is not part of the public name, as in Salt. A module is imported when one of its
-functions is first asked for, never before.
+functions are those whose first parameter is called `context`. A trailing underscore that Python
+needs (`test.true_`) is not part of the public name, as in Salt. A module is imported when one of
+its functions is first asked for, never before.
 """
 
 import difflib
@@ -18,7 +18,7 @@ from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
 from limpet.states.functions.arguments import Signature, bind, signature_of
 
-MODULES: Final = ("test",)
+MODULES: Final = ("cmd", "test")
 """Salt's names of the modules there are; `tests/house` holds this against the folder."""
 
 
@@ -52,7 +52,7 @@ def functions_of(module: str) -> Mapping[str, Function]:
     loaded = importlib.import_module(f"limpet.states.functions.{module}")
     found: dict[str, Function] = {}
     for attribute, value in sorted(vars(loaded).items()):
-        if attribute.startswith("_") or not _is_execution_function(value):
+        if attribute.startswith("_") or not _is_execution_function(value, loaded.__name__):
             continue
         public = attribute.removesuffix("_")
         found[public] = Function(
@@ -109,8 +109,9 @@ def call(
         raise HostError(f"{function.name}:{place} {error.strerror or error}") from error
 
 
-def _is_execution_function(value: object) -> bool:
-    if not inspect.isfunction(value) or not value.__module__.startswith("limpet.states.functions."):
+def _is_execution_function(value: object, module: str) -> bool:
+    """Say whether it is a function of that module, not one that the module has imported."""
+    if not inspect.isfunction(value) or not f"{value.__module__}.".startswith(f"{module}."):
         return False
     parameters = inspect.signature(value).parameters
     return next(iter(parameters), "") == "context"

@@ -11,8 +11,8 @@ from typing import Any
 
 from limpet import __version__
 from limpet.common.errors import HostError, LimpetError, UsageError
+from limpet.states import versions as versions_of
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.functions import versions as versions_of
 
 
 def ping(context: FunctionContext) -> bool:

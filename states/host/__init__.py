@@ -1,0 +1,1 @@
+"""The real machine behind the ports; nothing else in `states` touches it."""

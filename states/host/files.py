@@ -1,0 +1,73 @@
+"""Files of this machine: small reads, whole writes."""
+
+import os
+import pwd
+import secrets
+from pathlib import Path
+
+from limpet.common.errors import HostError
+from limpet.common.storage.files import create_whole, make_directory, write_whole
+
+
+class LocalFiles:
+    """Implements `limpet.states.ports.Files`."""
+
+    def read_text(self, path: str, *, bytes_max: int = 1024 * 1024) -> str | None:
+        """Give the content, at most `bytes_max` of it; None if it can't be read."""
+        try:
+            with open(path, "rb") as file:
+                return file.read(bytes_max).decode("utf-8", "surrogateescape")
+        except (OSError, ValueError):
+            return None
+
+    def write_text(self, path: str, text: str, *, mode: int) -> None:
+        """Replace the file whole, durably. Raises `HostError`."""
+        make_directory(Path(path).parent, 0o755)
+        write_whole(path, text.encode("utf-8", "surrogateescape"), mode=mode)
+
+    def exists(self, path: str) -> bool:
+        """Say whether anything has that name."""
+        return os.path.lexists(path)
+
+    def is_directory(self, path: str) -> bool:
+        """Say whether it is a directory."""
+        return os.path.isdir(path)
+
+    def is_program(self, path: str) -> bool:
+        """Say whether it is a file that this process may execute."""
+        return os.path.isfile(path) and os.access(path, os.X_OK)
+
+    def names(self, directory: str) -> list[str]:
+        """Give the names in a directory, sorted; none if it can't be read."""
+        try:
+            return sorted(os.listdir(directory))
+        except OSError:
+            return []
+
+    def target(self, link: str) -> str | None:
+        """Give what a symbolic link points at, None if it is none."""
+        try:
+            return os.readlink(link)
+        except OSError:
+            return None
+
+    def place_script(self, content: bytes, *, directory: str, suffix: str, user: str | None) -> str:
+        """Write a new private file (0700) that `user` may run; give its path, a random one."""
+        path = os.path.join(directory, f"limpet-{secrets.token_hex(8)}{suffix}")
+        create_whole(path, content, mode=0o700)
+        if user is not None:
+            try:
+                os.chown(path, pwd.getpwnam(user).pw_uid, -1, follow_symlinks=False)
+            except (KeyError, OSError) as error:
+                self.remove(path)
+                raise HostError(f"cannot give {path} to the user {user!r}: {error}") from error
+        return path
+
+    def remove(self, path: str) -> None:
+        """Remove a file; one that is not there is fine."""
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise HostError(f"cannot remove {path}: {error.strerror}") from error

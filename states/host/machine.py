@@ -1,0 +1,58 @@
+"""The machine itself: each port is made when it is first asked for, so a call pays for no other."""
+
+from functools import cached_property
+
+from limpet.states.ports import Accounts, Commands, Disks, Files, Network, Processes, System
+
+
+class ThisMachine:
+    """The machine that this process runs on; implements `limpet.states.ports.Host`."""
+
+    @cached_property
+    def commands(self) -> Commands:
+        """Programs."""
+        from limpet.states.host.commands import LocalCommands
+
+        return LocalCommands()
+
+    @cached_property
+    def files(self) -> Files:
+        """Files."""
+        from limpet.states.host.files import LocalFiles
+
+        return LocalFiles()
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Users and groups."""
+        from limpet.states.host.accounts import LocalAccounts
+
+        return LocalAccounts()
+
+    @cached_property
+    def network(self) -> Network:
+        """The network."""
+        from limpet.states.host.network import LocalNetwork
+
+        return LocalNetwork()
+
+    @cached_property
+    def processes(self) -> Processes:
+        """The process table."""
+        from limpet.states.host.processes import LocalProcesses
+
+        return LocalProcesses()
+
+    @cached_property
+    def system(self) -> System:
+        """The machine as a whole."""
+        from limpet.states.host.system import LocalSystem
+
+        return LocalSystem()
+
+    @cached_property
+    def disks(self) -> Disks:
+        """File systems."""
+        from limpet.states.host.disks import LocalDisks
+
+        return LocalDisks()
