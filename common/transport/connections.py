@@ -12,10 +12,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from limpet.common.identifiers import MinionKey
+from limpet.common.identifiers import MinionKey, is_minion_key
 from limpet.common.transport import monitor
+from limpet.common.transport.errors import BadArrival
 from limpet.common.transport.events import (
     Accepted,
+    Arrival,
     Disconnected,
     HandshakeFailed,
     RejectReason,
@@ -118,12 +120,31 @@ class Connections:
         self._first = int.from_bytes(first_peer[1:], "big")
         self._handshake_s = handshake_s
         self._handshakes = 0
-        self._failures: deque[RejectReason] = deque()
+        self._failures: deque[RejectReason] = deque(maxlen=1_000)
         self._by_fd: dict[int, Connection] = {}
         self._by_peer: dict[bytes, Connection] = {}
 
     def __len__(self) -> int:
         return len(self._by_fd)
+
+    def arrival(
+        self, peer: bytes, frame: bytes, *, fd: int, user_id: str, address: str, is_whole: bool
+    ) -> Arrival:
+        """Judge a message by all but its content, and note whose it is. Raises `BadArrival`."""
+        if not is_minion_key(user_id):
+            text = "a frame without a proven key"
+            raise BadArrival("no_user_id", text, fd=fd, peer=peer, key=None)
+        key = MinionKey(user_id)
+        reason, text = "", ""
+        if not self.on_arrival(fd, peer, key):
+            reason, text = "routing_id_set", "a peer that chose its routing id"
+        elif not is_whole:
+            reason, text = "parts", "a message of more than one part"
+        elif not frame:
+            reason, text = "empty", "an empty frame"
+        if reason:
+            raise BadArrival(reason, text, fd=fd, peer=peer, key=key)
+        return Arrival(peer, key, plain_address(address), fd, frame)
 
     def on_event(self, event: monitor.MonitorEvent, now: float) -> list[RouterEvent]:
         """Take note of what libzmq reports; gives what is worth telling."""
@@ -142,7 +163,9 @@ class Connections:
         gone = self.on_disconnected(event.value)
         address = "" if gone is None else gone.address
         ended: list[RouterEvent] = []
-        if self._failures:
+        # Of a connection that was read from, only a frame that does not decrypt is a failure.
+        is_read = gone is not None and gone.peer is not None
+        if self._failures and (not is_read or self._failures[0] == "decrypt_failed"):
             reason = self._failures.popleft()
             age_s = 0.0 if gone is None else now - gone.accepted_at
             if reason == "handshake_failed" and age_s >= self._handshake_s * 0.9:

@@ -14,11 +14,12 @@ MONITOR_HIGH_WATER: Final = 100_000
 """Events that may wait for a loop that does not turn; then libzmq stops accepting until it does."""
 DRAIN_PARTS_MAX: Final = 2_000
 """Surplus parts thrown away in one go; the rest waits for the next."""
+REQUESTS_MAX: Final = 1_000
+"""Handshakes answered in one go."""
 WAIT_S_MAX: Final = 60.0
 """The longest a poll lasts, whatever was asked for."""
 CONTEXT_END_S: Final = 2.0
 """How long the end of a context is waited for."""
-LIBRARY_MIN: Final = (4, 3, 5)
 _NO_RECONNECT_MS: Final = 3_600_000
 _BUFFER_BYTES: Final = 128 * 1024
 _SMALL_BUFFER_BYTES: Final = 8192
@@ -26,8 +27,7 @@ _SMALL_BUFFER_BYTES: Final = 8192
 Options = dict[str, int | bytes]
 
 
-def common(*, frame_bytes_max: int, handshake_s: float, high_water: int) -> Options:
-    """Give what both ends have in common."""
+def _common(*, frame_bytes_max: int, handshake_s: float, high_water: int) -> Options:
     return {
         "LINGER": 0,
         "RCVTIMEO": 0,
@@ -52,10 +52,19 @@ def common(*, frame_bytes_max: int, handshake_s: float, high_water: int) -> Opti
 
 
 def dealer(
-    *, handshake_s: float, address: str, server_key: bytes, public_key: bytes, secret_key: bytes
+    *,
+    frame_bytes_max: int,
+    handshake_s: float,
+    high_water: int,
+    address: str,
+    server_key: bytes,
+    public_key: bytes,
+    secret_key: bytes,
 ) -> Options:
-    """Give what only the end that connects has."""
-    return {
+    """Give the options of the end that connects."""
+    assert len(server_key) == len(public_key) == len(secret_key) == 32
+    table = _common(frame_bytes_max=frame_bytes_max, handshake_s=handshake_s, high_water=high_water)
+    return table | {
         "CURVE_SERVERKEY": server_key,
         "CURVE_PUBLICKEY": public_key,
         "CURVE_SECRETKEY": secret_key,
@@ -68,9 +77,21 @@ def dealer(
     }
 
 
-def router(*, secret_key: bytes, domain: str, backlog: int, small_buffers: bool) -> Options:
-    """Give what only the end that listens has; small buffers are for a port of strangers."""
-    table: Options = {
+def router(
+    *,
+    frame_bytes_max: int,
+    handshake_s: float,
+    high_water: int,
+    secret_key: bytes,
+    domain: str,
+    backlog: int,
+    small_buffers: bool,
+) -> Options:
+    """Give the options of the end that listens; small buffers are for a port of strangers."""
+    assert domain
+    assert len(secret_key) == 32
+    table = _common(frame_bytes_max=frame_bytes_max, handshake_s=handshake_s, high_water=high_water)
+    table |= {
         "CURVE_SERVER": 1,
         "CURVE_SECRETKEY": secret_key,
         # Without a domain, or without insisting on it, libzmq lets everybody in.

@@ -10,46 +10,24 @@ import itertools
 import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import zmq
 from zmq.utils import z85
 
-from limpet.common.errors import PeerError, Stalled, UsageError
-from limpet.common.identifiers import MinionKey, is_minion_key
-from limpet.common.transport import connections, endpoints, monitor, options, zap
+from limpet.common.errors import PeerError, UsageError
+from limpet.common.identifiers import MinionKey
+from limpet.common.transport import connections, endpoints, library, monitor, options, zap
 from limpet.common.transport.errors import BadArrival, FrameTooLarge, PeerFull, PeerGone
-from limpet.common.transport.events import (
-    Accepted,
-    Arrival,
-    Disconnected,
-    HandshakeFailed,
-    LinkEvent,
-    RouterEvent,
-)
+from limpet.common.transport.events import Arrival, LinkEvent, RouterEvent
+from limpet.common.transport.polling import PollBook
+from limpet.common.transport.waiting import wait_for
 
-__all__ = [
-    "Accepted",
-    "Arrival",
-    "Authenticator",
-    "BadArrival",
-    "Context",
-    "DealerSocket",
-    "Disconnected",
-    "FrameTooLarge",
-    "HandshakeFailed",
-    "LinkEvent",
-    "PeerFull",
-    "PeerGone",
-    "Poller",
-    "RouterEvent",
-    "RouterSocket",
-    "check_library",
-    "make_keypair",
-    "public_key_of",
-]
+# What a caller of these sockets catches and is given stands here as well, so one import will do.
+__all__ = ["Arrival", "Authenticator", "BadArrival", "Context", "DealerSocket", "FrameTooLarge"]
+__all__ += ["PeerFull", "PeerGone", "Poller", "RouterSocket"]
+__all__ += ["check_library", "make_keypair", "public_key_of"]
 
 Raw = zmq.Socket[bytes]
 
@@ -59,30 +37,16 @@ _chance_lock: Final = threading.Lock()
 _is_chance_mixed = False
 
 
-class HasFileno(Protocol):
-    """A pipe, a Unix socket: whatever has a descriptor."""
-
-    def fileno(self) -> int:
-        """Give the descriptor."""
-        ...
-
-
 def check_library(
     version: tuple[int, int, int] | None = None, has_curve: bool | None = None
 ) -> None:
-    """Raise `UsageError` if this libzmq is too old to be safe or has no CURVE.
+    """Raise `UsageError` if this libzmq is too old to be safe, or has no CURVE.
 
     The arguments stand in for the library's own answers.
     """
-    found = zmq.zmq_version_info() if version is None else version
-    wanted = ".".join(map(str, options.LIBRARY_MIN))
-    if tuple(found) < options.LIBRARY_MIN:
-        raise UsageError(
-            f"libzmq {'.'.join(map(str, found))} is too old: {wanted} or newer is needed; "
-            "install pyzmq from its wheel, which brings its own"
-        )
-    if not (zmq.has("curve") if has_curve is None else has_curve):
-        raise UsageError("this libzmq has no CURVE encryption; install pyzmq from its wheel")
+    library.check(
+        version or zmq.zmq_version_info(), zmq.has("curve") if has_curve is None else has_curve
+    )
 
 
 def make_keypair() -> tuple[bytes, bytes]:
@@ -145,9 +109,11 @@ def _mix_chance() -> None:
         _is_chance_mixed = True
 
 
-def _set(raw: Raw, table: options.Options) -> None:
+def _make(context: Context, kind: int, table: options.Options) -> Raw:
+    raw: Raw = context._raw.socket(kind)
     for name, value in table.items():
         raw.setsockopt(getattr(zmq, name), value)
+    return raw
 
 
 class _Monitor:
@@ -209,25 +175,20 @@ class DealerSocket:
         high_water: int = options.HIGH_WATER,
     ) -> None:
         """Begin to connect to a numeric address. `frame_bytes_max` is for what comes in."""
-        assert len(server_key) == len(public_key) == len(secret_key) == zap.KEY_BYTES
         endpoint = endpoints.endpoint(address, port)
+        table = options.dealer(
+            frame_bytes_max=frame_bytes_max,
+            handshake_s=handshake_s,
+            high_water=high_water,
+            address=address,
+            server_key=server_key,
+            public_key=public_key,
+            secret_key=secret_key,
+        )
         self._send_bytes_max = send_bytes_max
         self._story = monitor.LinkStory()
         self._must_drain = False
-        self._raw: Raw = context._raw.socket(zmq.DEALER)
-        _set(
-            self._raw,
-            options.common(
-                frame_bytes_max=frame_bytes_max, handshake_s=handshake_s, high_water=high_water
-            )
-            | options.dealer(
-                handshake_s=handshake_s,
-                address=address,
-                server_key=server_key,
-                public_key=public_key,
-                secret_key=secret_key,
-            ),
-        )
+        self._raw = _make(context, zmq.DEALER, table)
         self._monitor = _Monitor(context._raw, self._raw, monitor.DEALER_EVENTS)
         self._raw.connect(endpoint)
 
@@ -250,15 +211,8 @@ class DealerSocket:
         Raises `Stalled`, naming what was waited for, at the deadline, and `PeerError` with the
         reason `parts` for a message of several parts (then throw the socket away).
         """
-        deadline = time.monotonic() + within_s
-        while True:
-            frame = self.receive_ready()
-            if frame is not None:
-                return frame
-            remaining_s = deadline - time.monotonic()
-            if remaining_s <= 0:
-                raise Stalled(waited_for, within_s)
-            self._raw.poll(options.poll_milliseconds(remaining_s))
+        sleep = lambda s: self._raw.poll(options.poll_milliseconds(s))  # noqa: E731
+        return wait_for(self.receive_ready, sleep, within_s, waited_for)
 
     def receive_ready(self) -> bytes | None:
         """Give a frame if one is there. Raises `PeerError` as `receive` does."""
@@ -290,7 +244,8 @@ class DealerSocket:
             self._monitor.close()
             self._raw.close(0)
 
-    def _pollable(self) -> tuple[Raw, ...]:
+    def handles(self) -> tuple[Raw, ...]:
+        """Give what a `Poller` has to watch."""
         return (self._raw, self._monitor.raw)
 
 
@@ -311,26 +266,24 @@ class RouterSocket:
         send_bytes_max: int | None = None,
     ) -> None:
         """Make the socket; nobody can connect before `bind`. `domain` must not be empty."""
-        assert domain
-        assert len(secret_key) == zap.KEY_BYTES
+        table = options.router(
+            frame_bytes_max=frame_bytes_max,
+            handshake_s=handshake_s,
+            high_water=high_water,
+            secret_key=secret_key,
+            domain=domain,
+            backlog=backlog,
+            small_buffers=small_buffers,
+        )
         _mix_chance()
         self._context = context
         self._domain = domain
         self._own_key = public_key_of(secret_key)
         self._send_bytes_max = send_bytes_max
-        self._events: deque[RouterEvent] = deque()
+        self._events: list[RouterEvent] = []
         self._must_drain = False
         self._is_drained = False
-        self._raw: Raw = context._raw.socket(zmq.ROUTER)
-        _set(
-            self._raw,
-            options.common(
-                frame_bytes_max=frame_bytes_max, handshake_s=handshake_s, high_water=high_water
-            )
-            | options.router(
-                secret_key=secret_key, domain=domain, backlog=backlog, small_buffers=small_buffers
-            ),
-        )
+        self._raw = _make(context, zmq.ROUTER, table)
         self._connections = connections.Connections(self._first_peer(), handshake_s=handshake_s)
         self._monitor = _Monitor(context._raw, self._raw, monitor.ROUTER_EVENTS)
 
@@ -354,13 +307,13 @@ class RouterSocket:
         and if no `Authenticator` of this context serves the socket's domain: then nobody is let in.
         """
         authenticator = self._context._authenticator
-        if authenticator is None or self._domain not in authenticator.domains:
+        if authenticator is None or not authenticator._desk.serves(self._domain):
             raise UsageError(
                 f"the port {port} stays closed: nothing checks the keys of domain {self._domain!r}"
             )
         if not addresses:
             raise UsageError(f"no address to open the port {port} on")
-        authenticator.refuse(self._own_key)
+        authenticator._desk.bar(self._own_key)
         for address in endpoints.without_doubles(addresses):
             endpoint = endpoints.endpoint(address, port)
             self._raw.setsockopt(zmq.IPV6, int(":" in address))
@@ -401,22 +354,21 @@ class RouterSocket:
 
         Raises `Stalled`, naming what was waited for, at the deadline, and `BadArrival`.
         """
-        deadline = time.monotonic() + within_s
+        authenticator = self._context._authenticator
         poller = Poller()
         poller.register(self)
-        if self._context._authenticator is not None:
-            poller.register(self._context._authenticator)
-        while True:
-            if self._context._authenticator is not None:
-                self._context._authenticator.serve()
+        if authenticator is not None:
+            poller.register(authenticator)
+
+        def look() -> Arrival | None:
+            if authenticator is not None:
+                authenticator.serve()
             arrival = self.receive_ready()
-            if arrival is not None:
-                return arrival
-            self._read_monitor()  # or its events would wake the poll at once, again and again
-            remaining_s = deadline - time.monotonic()
-            if remaining_s <= 0:
-                raise Stalled(waited_for, within_s)
-            poller.wait(remaining_s)
+            if arrival is None:
+                self._read_monitor()  # or its events would wake the poll again and again
+            return arrival
+
+        return wait_for(look, poller.wait, within_s, waited_for)
 
     def receive_ready(self) -> Arrival | None:
         """Give a frame if one is there. Raises `BadArrival` for one that breaks the rules."""
@@ -431,35 +383,19 @@ class RouterSocket:
             self._is_drained = True
             return None
         part = self._raw.recv(zmq.NOBLOCK, copy=False)
-        has_more = part.more
-        if has_more:
+        if part.more:
             self._must_drain = not _drain(self._raw)
-        fd = _descriptor_of(part)
-        user_id = _property_of(part, "User-Id")
-        key = MinionKey(user_id) if is_minion_key(user_id) else None
-        if key is None:
-            raise BadArrival(
-                "no_user_id", "a frame without a proven key", fd=fd, peer=peer, key=None
-            )
+        fd, user_id, address = _origin(part)
         if not self._connections.is_known(fd, peer):
-            self._read_monitor()
-        if not self._connections.on_arrival(fd, peer, key):
-            raise BadArrival(
-                "routing_id_set", "a peer that chose its routing id", fd=fd, peer=peer, key=key
-            )
-        if has_more:
-            raise BadArrival("parts", "a message of more than one part", fd=fd, peer=peer, key=key)
-        frame = part.bytes
-        if not frame:
-            raise BadArrival("empty", "an empty frame", fd=fd, peer=peer, key=key)
-        address = connections.plain_address(_property_of(part, "Peer-Address"))
-        return Arrival(peer, key, address, fd, frame)
+            self._read_monitor()  # the end of its handshake is told there
+        return self._connections.arrival(
+            peer, part.bytes, fd=fd, user_id=user_id, address=address, is_whole=not part.more
+        )
 
     def events(self) -> list[RouterEvent]:
         """Give who came, failed and went since the last call: hints, possibly late."""
         self._read_monitor()
-        happened = list(self._events)
-        self._events.clear()
+        happened, self._events = self._events, []
         return happened
 
     def _read_monitor(self) -> None:
@@ -489,7 +425,8 @@ class RouterSocket:
             self._monitor.close()
             self._raw.close(0)
 
-    def _pollable(self) -> tuple[Raw, ...]:
+    def handles(self) -> tuple[Raw, ...]:
+        """Give what a `Poller` has to watch."""
         return (self._raw, self._monitor.raw)
 
 
@@ -499,51 +436,36 @@ class Authenticator:
     def __init__(self, context: Context, domains: Mapping[str, zap.Admission]) -> None:
         """Begin to answer for these domains; one per context, made before any port is opened."""
         assert context._authenticator is None
-        assert all(domains)
-        self.domains = dict(domains)
-        self._refused_keys: set[bytes] = set()
-        self._refusals = zap.Refusals()
+        self._desk = zap.Desk(domains)
         self._context = context
         self._raw: Raw = context._raw.socket(zmq.ROUTER)
         self._raw.setsockopt(zmq.LINGER, 0)
         self._raw.bind(_ZAP_ENDPOINT)
         context._authenticator = self
 
-    def refuse(self, key: bytes) -> None:
-        """Never let this public key in, whatever the domains say: it is the master's own."""
-        self._refused_keys.add(key)
-
     def serve(self) -> int:
-        """Answer all requests that wait; says how many. Anything odd is refused.
+        """Answer the requests that wait; says how many. Anything odd is refused.
 
         Whatever a domain's function raises goes through, after a refusal.
         """
-        served = 0
-        while True:
+        for served in range(options.REQUESTS_MAX):
             try:
                 route = self._raw.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return served
-            frames = []
+            request: list[bytes] = []
             while self._raw.getsockopt(zmq.RCVMORE):
-                frames.append(self._raw.recv(zmq.NOBLOCK))
-            served += 1
-            self._serve_one(route, frames[1:])
-
-    def _serve_one(self, route: bytes, request: list[bytes]) -> None:
-        reply: zap.Answer | None = None
-        try:
-            reply = zap.answer(request, self.domains, self._refused_keys)
-        finally:
-            if reply is None:
-                reply = zap.answer(request[:2], {}, self._refused_keys)
-            self._raw.send_multipart([route, b"", *reply.frames], zmq.NOBLOCK)
-        if reply.verdict != "accepted":
-            self._refusals.add(reply.verdict, reply.address)
+                request.append(self._raw.recv(zmq.NOBLOCK))
+            reply = zap.refusal(request[1:])
+            try:
+                reply = self._desk.answer(request[1:])
+            finally:
+                self._raw.send_multipart([route, b"", *reply], zmq.NOBLOCK)
+        return options.REQUESTS_MAX
 
     def refusals(self) -> list[zap.Refusal]:
         """Give what was refused since the last call, for counters and the log."""
-        return self._refusals.take()
+        return self._desk.take_refusals()
 
     def close(self) -> None:
         """Stop answering: from now on nobody is let in."""
@@ -551,74 +473,21 @@ class Authenticator:
             self._raw.close(0)
             self._context._authenticator = None
 
-    def _pollable(self) -> tuple[Raw, ...]:
+    def handles(self) -> tuple[Raw, ...]:
+        """Give what a `Poller` has to watch."""
         return (self._raw,)
 
 
-Pollable = DealerSocket | RouterSocket | Authenticator | HasFileno | int
-
-
-class Poller:
-    """Waits for many things at once: sockets of this module, descriptors, things that have one.
-
-    A socket is ready if a frame or an event waits. Readiness stays until it is read, so a caller
-    that stops early, at its budget, is simply woken again.
-    """
+class Poller(PollBook):
+    """Waits for sockets of this module and for descriptors; see `PollBook`."""
 
     def __init__(self) -> None:
-        self._poller = zmq.Poller()
-        self._things: dict[Raw | int, Pollable] = {}
-        self._handles: dict[Pollable, tuple[Raw | int, ...]] = {}
-
-    def register(self, thing: Pollable, *, readable: bool = True, writable: bool = False) -> None:
-        """Wait for this thing, too; again, with other wishes, to change them."""
-        self.unregister(thing)
-        flags = (zmq.POLLIN if readable else 0) | (zmq.POLLOUT if writable else 0)
-        handles: tuple[Raw | int, ...]
-        if isinstance(thing, int):
-            handles = (thing,)
-        elif isinstance(thing, DealerSocket | RouterSocket | Authenticator):
-            assert not writable  # sends never wait; there is nothing to be told of
-            handles = thing._pollable()
-        else:
-            handles = (thing.fileno(),)
-        for handle in handles:
-            assert handle not in self._things
-            self._things[handle] = thing
-            self._poller.register(handle, flags)
-        self._handles[thing] = handles
-
-    def unregister(self, thing: Pollable) -> None:
-        """Forget this thing; unknown and closed ones are fine."""
-        for handle in self._handles.pop(thing, ()):
-            del self._things[handle]
-            self._poller.unregister(handle)
-
-    def wait(self, within_s: float) -> set[Pollable]:
-        """Give what is ready, waiting for `within_s` at most (and for a minute at most).
-
-        Errors and hang-ups of a descriptor make it ready: its reader finds out.
-        """
-        if not self._things:
-            time.sleep(min(max(within_s, 0.0), options.WAIT_S_MAX))
-            return set()
-        return {
-            self._things[handle]
-            for handle, _ in self._poller.poll(options.poll_milliseconds(within_s))
-        }
+        super().__init__(zmq.Poller())
 
 
-def _property_of(part: zmq.Frame, name: str) -> str:
-    """Read a property of a frame; empty if it has none."""
+def _origin(part: zmq.Frame) -> tuple[int, str, str]:
+    """Read where a part came from: descriptor (-1: none), proven key and address ('': none)."""
     try:
-        return str(part.get(name))
-    except zmq.ZMQError:  # EINVAL: no such property
-        return ""
-
-
-def _descriptor_of(part: zmq.Frame) -> int:
-    """Read the descriptor that a frame came from; -1 if it came from none."""
-    try:
-        return int(part.get(zmq.SRCFD))
-    except zmq.ZMQError:
-        return -1
+        return int(part.get(zmq.SRCFD)), str(part.get("User-Id")), str(part.get("Peer-Address"))
+    except zmq.ZMQError:  # EINVAL: it lacks one of them, and so it is nobody's
+        return -1, "", ""

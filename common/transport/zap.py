@@ -31,15 +31,6 @@ _SMALL_ORDER: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What to send back, and what to count it as."""
-
-    frames: tuple[bytes, ...]
-    verdict: Verdict
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
 class Refusal:
     """Handshakes that were answered with no: why, from where ('' where not kept), how often."""
 
@@ -48,66 +39,63 @@ class Refusal:
     count: int
 
 
-class Refusals:
-    """Counts refusals by reason and address until they are asked for; bounded."""
-
-    def __init__(self) -> None:
-        self._counts: dict[tuple[Verdict, str], int] = {}
-
-    def add(self, reason: Verdict, address: str) -> None:
-        """Count one."""
-        place = (reason, address)
-        if place not in self._counts and len(self._counts) >= _REFUSALS_MAX:
-            place = (reason, "")
-        self._counts[place] = self._counts.get(place, 0) + 1
-
-    def take(self) -> list[Refusal]:
-        """Give what was counted since the last time."""
-        counted = [Refusal(reason, where, n) for (reason, where), n in self._counts.items()]
-        self._counts.clear()
-        return counted
-
-
 def is_weak(key: bytes) -> bool:
     """Say whether a public key is of small order (the top bit is not part of the point)."""
     return int.from_bytes(key, "little") & (2**255 - 1) in _SMALL_ORDER
 
 
-def answer(
-    request: Sequence[bytes],
-    domains: Mapping[str, Admission],
-    own_keys: frozenset[bytes] | set[bytes],
-) -> Answer:
-    """Answer one ZAP request (its frames behind the empty delimiter).
+class Desk:
+    """Answers requests, and counts what it refused."""
 
-    A request so broken that it has no id gets an answer with an empty one. Whatever `domains`
-    raises goes through.
-    """
-    request_id = request[1] if len(request) > 1 else b""
-    address = request[3].decode("ascii", "replace")[:64] if len(request) > 3 else ""
-    verdict, key = _judge(request, address, domains, own_keys)
-    if verdict == "accepted":
-        status = (b"200", b"OK", key.hex().encode(), b"")
-    else:
-        status = (b"400", b"refused", b"", b"")
-    return Answer((b"1.0", request_id, *status), verdict, address)
+    def __init__(self, domains: Mapping[str, Admission]) -> None:
+        assert all(domains)
+        self._domains = dict(domains)
+        self._barred: set[bytes] = set()
+        self._refusals: dict[tuple[Verdict, str], int] = {}
+
+    def serves(self, domain: str) -> bool:
+        """Say whether requests of this domain are answered by more than a no."""
+        return domain in self._domains
+
+    def bar(self, key: bytes) -> None:
+        """Never let this public key in, whatever the domains say."""
+        self._barred.add(key)
+
+    def answer(self, request: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Answer one ZAP request, both without the empty delimiter.
+
+        A request so broken that it has no id gets an answer with an empty one. Whatever a domain's
+        function raises goes through; `refusal` then is the answer.
+        """
+        verdict, key, address = self._judge(request)
+        if verdict == "accepted":
+            return (b"1.0", request[1], b"200", b"OK", key.hex().encode(), b"")
+        place = (verdict, address)
+        if place not in self._refusals and len(self._refusals) >= _REFUSALS_MAX:
+            place = (verdict, "")
+        self._refusals[place] = self._refusals.get(place, 0) + 1
+        return refusal(request)
+
+    def take_refusals(self) -> list[Refusal]:
+        """Give what was refused since the last time."""
+        counted = [Refusal(reason, where, n) for (reason, where), n in self._refusals.items()]
+        self._refusals.clear()
+        return counted
+
+    def _judge(self, request: Sequence[bytes]) -> tuple[Verdict, bytes, str]:
+        """Decide; gives the verdict, the key that CURVE proved, and the address it came from."""
+        if len(request) != 7:
+            return "bad_zap", b"", ""
+        version, _, domain, raw_address, _, mechanism, key = request
+        address = raw_address.decode("ascii", "replace")[:64]
+        admission = self._domains.get(domain.decode("ascii", "replace"))
+        if version != b"1.0" or mechanism != b"CURVE" or len(key) != KEY_BYTES or not admission:
+            return "bad_zap", b"", address
+        if is_weak(key) or key in self._barred:
+            return "weak_key", key, address
+        return ("accepted" if admission(key, address) else "unknown_key"), key, address
 
 
-def _judge(
-    request: Sequence[bytes],
-    address: str,
-    domains: Mapping[str, Admission],
-    own_keys: frozenset[bytes] | set[bytes],
-) -> tuple[Verdict, bytes]:
-    """Decide; the second value is the proven key where the verdict is `accepted`."""
-    if len(request) != 7:
-        return "bad_zap", b""
-    version, _, domain, _, _, mechanism, key = request
-    if version != b"1.0" or mechanism != b"CURVE" or len(key) != KEY_BYTES:
-        return "bad_zap", b""
-    admission = domains.get(domain.decode("ascii", "replace"))
-    if admission is None:
-        return "bad_zap", b""
-    if is_weak(key) or key in own_keys:
-        return "weak_key", b""
-    return ("accepted" if admission(key, address) else "unknown_key"), key
+def refusal(request: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Give the answer no."""
+    return (b"1.0", request[1] if len(request) > 1 else b"", b"400", b"refused", b"", b"")
