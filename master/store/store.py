@@ -30,6 +30,8 @@ RESERVE_BYTES: Final = 16 * 1024 * 1024
 """Set aside for what must still be written when the disk is full."""
 CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
 """A file up to this size is checked for damage at each start (about a second for each GiB)."""
+LOCK_WAIT_MS: Final = 500
+"""How long one try of a transaction waits for a lock of another process."""
 
 Outcome = Committed | Trouble | Failed | Answered
 """What `collect` gives. After `Failed` the process must end: nothing more will be committed."""
@@ -110,6 +112,7 @@ class Store:
             "store_waiting": figures.waiting_batches,
             "store_commit_last_s": figures.last_commit_s,
             "store_commit_slowest_s": figures.slowest_commit_s,
+            "store_vacuumed_pages": figures.vacuumed_pages,
             "store_bytes": self._path.stat().st_size,
         }
 
@@ -148,6 +151,8 @@ def _open_once(path: Path) -> sqlite3.Connection:
         if path.stat().st_size <= CHECKED_BYTES_MAX:
             sqlite.check(database, path)
         sqlite.migrate(database, path, MIGRATIONS)
+        # The writer tries again each second, and must not stand in a lock for long.
+        database.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
     except HostError:
         database.close()
         raise

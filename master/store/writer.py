@@ -78,6 +78,7 @@ class WriterFigures:
     last_commit_s: float = 0.0
     slowest_commit_s: float = 0.0
     waiting_batches: int = 0
+    vacuumed_pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +235,9 @@ class Writer:
             self._wants_vacuum = False
             return
         try:
-            self._database.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+            # `execute` would stop after the first page: the pragma has a step for each.
+            self._database.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+            self.figures.vacuumed_pages += VACUUM_PAGES
         except sqlite3.Error as error:
             if not sqlite.is_passing(error, self._path):
                 raise
