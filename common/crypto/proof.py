@@ -49,9 +49,18 @@ class Statement(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fie
             version=request.version,
         )
 
+    def encoded(self) -> bytes:
+        """Give the bytes that are signed."""
+        return msgspec.msgpack.encode(self)
+
 
 class Ed25519Verifier:
     """The master's side of proofs (`limpet.master.enrolment.tokens.Verifier`)."""
+
+    def __init__(self, master_key: bytes) -> None:
+        """Serve the master with this CURVE public key (32 bytes)."""
+        assert len(master_key) == KEY_BYTES
+        self.master_key = master_key
 
     def verifier_of(self, secret: bytes) -> bytes:
         """Give the public half of a secret: what the master keeps."""
@@ -59,17 +68,15 @@ class Ed25519Verifier:
 
         return Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
 
-    def is_proof(self, verifier: bytes, statement: Statement, signature: bytes) -> bool:
-        """Say whether the holder of the secret signed exactly this statement."""
+    def verify(self, verifier: bytes, message: bytes, signature: bytes) -> bool:
+        """Say whether the holder of the secret signed exactly this `Statement.encoded()`."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         if len(verifier) != KEY_BYTES or len(signature) != SIGNATURE_BYTES:
             return False
         try:
-            Ed25519PublicKey.from_public_bytes(verifier).verify(
-                signature, msgspec.msgpack.encode(statement)
-            )
+            Ed25519PublicKey.from_public_bytes(verifier).verify(signature, message)
         except (InvalidSignature, ValueError):
             return False
         return True
@@ -79,4 +86,4 @@ def sign(secret: bytes, statement: Statement) -> bytes:
     """Sign a statement with the secret of a join string."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    return Ed25519PrivateKey.from_private_bytes(secret).sign(msgspec.msgpack.encode(statement))
+    return Ed25519PrivateKey.from_private_bytes(secret).sign(statement.encoded())

@@ -1,0 +1,1 @@
+"""Which minions are trusted: decisions on keys and tokens."""
