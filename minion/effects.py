@@ -104,11 +104,12 @@ class ReleaseJob:
 
 @dataclass(frozen=True, slots=True)
 class AdoptJob:
-    """Watch a worker that an earlier link started. Ends in `on_job_ended`, at once if it is gone."""
+    """Watch a worker that an earlier link started: `on_job_ended`, at once if it is gone."""
 
     jid: JobId
     pid: int
     process_start: int
+    is_streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class Reexec:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A line for the log and the status file; the shell rate-limits equal `topic`s to 1 a minute."""
+    """A line for log and status file; the shell rate-limits equal `topic`s to one a minute."""
 
     level: Literal["debug", "info", "warning", "error"]
     topic: str
@@ -164,6 +165,23 @@ class LocalAnswer:
 
     client: int
     jid: JobId
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStored:
+    """Tell a client of the minion's Unix socket the id of its own run."""
+
+    client: int
+    jid: JobId
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRefused:
+    """Tell a client of the minion's Unix socket that its run is not taken, and why."""
+
+    client: int
+    reason: Literal["busy", "disk_full", "stopping"]
+    text: str
 
 
 Effect = (
@@ -183,4 +201,6 @@ Effect = (
     | Reexec
     | Report
     | LocalAnswer
+    | LocalStored
+    | LocalRefused
 )

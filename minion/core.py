@@ -1,0 +1,237 @@
+"""The whole minion as one machine: events in, effects out.
+
+The shell hands time, chance and decoded messages in and carries out, in order, what comes back;
+what an effect's `after` means is said in `effects.py`. No event raises; a late, repeated or
+unexpected one changes nothing. The conversation is in `link/`, the jobs are in `jobs/`.
+"""
+
+import random
+
+from limpet.common.clock import Instant, Moment
+from limpet.common.identifiers import Attempt, Commit, JobId, JournalId
+from limpet.common.messages.enrolment import EnrolAnswer
+from limpet.common.messages.jobs import BulkAck, Cancel, Deliver, ReturnAck
+from limpet.common.transport.events import LinkEvent
+from limpet.common.wire.codec import FromMaster
+from limpet.minion.effects import NOW, Effect
+from limpet.minion.facts import Facts
+from limpet.minion.jobs.book import JobBook
+from limpet.minion.jobs.instant import Instants
+from limpet.minion.jobs.records import JournalOpened, JournalState
+from limpet.minion.jobs.results import WorkerResult
+from limpet.minion.link.machine import Link
+from limpet.minion.link.states import State
+from limpet.minion.memory import Memory
+from limpet.minion.outbox import Outbox
+from limpet.minion.settings import LinkSettings
+
+
+class MinionCore:
+    """One minion. Its methods are its events; each gives the effects to carry out."""
+
+    def __init__(
+        self,
+        settings: LinkSettings,
+        journal: JournalState,
+        *,
+        now: Moment,
+        boot_id: str,
+        chance: random.Random,
+        instant: Instants,
+    ) -> None:
+        self._journal: JournalState | None = journal
+        self._outbox = Outbox()
+        identity = NOW
+        journal_id = journal.journal_id
+        if journal_id is None:
+            journal_id = JournalId(f"{chance.getrandbits(128):032x}")
+            identity = self._outbox.persist(JournalOpened(journal_id))
+        self.memory = Memory(journal.notes, settings.limits, self._outbox)
+        self.book = JobBook(
+            settings.limits,
+            self.memory,
+            self._outbox,
+            instant,
+            chance,
+            now=now,
+            boot_id=boot_id,
+        )
+        self.link = Link(
+            settings,
+            self.memory,
+            self._outbox,
+            self.book,
+            chance,
+            now=now,
+            boot_id=boot_id,
+            journal_id=journal_id,
+            identity=identity,
+        )
+        self.facts = Facts(self.link, self.memory, self._outbox, now)
+
+    @property
+    def next_deadline(self) -> Instant:
+        """Give the instant at which `on_deadline` is wanted; never infinite."""
+        return min(self.link.next_deadline, self.book.next_deadline, self.facts.next_deadline)
+
+    @property
+    def is_ready(self) -> bool:
+        """Say whether the link is READY."""
+        return self.link.is_ready
+
+    @property
+    def state(self) -> State:
+        """Give the state of the link."""
+        return self.link.state
+
+    def start(self, now: Moment) -> list[Effect]:
+        """Take up the jobs of before and begin to connect. Once, before anything else."""
+        assert self._journal is not None
+        self.book.start(now, self._journal)
+        self._journal = None  # its memory is needed no more
+        self.link.start(now)
+        return self._outbox.take()
+
+    def on_deadline(self, now: Moment) -> list[Effect]:
+        """Do what is due; calling too early or twice is harmless."""
+        self.link.on_turn(now)
+        self.link.on_deadline(now)
+        self.book.on_deadline(now)
+        self.facts.on_deadline(now)
+        return self._done(now)
+
+    def on_resolved(
+        self, now: Moment, attempt: Attempt, addresses: tuple[str, ...]
+    ) -> list[Effect]:
+        """Hear which addresses the master's name has; none: it could not be resolved."""
+        self.link.on_turn(now)
+        self.link.on_resolved(now, attempt, addresses)
+        return self._done(now)
+
+    def on_link(self, now: Moment, attempt: Attempt, what: LinkEvent) -> list[Effect]:
+        """Hear the transport about one socket."""
+        self.link.on_turn(now)
+        self.link.on_link(now, attempt, what)
+        return self._done(now)
+
+    def on_message(
+        self, now: Moment, attempt: Attempt, message: FromMaster | EnrolAnswer
+    ) -> list[Effect]:
+        """Hear the master."""
+        self.link.on_turn(now)
+        if attempt != self.link.attempt:
+            return self._done(now)
+        if isinstance(message, Deliver | Cancel):
+            session = self.link.session
+            if session is None or not self.link.is_heeded(message.session):
+                self._outbox.debug("stale", "a frame of another session was ignored")
+            elif isinstance(message, Deliver):
+                self.book.on_deliver(now, session.line, session.clock, message)
+            else:
+                self.book.on_cancel(now, session.line, JobId(message.jid))
+        elif isinstance(message, ReturnAck | BulkAck):
+            self.book.on_return_message(now, message)
+        else:
+            self.link.on_message(now, message)
+        return self._done(now)
+
+    def on_bad_frame(self, now: Moment, attempt: Attempt, reason: str) -> list[Effect]:
+        """Count a frame that could not be decoded."""
+        self.link.on_turn(now)
+        self.link.on_bad_frame(now, attempt, reason)
+        return self._done(now)
+
+    def on_proof_failed(self, now: Moment, attempt: Attempt, reason: str) -> list[Effect]:
+        """Hear that the enrolment request could not be signed."""
+        self.link.on_turn(now)
+        self.link.on_proof_failed(now, attempt, reason)
+        return self._done(now)
+
+    def on_committed(self, now: Moment, commit: Commit) -> list[Effect]:
+        """Hear that this commit, and all before it, is on disk."""
+        self.link.on_turn(now)
+        self._outbox.on_committed(commit)
+        self.book.on_committed(now)
+        return self._done(now)
+
+    def on_journal_trouble(self, now: Moment, text: str) -> list[Effect]:
+        """Hear what ails the disk; '' when it is over."""
+        self.link.on_turn(now)
+        if text and text != self.book.condition:
+            self._outbox.error("journal", f"{text}: new jobs are refused until it is over")
+        self.book.condition = text
+        return self._done(now)
+
+    def on_job_spawned(self, now: Moment, jid: JobId, pid: int, process_start: int) -> list[Effect]:
+        """Hear that a worker is there, held before its first step."""
+        self.link.on_turn(now)
+        self.book.on_spawned(now, jid, pid, process_start)
+        return self._done(now)
+
+    def on_job_spawn_failed(self, now: Moment, jid: JobId, reason: str) -> list[Effect]:
+        """Hear that no worker could be made."""
+        self.link.on_turn(now)
+        self.book.on_spawn_failed(now, jid, reason)
+        return self._done(now)
+
+    def on_job_ended(self, now: Moment, jid: JobId, result: WorkerResult) -> list[Effect]:
+        """Hear how a worker, adopted ones included, ended."""
+        self.link.on_turn(now)
+        self.book.on_ended(now, jid, result)
+        return self._done(now)
+
+    def on_output(self, now: Moment, jid: JobId, data: bytes, dropped: int) -> list[Effect]:
+        """Hear live output, and how much of it was passed over before this piece."""
+        self.link.on_turn(now)
+        self.book.on_output(now, jid, data, dropped)
+        if self.book.output.is_half_full:
+            self.link.beat_early(now)
+        return self._done(now)
+
+    def on_body(self, now: Moment, jid: JobId, offset: int, data: bytes) -> list[Effect]:
+        """Hear a piece of a body; shorter than asked for: it can't be read."""
+        self.link.on_turn(now)
+        self.book.returns.on_body(now, jid, offset, data)
+        return self._done(now)
+
+    def on_grains(self, now: Moment, body: bytes, digest: str, problem: str) -> list[Effect]:
+        """Hear the facts, or why there are none."""
+        self.link.on_turn(now)
+        self.facts.on_grains(now, body, digest, problem)
+        return self._done(now)
+
+    def on_refresh_grains(self, now: Moment) -> list[Effect]:
+        """Collect the facts anew: SIGHUP, or somebody on this host asks for it."""
+        self.link.on_turn(now)
+        self.facts.on_refresh(now)
+        return self._done(now)
+
+    def on_local_run(
+        self, now: Moment, client: int, function: str, arguments: bytes, job_timeout_s: float
+    ) -> list[Effect]:
+        """Run something for a client of the Unix socket (`limpet call`)."""
+        self.link.on_turn(now)
+        self.book.on_local_run(now, client, function, arguments, job_timeout_s)
+        return self._done(now)
+
+    def on_local_gone(self, now: Moment, client: int) -> list[Effect]:
+        """Hear that the client has left."""
+        self.link.on_turn(now)
+        self.book.on_local_gone(now, client)
+        return self._done(now)
+
+    def on_local_cancel(self, now: Moment, jid: JobId) -> list[Effect]:
+        """End a job because somebody on this host says so."""
+        self.link.on_turn(now)
+        self.book.on_local_cancel(now, jid)
+        return self._done(now)
+
+    def on_stop(self, now: Moment) -> list[Effect]:
+        """Close the link and leave the jobs running: the process is about to end."""
+        self.link.on_stop(now)
+        self.book.on_stop()
+        return self._done(now)
+
+    def _done(self, now: Moment) -> list[Effect]:
+        self.facts.on_turn(now)
+        return self._outbox.take()

@@ -1,0 +1,74 @@
+"""How long the link stays away after a failure: always with chance, always scaled by the fleet.
+
+Full jitter: a uniform choice between nothing and a growing limit, so that a thousand minions that
+lost their master in the same instant do not come back in the same instant.
+"""
+
+import random
+from typing import Final
+
+from limpet.minion.link.states import Loss
+
+BASE_S: Final = 0.25
+CAP_MIN_S: Final = 2.0
+CAP_MAX_S: Final = 60.0
+FLEET_PER_S: Final = 300.0
+"""Handshakes a second that a fleet may ask of its master."""
+POLL_S: Final = 15.0
+"""PENDING and DENIED ask again this often."""
+POLL_JITTER: Final = 0.25
+HINT_MIN_S: Final = 1.0
+HINT_MAX_S: Final = 300.0
+"""Bounds of a pause that the master asks for."""
+SILENT_CAP_MIN_S: Final = 8.0
+FAILED_CAP_MIN_S: Final = 60.0
+HANDSHAKE_CAP_MAX_S: Final = 120.0
+FAILED_PATIENCE_S: Final = 60.0
+"""Handshakes that the other side ends count as a wrong key only after this long: a port forwarder
+in front of a master that is being restarted accepts and ends connections just the same."""
+
+
+def cap_s(fleet: int) -> float:
+    """Give the limit of the pauses for a fleet of this size."""
+    return min(max(fleet / FLEET_PER_S, CAP_MIN_S), CAP_MAX_S)
+
+
+def handshake_cap_s(fleet: int, loss: Loss, in_a_row: int, lasting_s: float) -> float:
+    """Give the limit where TCP connects and CURVE does not finish: it doubles with each failure.
+
+    Each such attempt costs the master a handshake. Silence (a master that hangs or is
+    overrun) doubles up to 8 s in a small fleet; handshakes that are ended (a wrong server key) up
+    to 60 s, once they have failed for a minute; both up to 120 s in a large fleet.
+    """
+    plain = cap_s(fleet)
+    if loss is Loss.HANDSHAKE_FAILED:
+        if lasting_s < FAILED_PATIENCE_S:
+            return plain
+        floor = FAILED_CAP_MIN_S
+    else:
+        floor = SILENT_CAP_MIN_S
+    limit = min(max(fleet / FLEET_PER_S * 10, floor), HANDSHAKE_CAP_MAX_S)
+    return max(plain, min(plain * 2.0 ** min(in_a_row, 10), limit))
+
+
+def backoff_s(chance: random.Random, failures: int, cap: float) -> float:
+    """Choose the pause after this many failures in a row (at least one)."""
+    assert failures >= 1
+    return chance.uniform(0.0, min(cap, BASE_S * 2.0 ** min(failures, 16)))
+
+
+def reconnect_s(chance: random.Random, fleet: int) -> float:
+    """Choose the pause before the first attempt after a session was lost."""
+    return chance.uniform(0.0, max(BASE_S, fleet / FLEET_PER_S))
+
+
+def poll_s(chance: random.Random, fleet: int, hint_s: float) -> float:
+    """Choose when to ask again for acceptance; `hint_s` is the master's wish, 0 if none."""
+    wish = min(max(hint_s, HINT_MIN_S), HINT_MAX_S) if hint_s > 0 else POLL_S
+    middle = max(wish, cap_s(fleet) if fleet > POLL_S * FLEET_PER_S else 0.0)
+    return chance.uniform(middle * (1 - POLL_JITTER), middle * (1 + POLL_JITTER))
+
+
+def drain_s(chance: random.Random, back_in_s: float, spread_s: float) -> float:
+    """Choose when to come back after the master announced its stop."""
+    return min(back_in_s, HINT_MAX_S) + chance.uniform(0.0, min(spread_s, HINT_MAX_S))

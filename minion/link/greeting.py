@@ -1,0 +1,117 @@
+"""The first words on either port, and what a Welcome is worth."""
+
+import random
+from dataclasses import dataclass
+
+from limpet.common.clock import Instant, Moment, to_micros, to_seconds
+from limpet.common.identifiers import Attempt, JournalId, SessionId
+from limpet.common.messages.enrolment import EnrolRequest
+from limpet.common.messages.session import Hello, Welcome
+from limpet.minion.link.states import BEAT_DEFAULT_S, BEAT_MAX_S, BEAT_MIN_S
+from limpet.minion.memory import Memory
+from limpet.minion.settings import LinkSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An open session, as those see it who send on it."""
+
+    attempt: Attempt
+    session: SessionId
+    beat_interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """A question that waits for its answer: the nonce that the answer must carry."""
+
+    nonce: bytes
+    sent: Instant
+    round_trip_s: float | None = None
+    """Known if the first answer was Busy."""
+
+    def put_off(self, at: Instant) -> "Greeting":
+        """Note when Busy came."""
+        return Greeting(self.nonce, self.sent, at - self.sent)
+
+    def asked_before(self, answered: Instant) -> Instant:
+        """Give when the question left that is answered now.
+
+        After Busy the Welcome is written of the master's own accord: as if it had been asked for
+        one round trip before it came.
+        """
+        if self.round_trip_s is None:
+            return self.sent
+        return Instant(answered - self.round_trip_s)
+
+
+def make_nonce(chance: random.Random) -> bytes:
+    """Make 16 random bytes."""
+    return chance.getrandbits(128).to_bytes(16, "big")
+
+
+class Greeter:
+    """Makes the greetings of one process."""
+
+    def __init__(
+        self,
+        settings: LinkSettings,
+        memory: Memory,
+        chance: random.Random,
+        *,
+        boot_id: str,
+        journal_id: JournalId,
+    ) -> None:
+        self._settings = settings
+        self._memory = memory
+        self._chance = chance
+        self._boot_id = boot_id
+        self._journal_id = journal_id
+        self._counter = 0
+
+    def hello(
+        self, now: Moment, *, grains_digest: str, last_loss: str, attempts: int
+    ) -> tuple[Greeting, Hello]:
+        """Make a Hello. Its counter is higher than that of any before in this boot."""
+        self._counter = max(self._counter + 1, to_micros(now.boot))
+        greeting = Greeting(make_nonce(self._chance), now.boot)
+        hello = Hello(
+            protocol_min=self._settings.protocol_min,
+            protocol_max=self._settings.protocol_max,
+            version=self._settings.version[:200],
+            boot_id=self._boot_id,
+            link_counter=self._counter,
+            nonce=greeting.nonce,
+            journal_id=self._journal_id,
+            grains_digest=grains_digest,
+            store_id=self._memory.store_id,
+            store_commit=self._memory.store_commit,
+            last_loss=last_loss,
+            attempts=attempts,
+        )
+        return greeting, hello
+
+    def enrol(self, now: Moment) -> tuple[Greeting, EnrolRequest]:
+        """Make a request to be accepted, not yet signed."""
+        greeting = Greeting(make_nonce(self._chance), now.boot)
+        request = EnrolRequest(
+            protocol_min=self._settings.protocol_min,
+            protocol_max=self._settings.protocol_max,
+            version=self._settings.version[:200],
+            minion_id=self._settings.minion_id,
+            nonce=greeting.nonce,
+            timestamp=max(0, to_micros(now.wall)),
+            token_id=self._settings.join_token_id,
+            signature=b"",
+        )
+        return greeting, request
+
+    def is_spoken(self, welcome: Welcome) -> bool:
+        """Say whether the protocol that the master chose is one of ours."""
+        return self._settings.protocol_min <= welcome.protocol <= self._settings.protocol_max
+
+
+def beat_interval_s(welcome: Welcome) -> float:
+    """Give the interval that the master asks for, within reason; 0 means the usual one."""
+    asked = to_seconds(welcome.beat_interval) or BEAT_DEFAULT_S
+    return min(max(asked, BEAT_MIN_S), BEAT_MAX_S)

@@ -1,0 +1,73 @@
+"""After a failure: for how long the link stays away, and on which port it comes back."""
+
+import random
+from typing import Final
+
+from limpet.common.clock import Instant
+from limpet.minion.effects import Port
+from limpet.minion.link import backoff
+from limpet.minion.link.failures import HANDSHAKE_LOSSES, Failures
+from limpet.minion.link.states import Loss
+from limpet.minion.memory import Memory
+
+PORT_CHANGE_AFTER: Final = 2
+"""After so many failures that speak for it, the other port is asked."""
+
+
+class Retreat:
+    """The pauses and the port of one link."""
+
+    def __init__(self, memory: Memory, chance: random.Random) -> None:
+        self._memory = memory
+        self._chance = chance
+        self.failures = Failures()
+        self.port: Port = "main" if memory.is_accepted else "enrol"
+        """The port of the next attempt."""
+        self._speaking_for_other = 0
+
+    def use_port(self, port: Port) -> None:
+        """Come back on this port."""
+        self.port = port
+        self._speaking_for_other = 0
+
+    def pause_after_failure_s(self, at: Instant, loss: Loss, *, is_tcp_connected: bool) -> float:
+        """Count a failed attempt; choose the port and the pause."""
+        failures = self.failures
+        failures.on_failure(at, loss, is_tcp_connected=is_tcp_connected)
+        self._count_for_other_port(loss)
+        fleet = self._memory.fleet
+        cap = backoff.cap_s(fleet)
+        if loss in HANDSHAKE_LOSSES:
+            lasting_s = failures.handshakes_lasting_s(at)
+            cap = backoff.handshake_cap_s(fleet, loss, failures.handshakes, lasting_s)
+        return backoff.backoff_s(self._chance, failures.in_a_row, cap)
+
+    def pause_after_loss_s(self, at: Instant) -> float:
+        """Choose the pause after a lost session; sessions that end at once count as failures."""
+        fleet = self._memory.fleet
+        pause_s = backoff.reconnect_s(self._chance, fleet)
+        flaps = self.failures.on_lost(at)
+        if flaps < 2:
+            return pause_s
+        return max(pause_s, backoff.backoff_s(self._chance, flaps, backoff.cap_s(fleet)))
+
+    def pause_after_drain_s(self, back_in_s: float, spread_s: float) -> float:
+        """Choose the pause that the master's planned stop asks for."""
+        return backoff.drain_s(self._chance, back_in_s, spread_s)
+
+    def poll_s(self, hint_s: float) -> float:
+        """Choose when to ask again for acceptance: the master has answered, nothing has failed."""
+        self.failures.on_answer()
+        self._speaking_for_other = 0
+        return backoff.poll_s(self._chance, self._memory.fleet, hint_s)
+
+    def _count_for_other_port(self, loss: Loss) -> None:
+        """Silence on the main port looks the same for an unknown key.
+
+        On the enrolment port any failure speaks for the main one: the first may be filtered while
+        the key is accepted already.
+        """
+        if self.port == "enrol" or loss in HANDSHAKE_LOSSES:
+            self._speaking_for_other += 1
+        if self._speaking_for_other >= PORT_CHANGE_AFTER:
+            self.use_port("enrol" if self.port == "main" else "main")
