@@ -75,6 +75,8 @@ FromMaster = (
 
 T = TypeVar("T")
 
+_SHOWN_CHARACTERS_MAX: Final = 200
+
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
@@ -104,9 +106,14 @@ class Decoder(Generic[T]):
             return self._decoder.decode(frame)
         except msgspec.ValidationError as error:
             reason = "bad_type" if "Invalid value" in str(error) else "bad_schema"
-            raise PeerError(reason, str(error)) from error
+            raise PeerError(reason, _shown(str(error))) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise PeerError("bad_encoding", f"{type(error).__name__}: {error}") from error
+            raise PeerError("bad_encoding", _shown(f"{type(error).__name__}: {error}")) from error
+
+
+def _shown(text: str) -> str:
+    """Make the text fit for a log: it may quote the frame, which says whatever its sender likes."""
+    return ascii(text[:_SHOWN_CHARACTERS_MAX])[1:-1]
 
 
 def minion_decoder() -> Decoder[FromMaster]:
