@@ -60,7 +60,7 @@ def job_id(text: str) -> JobId:
     """Check a job id that a person typed. Raises `UsageError`."""
     upper = text.upper()
     if not is_job_id(upper):
-        raise UsageError(f"{ascii(text[:40])} is not a job id: 26 letters and digits are expected")
+        raise UsageError(f"{text[:40]!a} is not a job id: 26 letters and digits are expected")
     return JobId(upper)
 
 

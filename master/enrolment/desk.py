@@ -368,7 +368,7 @@ class EnrolmentDesk:
         return EnrolAnswer(request.nonce, status, to_micros(retry_s), text[:200])
 
     def _poll_s(self) -> float:
-        """Give the time to the next question: 15 s, longer for large fleets, give or take a quarter."""
+        """Give the time to the next question: 15 s (large fleets: more), give or take a quarter."""
         return min(max(15.0, self.fleet / 300), 60.0) * self._chance.uniform(0.75, 1.25)
 
     def _turned_away(
