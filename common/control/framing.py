@@ -90,6 +90,8 @@ class FramedSocket:
         self._queue: deque[memoryview] = deque()
         self.queued_bytes = 0
         """Bytes that wait for the peer to read."""
+        self.written_bytes = 0
+        """Bytes that the peer (or the kernel for it) has taken since the beginning."""
         self.is_closed = False
         """The connection is over; only `close` is left to do."""
         self.why_closed = ""
@@ -160,10 +162,21 @@ class FramedSocket:
                 self._end(error.strerror or "the connection failed")
                 return
             self.queued_bytes -= written
+            self.written_bytes += written
             if written == len(first):
                 self._queue.popleft()
             else:
                 self._queue[0] = first[written:]
+
+    def cut_short(self, payload: bytes) -> None:
+        """Drop what waits, except a frame that is half written, and queue a last word instead."""
+        first = self._queue[0] if self._queue else memoryview(b"")
+        is_begun = first.nbytes < memoryview(first.obj).nbytes
+        kept = [first] if is_begun else []
+        last = memoryview(frame(payload, bytes_max=self._write_bytes_max))
+        self._queue = deque((*kept, last))
+        self.queued_bytes = sum(map(len, self._queue))
+        self.flush()
 
     def close(self) -> None:
         """Close the socket; what was queued is dropped. A second call changes nothing."""

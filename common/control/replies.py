@@ -177,8 +177,11 @@ class Tokens(Reply, tag="token_list"):
 
 
 class Event(Reply, tag="event"):
-    """Something happened. `tag` is a path: `job/JID/new`, `job/JID/return/web1`, `minion/web1/ready`,
-    `minion/web1/lost`, `key/web1/accepted`, `token/ID/used`, …"""
+    """Something happened.
+
+    `tag` is a path: `job/JID/new`, `job/JID/return/web1`, `minion/web1/ready`, `minion/web1/lost`,
+    `key/web1/accepted`, `token/ID/used` and the like.
+    """
 
     tag: str
     at_s: float
@@ -195,7 +198,7 @@ class MasterStatus(Reply, tag="master_status"):
     fleet: int
     ready: int
     rejected: dict[str, int]
-    """`limpet_rejected_total` by reason, of the main process and of the enrol process (`enrol.…`)."""
+    """`limpet_rejected_total` by reason; of the enrol process: `enrol.…`."""
     figures: dict[str, float]
     """Gauges: jobs_open, deliveries_open, loop_lag_s, clients, …"""
     problems: tuple[str, ...]

@@ -131,3 +131,18 @@ def test_descriptors_that_a_peer_passes_are_not_taken(pair: Pair) -> None:
     os.set_blocking(read_end, False)
     assert os.read(read_end, 1) == b"", "somebody still holds the passed descriptor"
     os.close(read_end)
+
+
+def test_a_last_word_takes_the_place_of_all_that_waits_but_not_of_half_a_frame(pair: Pair) -> None:
+    framed, theirs = pair
+    while framed.send(bytes(50_000)):
+        pass
+    framed.cut_short(b"enough")
+    assert framed.queued_bytes < 50_000 + 20
+
+    reader = FrameReader(50_000)
+    found: list[bytes] = []
+    while not found or found[-1] != b"enough":
+        found += reader.feed(theirs.recv(65536))
+        framed.flush()
+    assert set(found[:-1]) == {bytes(50_000)}

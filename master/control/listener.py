@@ -1,0 +1,58 @@
+"""The Unix socket itself: made under another name, given mode and group, then moved in place."""
+
+import grp
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Final
+
+from limpet.common.errors import HostError, UsageError
+
+SOCKET_MODE: Final = 0o660
+BACKLOG: Final = 64
+
+
+def listen(path: Path, *, group: str) -> socket.socket:
+    """Open the socket, non-blocking; what a dead master left there is replaced.
+
+    The caller holds the lock of the state directory, so no living master is behind an old socket.
+    As root, socket and directory are given to `group` if there is one. Raises `UsageError` if the
+    place is taken by something that is no socket, `HostError` for the rest.
+    """
+    try:
+        if os.path.lexists(path) and not stat.S_ISSOCK(path.lstat().st_mode):
+            raise UsageError(f"{path} is in the way and is not a socket: move it away")
+        return _open(path, _group_id(group) if os.geteuid() == 0 else -1)
+    except OSError as error:
+        raise HostError(f"cannot listen at {path}: {error.strerror or error}") from error
+
+
+def _open(path: Path, gid: int) -> socket.socket:
+    temporary = path.with_name(".new")
+    temporary.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        before = os.umask(0o177)
+        try:
+            listener.bind(str(temporary))
+        finally:
+            os.umask(before)
+        if gid >= 0:
+            os.chown(path.parent, -1, gid)
+            os.chown(temporary, -1, gid)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+        temporary.chmod(SOCKET_MODE)
+        temporary.rename(path)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _group_id(group: str) -> int:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        return -1
