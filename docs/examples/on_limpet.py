@@ -19,7 +19,7 @@ LIMIT_S = 30.0
 
 @contextlib.contextmanager
 def pair() -> Iterator[Demo]:
-    """A master and one minion that is READY."""
+    """Give a master and one minion that is READY."""
     demo = Demo(Path(tempfile.mkdtemp(prefix="limpet-stuck-")))
     try:
         demo.start_master()
@@ -41,7 +41,7 @@ def until_answered(demo: Demo) -> float:
 
 
 def crash() -> float:
-    """The master dies between taking a job and hearing its answer."""
+    """Kill the master between taking a job and hearing its answer."""
     with pair() as demo:
         jid = demo.run("run", "--async", "web1", "cmd.run", "sleep 1", is_shown=False).strip()
         demo.kill("master")
@@ -52,7 +52,7 @@ def crash() -> float:
 
 
 def invalid_json() -> float:
-    """Somebody sends what is not a message, on both ports, in the middle of everything."""
+    """Send what is not a message to both ports, in the middle of everything."""
     with pair() as demo:
         port = int(demo.address.rsplit(":", 1)[1])
         for number in (port, demo.enrol_port):
@@ -62,7 +62,7 @@ def invalid_json() -> float:
 
 
 def restart() -> float:
-    """The master is restarted while the minion is in its handshake."""
+    """Restart the master while the minion is in its handshake."""
     with pair() as demo:
         demo.kill("web1")
         demo.start_minion("web1")

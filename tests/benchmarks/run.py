@@ -2,8 +2,8 @@
 
     make bench
 
-Nothing here gates a test: machines are noisy. The floors are Python's own start for a command, and a
-bare ROUTER/DEALER pair with CURVE in two processes for a round trip.
+Nothing here gates a test: machines are noisy. The floors are Python's own start for a command, and
+a bare ROUTER/DEALER pair with CURVE in two processes for a round trip.
 """
 
 import json
@@ -22,7 +22,7 @@ import zmq
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.fleet import LIMPET, Fleet, descendants  # noqa: E402
+from support.fleet import LIMPET, Fleet, descendants
 
 ROUNDS = 20
 
@@ -149,18 +149,18 @@ def measure(fleet: Fleet, figures: dict[str, object]) -> None:
     figures["client_ping_one_over_floor"] = round(statistics.median(samples) / floor, 1)
     figures["sequential_jobs_per_s"] = round(len(samples) / sum(samples), 1)
 
+    node = fleet.minions["web1"]
+
+    def start() -> None:
+        node.start()
+        with Client(root=master.root) as client:
+            while client.run("web1", "test.ping", timeout=5).minions["web1"].status != "ok":
+                time.sleep(0.005)
+
     starts = []
     for _ in range(10):
-        node = fleet.minions["web1"]
         node.stop()
-
-        def restart() -> None:
-            node.start()
-            with Client(root=master.root) as client:
-                while client.run("web1", "test.ping", timeout=5).minions["web1"].status != "ok":
-                    time.sleep(0.005)
-
-        starts.append(timed(restart))
+        starts.append(timed(start))
     figures["minion_start_to_answer_s"] = spread(starts)
     figures["limpet"] = (
         LIMPET
