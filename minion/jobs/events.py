@@ -77,4 +77,6 @@ class RunningJob:
     user: str
     pid: int
     started_wall_s: float
-    """When it was released; 0: it is still held."""
+    """When it was released; 0: it is still held, or was adopted."""
+    arguments: bytes
+    """As delivered; empty for a job adopted from an earlier link."""

@@ -72,6 +72,10 @@ class LocalEnded(LocalMessage, frozen=True, tag="ended"):
     duration_s: float
 
 
+class LocalFile(LocalMessage, frozen=True, tag="file"):
+    """The next reply's body comes as the open file that is passed with this frame."""
+
+
 class LocalJob(msgspec.Struct, array_like=True, frozen=True):
     """One running job."""
 
@@ -80,6 +84,8 @@ class LocalJob(msgspec.Struct, array_like=True, frozen=True):
     user: str
     pid: int
     started_wall_s: float
+    arguments: bytes
+    """As in `RunLocal`; empty where it is not known any more."""
 
 
 class LocalJobs(LocalMessage, frozen=True, tag="jobs"):
@@ -122,5 +128,12 @@ class LocalRefused(LocalMessage, frozen=True, tag="refused"):
 
 
 AnyLocalReply = (
-    LocalStored | LocalEnded | LocalJobs | LocalKilled | LocalDone | LocalStatus | LocalRefused
+    LocalStored
+    | LocalFile
+    | LocalEnded
+    | LocalJobs
+    | LocalKilled
+    | LocalDone
+    | LocalStatus
+    | LocalRefused
 )

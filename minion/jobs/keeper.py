@@ -1,0 +1,394 @@
+"""The keeper: the process that holds one job, watches its worker, and writes how it ended.
+
+    held --released--> running --worker ended with a report----------> written
+                       running --worker ended without one--> ending -> written
+                       running --timeout, memory, a signal-> ending -> written
+    held --a signal--> written                   held --line closed--> gone without a trace
+
+It outlives the link and the job parent. Its session and its duty as reaper make sure that it sees
+every process that the job made: `ending` is over when none is left. What a job that *ended well*
+left running (a daemon) lives on. SIGUSR2 cancels, SIGUSR1 means that the time is up; SIGTERM comes
+from outside (the host is stopping) and interrupts.
+"""
+
+import enum
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn
+
+import msgspec
+
+from limpet.common.messages.jobs import Outcome
+from limpet.minion.jobs import capture, processes, scope
+from limpet.minion.jobs.parent_messages import Spawn, WorkerSetup, spool_of
+from limpet.minion.jobs.plain import encode_value
+from limpet.minion.jobs.results import WorkerResult
+from limpet.minion.jobs.spool import Spool
+from limpet.minion.jobs.worker import REPORT_BYTES_MAX, WorkerReport, describe, one_line, work
+
+READ_BYTES: Final = 64 * 1024
+DRAIN_BYTES_MAX: Final = 4 * 1024 * 1024
+"""What is still read from the pipe when the worker has ended; others may go on writing for ever."""
+GIVE_UP_S: Final = 8.0
+"""How long processes that even SIGKILL does not end (dead disks) are waited for."""
+MEMORY_GROWTH_BYTES_S: Final = 4 * 1024**3
+"""No faster than this do processes fill memory: it says when to look again."""
+WRITE_RETRIES: Final = 60
+"""Seconds for which a result that can't be written is tried again."""
+
+HELD: Final = b"held"
+
+
+class Why(enum.Enum):
+    """Why a job is ended; the value is the signal that asks for it, if one does."""
+
+    CANCELLED = signal.SIGUSR2
+    STOPPED = signal.SIGUSR1
+    INTERRUPTED = signal.SIGTERM
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+
+
+_ASKED: Final = {int(why.value): why for why in (Why.CANCELLED, Why.STOPPED, Why.INTERRUPTED)}
+
+
+def keep(job: Spawn, setup: WorkerSetup, line: int) -> NoReturn:
+    """Be the keeper, from the fork to the end of the process. Never returns, never raises.
+
+    `line` is a connected stream socket to the job parent: the keeper says `held` or what is wrong,
+    the parent answers with one byte to let the job run, or closes it.
+    """
+    status = 70
+    try:
+        status = _Keeper(job, setup, line).live()
+    finally:
+        # A forked process must never run its parent's code: not even an exception leaves here.
+        os._exit(status)
+
+
+class _Keeper:
+    """One job's keeper."""
+
+    def __init__(self, job: Spawn, setup: WorkerSetup, line: int) -> None:
+        self._job = job
+        self._setup = setup
+        self._line = line
+        self._pid = os.getpid()
+        self._spool = Spool(spool_of(setup))
+        self._why: Why | None = None
+        self._wake = -1
+        self._poll = select.poll()
+        self._output = -1
+        self._capture = capture.Capture(self._spool.output(job.jid))
+        self._worker = 0
+        self._worker_status: int | None = None
+        self._started_wall_s = 0.0
+        self._started_s = 0.0
+        self._memory_max = setup.memory_bytes_max or processes.memory_of_host() * 3 // 4
+
+    def live(self) -> int:
+        """Hold, run, write; gives the exit status: 0 if a result was written or none is due."""
+        scope.enter()
+        self._wake, wake_write = _wake_on_signals()
+        _close_all_but({self._line, self._wake, wake_write})
+        _no_streams()
+        self._poll.register(self._wake, select.POLLIN)
+        try:
+            slot = self._spool.take_slot(self._job.jid, self._pid)
+        except OSError as error:
+            os.write(self._line, f"cannot set room aside for the result: {error.strerror}".encode())
+            return 0
+        with suppress(OSError):  # the parent is gone: the line says so below
+            os.write(self._line, HELD)
+        if not self._is_released():
+            slot.unlink()
+            return 0
+        try:
+            result = self._run()
+        except Exception as mistake:  # noqa: BLE001 - the result is the only place to tell it
+            text = f"the job's keeper failed: {type(mistake).__name__}: {mistake}"
+            self._end_tree(0.0)
+            result = WorkerResult("failed", 1, one_line(text))
+        self._capture.close()
+        self._write(result, slot)
+        return 0
+
+    # --- held ---------------------------------------------------------------------------------
+
+    def _is_released(self) -> bool:
+        """Wait for the word; False: nobody will ever give it, or the job was cancelled first."""
+        self._poll.register(self._line, select.POLLIN)
+        ready: set[int] = set()
+        while self._line not in ready and self._why is None:
+            ready = {descriptor for descriptor, _ in self._poll.poll()}
+            self._note_signals()
+        self._poll.unregister(self._line)
+        # Where a signal came first, `_run` sees it before the function would begin.
+        return self._why is not None or os.read(self._line, 1) != b""
+
+    # --- running ------------------------------------------------------------------------------
+
+    def _run(self) -> WorkerResult:
+        self._started_wall_s, self._started_s = time.time(), time.monotonic()
+        if self._why is not None:
+            self._started_wall_s = 0.0
+            outcome, error, _ = self._say_why()
+            return self._ended_by_force(outcome, f"{error} before it began")
+        report_fd = self._start_worker()
+        try:
+            self._watch()
+            report = _read_report(report_fd)
+        finally:
+            os.close(report_fd)
+        if report is not None and self._worker_status is not None:
+            return self._result(report)
+        return self._end_it()
+
+    def _start_worker(self) -> int:
+        """Fork the worker; give the reading end of its report pipe."""
+        report_read, report_write = os.pipe()
+        self._output, output_write = os.pipe()
+        self._worker = os.fork()
+        if self._worker == 0:
+            os.close(report_read)
+            os.close(self._output)
+            os.close(self._line)
+            work(
+                self._job,
+                self._setup,
+                keeper=self._pid,
+                report_fd=report_write,
+                output_fd=output_write,
+            )
+        os.close(report_write)
+        os.close(output_write)
+        os.set_blocking(report_read, False)
+        os.set_blocking(self._output, False)
+        self._poll.register(self._output, select.POLLIN)
+        return report_read
+
+    def _watch(self) -> None:
+        """Wait until the worker has ended or has to be ended."""
+        timeout_s = self._job.job_timeout_s
+        time_up = self._started_s + timeout_s if timeout_s > 0 else float("inf")
+        look = self._started_s + 0.05
+        while self._worker_status is None and self._why is None:
+            now = time.monotonic()
+            if now >= time_up:
+                self._why = Why.TIMEOUT
+                return
+            if now >= look:
+                room = self._memory_max - self._memory()
+                if room < 0:
+                    self._why = Why.MEMORY
+                    return
+                look = now + min(1.0, max(0.05, room / MEMORY_GROWTH_BYTES_S))
+            self._pump(min(time_up, look) - now)
+
+    def _memory(self) -> int:
+        return processes.private_bytes(processes.descendants(self._pid))
+
+    def _pump(self, wait_s: float) -> None:
+        """Take in output, children that ended, and signals; returns after the first of them."""
+        # poll counts in whole milliseconds: one more, so that nothing is asked for too early
+        for descriptor, _ in self._poll.poll(max(0.0, wait_s) * 1000 + 1):
+            if descriptor == self._output:
+                self._read_output()
+            else:
+                self._note_signals()
+
+    def _read_output(self) -> bool:
+        """Keep what is there; False if there is nothing more now (or ever)."""
+        try:
+            data = os.read(self._output, READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._poll.unregister(self._output)
+            os.close(self._output)
+            self._output = -1
+            return False
+        self._capture.write(data)
+        return True
+
+    def _note_signals(self) -> None:
+        """Learn of signals and bury the dead: the job's orphans too, there must be no zombies."""
+        with suppress(BlockingIOError):
+            for number in os.read(self._wake, 4096):
+                self._why = self._why or _ASKED.get(number)
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid == self._worker:
+                    self._worker_status = status
+
+    # --- ending -------------------------------------------------------------------------------
+
+    def _end_it(self) -> WorkerResult:
+        """End what is left of the job, and say why."""
+        outcome, error, grace_s = self._say_why()
+        left = self._end_tree(grace_s)
+        if left:
+            pids = " ".join(str(process.pid) for process in left[:20])
+            error += f"; {len(left)} processes can't be ended and hang in the kernel: {pids}"
+        return self._ended_by_force(outcome, error)
+
+    def _say_why(self) -> tuple[Outcome, str, float]:
+        """Give outcome, error, and how long the processes may take to end by themselves."""
+        if self._why in (Why.TIMEOUT, Why.STOPPED):
+            ran_s = time.monotonic() - self._started_s
+            limit_s = self._job.job_timeout_s if self._why is Why.TIMEOUT else ran_s
+            return "failed", f"timeout after {limit_s:.6g} s", self._setup.terminate_s
+        if self._why is Why.CANCELLED:
+            return "cancelled", "cancelled", self._setup.cancel_s
+        if self._why is Why.INTERRUPTED:
+            error = "interrupted by SIGTERM from outside, as when the host stops"
+            return "interrupted", error, self._setup.cancel_s
+        if self._why is Why.MEMORY:
+            mib = self._memory_max // 1024**2
+            error = f"the job's processes used more than the {mib} MiB of memory allowed"
+            return "failed", error, 0.0
+        assert self._worker_status is not None
+        error = f"the worker {processes.say(self._worker_status)}"
+        if os.WIFEXITED(self._worker_status):
+            error += " without a result"
+        return "failed", error, self._setup.cancel_s
+
+    def _end_tree(self, grace_s: float) -> list[processes.Process]:
+        """End every process of the job: politely, then by force until none is left."""
+        polite_until = time.monotonic() + grace_s
+        if grace_s > 0:
+            for process in processes.descendants(self._pid):
+                # A stopped process hears the polite word only when it goes on.
+                processes.send(process, signal.SIGTERM, signal.SIGCONT)
+        while time.monotonic() < polite_until:
+            self._pump(0.02)
+            if not processes.descendants(self._pid):
+                break
+        give_up = time.monotonic() + GIVE_UP_S
+        while True:
+            tree = processes.descendants(self._pid)
+            if not tree or time.monotonic() > give_up:
+                self._drain()
+                return tree
+            for process in tree:
+                processes.send(process, signal.SIGKILL)
+            self._pump(0.01)
+
+    # --- the result ---------------------------------------------------------------------------
+
+    def _result(self, report: WorkerReport) -> WorkerResult:
+        self._drain()
+        return WorkerResult(
+            outcome=report.outcome,
+            retcode=report.retcode,
+            error=report.error,
+            body=report.body,
+            body_bytes=report.body_bytes,
+            body_digest=report.body_digest,
+            is_cut=report.is_cut,
+            started_wall_s=self._started_wall_s,
+            duration_s=time.monotonic() - self._started_s,
+        )
+
+    def _ended_by_force(self, outcome: Outcome, error: str) -> WorkerResult:
+        """Give a result whose body is the output that there was."""
+        duration_s = time.monotonic() - self._started_s
+        self._capture.close()
+        body, is_cut = b"", False
+        with suppress(OSError):  # no output is better than no result
+            room = max(1024, self._job.return_bytes_max - 1024)
+            output, is_cut = capture.summary(self._spool.output(self._job.jid), room)
+            if output:
+                body, _ = encode_value(_as_text(output), self._job.return_bytes_max)
+        report = describe(
+            outcome,
+            1,
+            one_line(error),
+            body,
+            is_cut,
+            spool=self._spool,
+            body_path=self._spool.unfinished(self._job.jid, self._pid, "body"),
+        )
+        return msgspec.structs.replace(self._result(report), duration_s=duration_s)
+
+    def _drain(self) -> None:
+        """Take in what is in the pipe, but never wait: others may hold it open."""
+        budget = DRAIN_BYTES_MAX
+        while budget > 0 and self._output >= 0 and self._read_output():
+            budget -= READ_BYTES
+
+    def _write(self, result: WorkerResult, slot: Path) -> None:
+        """Make the result durable; a disk that fails is tried for a minute."""
+        jid = self._job.jid
+        unfinished = self._spool.unfinished(jid, self._pid, "body")
+        if not self._job.is_streamed:
+            with suppress(OSError):
+                self._spool.output(jid).unlink(missing_ok=True)
+        for attempt in range(WRITE_RETRIES):
+            try:
+                if result.is_in_spool and unfinished.exists():
+                    unfinished.rename(self._spool.body(jid))
+                self._spool.write_result(jid, slot, result)
+                return
+            except OSError:
+                if attempt == WRITE_RETRIES - 1:
+                    raise
+                time.sleep(1.0)
+
+
+def _read_report(descriptor: int) -> WorkerReport | None:
+    """Give what the worker reported; None if it did not, or was cut off while it did."""
+    try:
+        data = os.read(descriptor, REPORT_BYTES_MAX + 1)
+        return msgspec.msgpack.decode(data, type=WorkerReport)
+    except (BlockingIOError, msgspec.DecodeError):
+        return None
+
+
+def _as_text(output: bytes) -> str | bytes:
+    try:
+        return output.decode()
+    except UnicodeDecodeError:
+        return output
+
+
+def _wake_on_signals() -> tuple[int, int]:
+    """Have the signals that matter written to a pipe; give its two ends."""
+    read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    for number in (*_ASKED, signal.SIGCHLD):
+        signal.signal(number, _only_wake)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+    return read, write
+
+
+def _only_wake(_number: int, _frame: FrameType | None) -> None:
+    """Handle a signal: its number is in the pipe already."""
+
+
+def _close_all_but(kept: set[int]) -> None:
+    """Close every other descriptor: lines of other jobs must end with their own keepers."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in kept:
+            with suppress(OSError):  # the one that listed them is closed already
+                os.close(int(name))
+
+
+def _no_streams() -> None:
+    """Give the standard streams a harmless place; 0, 1 and 2 are the lowest free numbers.
+
+    Whoever reads the minion's own output must not have to wait for its jobs.
+    """
+    for number in range(3):
+        assert os.open("/dev/null", os.O_RDWR) == number
+        os.set_inheritable(number, True)

@@ -1,0 +1,195 @@
+"""The worker: the process that runs one function and reports to its keeper.
+
+It is forked from the keeper, calls the function once, and ends by `os._exit`, whatever happens. The
+job boundary is here: every exception of a function becomes a result.
+"""
+
+import errno
+import hashlib
+import os
+import resource
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from limpet.common.errors import LimpetError
+from limpet.common.messages.jobs import Outcome
+from limpet.minion.jobs import scope
+from limpet.minion.jobs.parent_messages import Spawn, WorkerSetup, spool_of
+from limpet.minion.jobs.plain import encode_value, shorten
+from limpet.minion.jobs.results import ERROR_CHARACTERS_MAX, RESULT_BODY_BYTES_MAX
+from limpet.minion.jobs.spool import Spool
+
+REPORT_BYTES_MAX: Final = 60 * 1024
+"""A report fits the pipe's buffer, so that writing it never waits for the keeper."""
+
+
+class WorkerReport(msgspec.Struct, array_like=True, frozen=True):
+    """What a worker says of its function, written once to the keeper's pipe."""
+
+    outcome: Outcome
+    retcode: int
+    error: str
+    body: bytes
+    """The body if it is small; else it lies in the unfinished body file."""
+    body_bytes: int
+    body_digest: str
+    is_cut: bool
+
+
+def work(
+    job: Spawn, setup: WorkerSetup, *, keeper: int, report_fd: int, output_fd: int
+) -> NoReturn:
+    """Be the worker, from the fork to the end of the process. Never returns, never raises."""
+    status = 70
+    try:
+        _become_worker(keeper, output_fd)
+        report = _run(job, setup, keeper)
+        data = msgspec.msgpack.encode(report)
+        assert len(data) <= REPORT_BYTES_MAX
+        os.write(report_fd, data)
+        status = 0
+    except BaseException:  # noqa: BLE001 - a forked process must never run its parent's code
+        traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            status = status or 70  # the function closed them
+        os._exit(status)
+
+
+def describe(
+    outcome: Outcome,
+    retcode: int,
+    error: str,
+    body: bytes,
+    is_cut: bool,
+    *,
+    spool: Spool,
+    body_path: Path,
+) -> WorkerReport:
+    """Make a report; a large body goes to `body_path`, and is cut where the disk is full."""
+    if len(body) <= RESULT_BODY_BYTES_MAX:
+        return WorkerReport(outcome, retcode, error, body, len(body), "", is_cut)
+    try:
+        spool.write_body(body_path, body)
+    except OSError as problem:
+        reason = "the disk was full" if problem.errno == errno.ENOSPC else str(problem.strerror)
+        value = msgspec.msgpack.decode(body, strict=False)
+        kept, _ = encode_value(value, RESULT_BODY_BYTES_MAX - 512)
+        error = error or f"the returned value was cut: {reason}"
+        return WorkerReport(outcome, retcode, error, kept, len(kept), "", True)
+    digest = hashlib.sha256(body).hexdigest()
+    return WorkerReport(outcome, retcode, error, b"", len(body), digest, is_cut)
+
+
+def _become_worker(keeper: int, output_fd: int) -> None:
+    """Take on the surroundings in which functions run."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+    scope.enter_below(keeper)
+    scope.allow_to_be_ended_for_memory()
+    os.dup2(output_fd, 1)
+    os.dup2(output_fd, 2)
+    os.umask(0o022)
+    os.chdir("/")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _run(job: Spawn, setup: WorkerSetup, keeper: int) -> WorkerReport:
+    """Call the function and report, whatever it does."""
+    outcome: Outcome = "failed"
+    value: Any = None
+    error = ""
+    retcode = 1
+    try:
+        outcome, retcode, error, value = _call(job, setup)
+    except LimpetError as problem:
+        retcode, error = int(problem.exit_code), str(problem)
+    except SystemExit as ending:
+        error = f"the function ended its process: SystemExit({ending.code!r})"
+    except BaseException as problem:  # noqa: BLE001 - the job boundary: told in full to the caller
+        error = "".join(traceback.format_exception_only(problem)).strip()
+        value = f"The function {job.function} raised an exception:\n{traceback.format_exc()}"
+    spool = Spool(spool_of(setup))
+    body, is_cut = (b"", False) if value is _NOTHING else encode_value(value, job.return_bytes_max)
+    return describe(
+        outcome,
+        max(-(2**31), min(2**31, retcode)),
+        one_line(error),
+        body,
+        is_cut,
+        spool=spool,
+        body_path=spool.unfinished(job.jid, keeper, "body"),
+    )
+
+
+_NOTHING: Final = object()
+
+
+def one_line(text: str) -> str:
+    """Make an error fit one line of bounded length."""
+    line = " ".join(text.split())
+    data = line.encode("utf-8", "backslashreplace").decode()
+    return str(shorten(data, ERROR_CHARACTERS_MAX - 100)).replace("\n", " ")
+
+
+def _call(job: Spawn, setup: WorkerSetup) -> tuple[Outcome, int, str, Any]:
+    # Imported here: the job parent has loaded it long ago, the link never does.
+    from limpet.states.functions import registry
+
+    if registry.find(job.function) is None:
+        return "refused", 1, registry.unknown(job.function), _NOTHING
+    decoded = msgspec.msgpack.decode(job.arguments)
+    if not (
+        isinstance(decoded, list)
+        and len(decoded) == 2
+        and isinstance(decoded[0], list)
+        and isinstance(decoded[1], dict)
+    ):
+        return "refused", 2, "the arguments are not [positional, keyword]", _NOTHING
+    context = make_context(job, setup)
+    keyword = {str(name): value for name, value in decoded[1].items()}
+    value = registry.call(job.function, decoded[0], keyword, context)
+    retcode = context.retcode_of(value)
+    if retcode:
+        return "failed", retcode, "", value
+    return "ok", 0, "", value
+
+
+def make_context(job: Spawn, setup: WorkerSetup) -> Any:  # noqa: ANN401 - typed where it is imported
+    """Give the surroundings that the function is handed."""
+    from limpet.minion.local.client import JobsOfMinion
+    from limpet.states.context import FunctionContext, Places
+    from limpet.states.host.machine import ThisMachine
+
+    return FunctionContext(
+        minion_id=setup.minion_id,
+        host=ThisMachine(),
+        places=Places(
+            Path(setup.configuration_file), Path(setup.grains_file), Path(setup.state_directory)
+        ),
+        configuration=setup.configuration,
+        jid=job.jid,
+        user=job.user,
+        jobs=JobsOfMinion(Path(setup.local_socket)),
+        stream=_stream,
+    )
+
+
+def _stream(data: bytes) -> None:
+    """Hand live output to the keeper, which always reads; time is only lost to a slow disk."""
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(1, view) :]
+    except OSError:
+        return  # the function closed its output

@@ -1,0 +1,423 @@
+"""The link's view of its jobs' processes: spawn, release, adopt, kill, and hear how they ended.
+
+Never blocks: processes are made by the job parent, files are read by the errand thread, and ends
+are told by pidfds. Keepers are watched whoever made them, so that neither a new link nor a new
+job parent loses one.
+
+    spawn --Held--> held --release--> running --pidfd--> reading --result read--> Ended
+    spawn --NotHeld, 10 s, no parent--> SpawnFailed          adopt --> running
+"""
+
+import os
+import select
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+from limpet.common.clock import FOREVER, Instant, Moment
+from limpet.common.errors import HostError
+from limpet.common.identifiers import JobId
+from limpet.common.messages.fields import OUTPUT_BYTES_MAX
+from limpet.common.storage.files import host_error
+from limpet.minion.effects import SpawnJob
+from limpet.minion.jobs import capture, processes
+from limpet.minion.jobs.errands import Errands
+from limpet.minion.jobs.events import (
+    BodyRead,
+    Ended,
+    OutputRead,
+    RunningJob,
+    Spawned,
+    SpawnFailed,
+    WorkerEvent,
+)
+from limpet.minion.jobs.parent_line import ParentLine
+from limpet.minion.jobs.parent_messages import Abandon, Held, Release, Spawn, WorkerSetup
+from limpet.minion.jobs.results import WorkerResult
+from limpet.minion.jobs.spool import Spool
+
+SPAWN_S: Final = 10.0
+"""Within this a keeper holds the job, or the spawn has failed."""
+SPAWN_ATTEMPTS_MAX: Final = 2
+"""A job parent that ended while it was asked (it was idle) is made anew this often."""
+TAIL_S: Final = 0.1
+"""How often the output of a streamed job is looked at."""
+TAIL_PIECES_MAX: Final = 4
+"""Pieces of output that one look may give."""
+TAIL_LAG_BYTES_MAX: Final = 256 * 1024
+"""A watcher further behind the job than this misses what lies between."""
+
+State = Literal["asked", "held", "running", "reading"]
+Given = Callable[[Moment], list[WorkerEvent]]
+"""What an errand gives back: the rest of it, done in the loop."""
+
+
+class _Job:
+    """One job that has, or will have, a keeper."""
+
+    def __init__(self, jid: JobId, spawn: Spawn | None, give_up: Instant) -> None:
+        self.jid = jid
+        self.spawn = spawn
+        """None: adopted."""
+        self.state: State = "asked"
+        self.give_up = give_up
+        """Until when the keeper must hold the job; FOREVER afterwards."""
+        self.attempts = 1
+        self.pid = 0
+        self.process_start = 0
+        self.pidfd = -1
+        self.started_wall_s = 0.0
+        self.is_streamed = spawn is not None and spawn.is_streamed
+        self.output_offset = 0
+        self.is_tailing = False
+        """An errand is reading its output."""
+        self.next_tail: Instant = FOREVER
+
+
+class Workers:
+    """All jobs of this minion that have a process."""
+
+    def __init__(self, spool: Path, setup: WorkerSetup) -> None:
+        """Take the spool over. Raises `HostError` if it can't be made."""
+        assert Path(setup.spool) == spool
+        self._spool = Spool(spool)
+        self._spool.prepare()
+        self._line = ParentLine(setup)
+        self._errands: Errands[Given] = Errands()
+        self._jobs: dict[JobId, _Job] = {}
+        self._events: list[WorkerEvent] = []
+
+    # --- asked by the daemon ------------------------------------------------------------------
+
+    def spawn(self, now: Moment, job: SpawnJob) -> None:
+        """Have a keeper hold the job; `Spawned` or `SpawnFailed` comes within 10 s."""
+        assert job.jid not in self._jobs, "a jid is spawned once"
+        request = Spawn(
+            job.jid,
+            job.function,
+            job.arguments,
+            job.job_timeout_s,
+            job.is_streamed,
+            job.user,
+            job.return_bytes_max,
+        )
+        entry = _Job(job.jid, request, now.after(SPAWN_S))
+        self._jobs[job.jid] = entry
+        # What an earlier spawn of this jid left, never released, must not be read as its end.
+        self._errands.add(partial(self._clear, job.jid))
+
+    def release(self, now: Moment, jid: JobId) -> None:
+        """Let the held job run. Harmless for one that has ended meanwhile."""
+        entry = self._jobs.get(jid)
+        if entry is None or entry.state != "held":
+            return
+        entry.state = "running"
+        entry.started_wall_s = now.wall
+        if entry.is_streamed:
+            entry.next_tail = now.after(TAIL_S)
+        self._line.send_if_open(Release(jid))
+
+    def adopt(
+        self,
+        now: Moment,
+        jid: JobId,
+        pid: int,
+        process_start: int,
+        *,
+        is_streamed: bool = False,
+    ) -> None:
+        """Watch the keeper that an earlier link let run; it ends as any other, at once if gone."""
+        assert jid not in self._jobs, "a jid is adopted once"
+        entry = _Job(jid, None, FOREVER)
+        entry.is_streamed = is_streamed
+        if is_streamed:
+            entry.next_tail = now.after(TAIL_S)
+        self._jobs[jid] = entry
+        self._watch(entry, pid, process_start)
+
+    def kill(self, now: Moment, jid: JobId, reason: Literal["cancelled", "timeout"]) -> None:
+        """End the job's whole tree; its `Ended` follows. Harmless for one that has ended."""
+        entry = self._jobs.get(jid)
+        if entry is None or entry.state == "reading":
+            return
+        if entry.state == "asked":
+            self._fail(entry, "cancelled before it was spawned")
+            return
+        number = signal.SIGUSR2 if reason == "cancelled" else signal.SIGUSR1
+        try:
+            signal.pidfd_send_signal(entry.pidfd, number)
+        except ProcessLookupError:
+            return  # it has ended; its pidfd says so
+
+    def read_body(self, jid: JobId, offset: int, size: int) -> None:
+        """Read a piece of the body in the spool; `BodyRead` follows."""
+        self._errands.add(partial(self._read_body, jid, offset, size))
+
+    def open_body(self, jid: JobId) -> int:
+        """Open the body in the spool; the descriptor is the caller's. Raises `HostError`."""
+        path = self._spool.body(jid)
+        try:
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise host_error("read", path, error) from error
+
+    def drop(self, jid: JobId) -> None:
+        """Delete what the job left in the spool."""
+        self._errands.add(partial(self._drop, jid))
+
+    def tidy(self, known: set[JobId]) -> None:
+        """Delete what other jobs than the known ones left in the spool; for the start."""
+        self._errands.add(partial(self._tidy, {str(jid) for jid in known}))
+
+    def running(self) -> tuple[RunningJob, ...]:
+        """List the jobs that have a process now."""
+        return tuple(
+            RunningJob(
+                entry.jid,
+                entry.spawn.function if entry.spawn else "",
+                entry.spawn.user if entry.spawn else "",
+                entry.pid,
+                entry.started_wall_s,
+                entry.spawn.arguments if entry.spawn else b"",
+            )
+            for entry in self._jobs.values()
+            if entry.state in ("held", "running")
+        )
+
+    # --- the loop -----------------------------------------------------------------------------
+
+    @property
+    def next_deadline(self) -> Instant:
+        """Say when `collect` is wanted even if nothing comes."""
+        if self._events:
+            return Instant(0.0)
+        return min(
+            (min(entry.give_up, entry.next_tail) for entry in self._jobs.values()), default=FOREVER
+        )
+
+    def filenos(self) -> tuple[int, ...]:
+        """Give what to poll for reading."""
+        pidfds = (
+            entry.pidfd
+            for entry in self._jobs.values()
+            if entry.pidfd >= 0 and entry.state != "reading"
+        )
+        return (self._errands.fileno(), *self._line.filenos(), *pidfds)
+
+    def wants_write(self) -> tuple[int, ...]:
+        """Give what to poll for writing as well."""
+        return self._line.wants_write()
+
+    def collect(self, now: Moment) -> list[WorkerEvent]:
+        """Take in what has happened and do what is due; gives events in order."""
+        for message in self._line.receive():
+            if isinstance(message, Held):
+                self._on_held(JobId(message.jid), message.pid, message.process_start)
+            else:
+                entry = self._jobs.get(JobId(message.jid))
+                if entry is not None and entry.state == "asked":
+                    self._fail(entry, message.reason)
+        if self._line.has_ended:
+            self._on_parent_gone()
+        for give in self._errands.collect():
+            self._events += give(now)
+        for entry in list(self._jobs.values()):
+            self._look_at(now, entry)
+        events, self._events = self._events, []
+        return events
+
+    def close(self, wait_s: float = 2.0) -> None:
+        """Let go of everything; jobs that run go on, jobs that are held never run."""
+        self._line.close()
+        self._errands.close(wait_s)
+        for entry in self._jobs.values():
+            _close(entry)
+        self._jobs.clear()
+
+    # --- what happens -------------------------------------------------------------------------
+
+    def _on_held(self, jid: JobId, pid: int, process_start: int) -> None:
+        entry = self._jobs.get(jid)
+        if entry is None or entry.state != "asked":
+            self._line.send_if_open(Abandon(jid))  # given up meanwhile
+            return
+        entry.give_up = FOREVER
+        if self._watch(entry, pid, process_start):
+            entry.state = "held"
+        self._events.append(Spawned(jid, pid, process_start))
+
+    def _watch(self, entry: _Job, pid: int, process_start: int) -> bool:
+        """Begin to wait for the end of the process; False if it has come already."""
+        entry.pid, entry.process_start = pid, process_start
+        entry.state = "running"
+        try:
+            entry.pidfd = os.pidfd_open(pid)
+        except OSError:
+            entry.pidfd = -1
+        if entry.pidfd < 0 or processes.start_time(pid) != process_start:
+            _close(entry)
+            self._read_end(entry)
+            return False
+        return True
+
+    def _on_parent_gone(self) -> None:
+        """Ask a new job parent for what the old one did not answer."""
+        for entry in list(self._jobs.values()):
+            if entry.state != "asked" or entry.spawn is None:
+                continue
+            if entry.attempts >= SPAWN_ATTEMPTS_MAX:
+                self._fail(entry, "the job parent ended twice before it held the job")
+                continue
+            entry.attempts += 1
+            self._ask(entry)
+
+    def _ask(self, entry: _Job) -> None:
+        assert entry.spawn is not None
+        try:
+            self._line.send(entry.spawn)
+        except HostError as error:
+            self._fail(entry, str(error))
+
+    def _fail(self, entry: _Job, reason: str) -> None:
+        """Give a spawn up; whatever comes of it later is never let run."""
+        self._jobs.pop(entry.jid, None)
+        self._line.send_if_open(Abandon(entry.jid))
+        self._events.append(SpawnFailed(entry.jid, reason))
+
+    def _look_at(self, now: Moment, entry: _Job) -> None:
+        if now.boot >= entry.give_up and entry.state == "asked":
+            # A parent that does not answer is hung; its keepers live on without it.
+            self._line.kill()
+            self._fail(entry, f"the job parent did not answer in {SPAWN_S:g} s and was ended")
+        elif entry.state in ("held", "running") and _has_ended(entry.pidfd):
+            self._read_end(entry)
+        elif now.boot >= entry.next_tail:
+            entry.next_tail = FOREVER if entry.is_tailing else now.after(TAIL_S)
+            if not entry.is_tailing:
+                self._tail(entry)
+
+    def _tail(self, entry: _Job) -> None:
+        entry.is_tailing = True
+        self._errands.add(partial(self._read_output, entry.jid, entry.output_offset))
+
+    def _read_end(self, entry: _Job) -> None:
+        was_held = entry.state == "held"
+        entry.state = "reading"
+        entry.next_tail = FOREVER
+        if entry.is_streamed:
+            self._tail(entry)
+        self._errands.add(partial(self._read_result, entry.jid, was_held))
+        _reap(entry.pid)
+
+    # --- in the errand thread: each gives what the loop does with it -----------------------------
+
+    def _clear(self, jid: JobId) -> list[Given]:
+        problem = self._drop_files(jid)
+
+        def go_on(_: Moment) -> list[WorkerEvent]:
+            entry = self._jobs.get(jid)
+            if entry is None or entry.state != "asked":
+                return []
+            if problem:
+                self._fail(entry, problem)
+            else:
+                self._ask(entry)
+            return []
+
+        return [go_on]
+
+    def _drop(self, jid: JobId) -> list[Given]:
+        self._drop_files(jid)  # what can't be deleted now is tidied up after the next start
+        return []
+
+    def _drop_files(self, jid: JobId) -> str:
+        try:
+            self._spool.drop(jid)
+        except OSError as error:
+            return f"cannot clear {self._spool.directory}: {error.strerror}"
+        return ""
+
+    def _tidy(self, known: set[str]) -> list[Given]:
+        try:
+            self._spool.tidy(known)
+        except OSError:
+            return []  # the disk is full or read-only: the journal says so, files can wait
+        return []
+
+    def _read_body(self, jid: JobId, offset: int, size: int) -> list[Given]:
+        try:
+            event = BodyRead(jid, offset, self._spool.read_body(jid, offset, size))
+        except OSError as error:
+            problem = f"cannot read {self._spool.body(jid)}: {error.strerror}"
+            event = BodyRead(jid, offset, b"", problem)
+        return [lambda _: [event]]
+
+    def _read_output(self, jid: JobId, offset: int) -> list[Given]:
+        events: list[WorkerEvent] = []
+        path = self._spool.output(jid)
+        try:
+            for _ in range(TAIL_PIECES_MAX):
+                piece = capture.read(
+                    path, offset, OUTPUT_BYTES_MAX, lag_bytes_max=TAIL_LAG_BYTES_MAX
+                )
+                offset = piece.offset
+                if piece.data or piece.missed:
+                    events.append(OutputRead(jid, piece.data, piece.missed))
+                if len(piece.data) < OUTPUT_BYTES_MAX:
+                    break
+        except OSError:
+            events = []  # live output may be lost, the result has what matters
+
+        def go_on(now: Moment) -> list[WorkerEvent]:
+            entry = self._jobs.get(jid)
+            if entry is None:
+                return []
+            entry.output_offset = offset
+            entry.is_tailing = False
+            if entry.state == "running":
+                entry.next_tail = now.after(TAIL_S)
+            return events
+
+        return [go_on]
+
+    def _read_result(self, jid: JobId, was_held: bool) -> list[Given]:
+        try:
+            result = self._spool.read_result(jid)
+        except HostError as error:
+            result = WorkerResult("interrupted", 1, str(error)[:4000])
+        if result is None:
+            what = "it was held" if was_held else "it ran"
+            text = f"the job's keeper was ended from outside while {what}; there is no result"
+            result = WorkerResult("interrupted", 1, text)
+        ended = Ended(jid, result)
+
+        def go_on(_: Moment) -> list[WorkerEvent]:
+            entry = self._jobs.pop(jid, None)
+            if entry is not None:
+                _close(entry)
+            return [ended]
+
+        return [go_on]
+
+
+def _has_ended(pidfd: int) -> bool:
+    """Ask a pidfd, without waiting, whether its process has ended."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _reap(pid: int) -> None:
+    """Bury a keeper that has become this process's own child (it is process 1 of a container)."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return  # the usual case: the job parent, or the system's first process, does it
+
+
+def _close(entry: _Job) -> None:
+    if entry.pidfd >= 0:
+        os.close(entry.pidfd)
+        entry.pidfd = -1
