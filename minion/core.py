@@ -128,7 +128,7 @@ class MinionCore:
             elif isinstance(message, Deliver):
                 self.book.on_deliver(now, session.line, session.clock, message)
             else:
-                self.book.on_cancel(now, session.line, JobId(message.jid))
+                self.book.cancels.on_cancel(now, session.line, JobId(message.jid))
         elif isinstance(message, ReturnAck | BulkAck):
             self.book.on_return_message(now, message)
         else:
@@ -211,25 +211,25 @@ class MinionCore:
     ) -> list[Effect]:
         """Run something for a client of the Unix socket (`limpet call`)."""
         self.link.on_turn(now)
-        self.book.on_local_run(now, client, function, arguments, job_timeout_s)
+        self.book.local.on_run(now, client, function, arguments, job_timeout_s, self.book.condition)
         return self._done(now)
 
     def on_local_gone(self, now: Moment, client: int) -> list[Effect]:
         """Hear that the client has left."""
         self.link.on_turn(now)
-        self.book.on_local_gone(now, client)
+        self.book.local.on_gone(now, client)
         return self._done(now)
 
     def on_local_cancel(self, now: Moment, jid: JobId) -> list[Effect]:
         """End a job because somebody on this host says so."""
         self.link.on_turn(now)
-        self.book.on_local_cancel(now, jid)
+        self.book.local.on_cancel(now, jid)
         return self._done(now)
 
     def on_stop(self, now: Moment) -> list[Effect]:
         """Close the link and leave the jobs running: the process is about to end."""
         self.link.on_stop(now)
-        self.book.on_stop()
+        self.book.local.on_stop()
         return self._done(now)
 
     def _done(self, now: Moment) -> list[Effect]:

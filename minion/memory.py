@@ -14,6 +14,8 @@ from limpet.minion.settings import JobLimits
 STORE_COMMIT_EVERY_S: Final = 60.0
 """The highest commit of the master grows with every job; it is written this often at most."""
 
+ADDRESSES_KEPT: Final = 4
+
 
 class Memory:
     """The notes, and the writing of those that change."""
@@ -63,6 +65,11 @@ class Memory:
         if changed:
             self._notes.update(changed)
             self._outbox.persist(*(Note(name, value) for name, value in changed.items()))
+
+    def keep_address(self, address: str) -> None:
+        """Note the address that worked, before those that worked earlier."""
+        rest = [known for known in self.addresses if known != address]
+        self.keep(addresses=" ".join([address, *rest][:ADDRESSES_KEPT]))
 
     def on_store(self, now: Moment, store_id: str, commit: int) -> None:
         """Note the highest commit of the master's store that was told of."""

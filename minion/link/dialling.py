@@ -1,15 +1,27 @@
-"""One round through the master's addresses: which comes next, and what the round was worth."""
+"""From the master's name to a socket: look it up, try its addresses one after the other.
+
+A round is one pass over all addresses on one port. Each method says how the round failed, or None
+while it goes on.
+"""
 
 from dataclasses import dataclass, field
+from typing import Final
 
-from limpet.common.clock import Instant
-from limpet.minion.effects import Port
-from limpet.minion.link.states import CONNECTING_S, Loss
+from limpet.common.clock import Moment
+from limpet.common.transport.events import LinkEvent
+from limpet.minion.effects import Port, Resolve
+from limpet.minion.link.addresses import is_numeric, ordered
+from limpet.minion.link.retreat import Retreat
+from limpet.minion.link.seat import Seat
+from limpet.minion.link.states import CONNECTING_S, RESOLVING_S, Loss, State
+from limpet.minion.memory import Memory
+from limpet.minion.outbox import Outbox
+from limpet.minion.settings import LinkSettings
 
-SILENT_FROM: float = 0.8 * CONNECTING_S
+SILENT_FROM_S: Final = 0.8 * CONNECTING_S
 """A handshake that fails this late was not ended by the other side: it ran into a limit."""
 
-_TELLING = (
+_TELLING: Final = (
     Loss.HANDSHAKE_FAILED,
     Loss.HANDSHAKE_SILENT,
     Loss.REFUSED,
@@ -33,33 +45,85 @@ class Round:
     """TCP was up at any address of this round."""
     losses: set[Loss] = field(default_factory=set)
 
-    def next_address(self, at: Instant) -> str | None:
-        """Go on to the next address; None: there is none."""
-        if not self.left:
-            return None
-        self.address = self.left.pop(0)
-        self.opened = at
-        self.is_tcp_connected = False
-        return self.address
-
-    def on_tcp(self) -> None:
-        """Note that TCP is up."""
-        self.is_tcp_connected = True
-        self.was_tcp_connected = True
-
-    def on_failed(self, at: Instant, what: str) -> None:
-        """Note how the present address failed: an event of the transport, or `deadline`."""
-        if what == "refused":
-            late = at - self.opened >= SILENT_FROM
-            self.losses.add(Loss.UNREACHABLE if late else Loss.REFUSED)
-        elif what == "deadline":
-            silent = self.is_tcp_connected
-            self.losses.add(Loss.HANDSHAKE_SILENT if silent else Loss.UNREACHABLE)
-        else:
-            self.on_tcp()
-            late = at - self.opened >= SILENT_FROM
-            self.losses.add(Loss.HANDSHAKE_SILENT if late else Loss.HANDSHAKE_FAILED)
-
     def verdict(self) -> Loss:
         """Name the round's failure."""
         return next((loss for loss in _TELLING if loss in self.losses), Loss.UNREACHABLE)
+
+
+class Dialler:
+    """Opens the sockets of one link."""
+
+    def __init__(
+        self,
+        settings: LinkSettings,
+        memory: Memory,
+        outbox: Outbox,
+        seat: Seat,
+        retreat: Retreat,
+    ) -> None:
+        self._settings = settings
+        self._memory = memory
+        self._outbox = outbox
+        self._seat = seat
+        self._retreat = retreat
+        self.round = Round(retreat.port, [])
+
+    def start(self, now: Moment) -> Loss | None:
+        """Look the name up anew; a numeric address is dialled at once."""
+        host = self._settings.master_host
+        attempt = self._seat.next_attempt()
+        if is_numeric(host):
+            self._seat.enter(now, State.RESOLVING, RESOLVING_S, "")
+            return self.on_addresses(now, (host,))
+        self._outbox.add(Resolve(attempt, host))
+        self._seat.enter(now, State.RESOLVING, RESOLVING_S, f"looking {host} up")
+        return None
+
+    def on_addresses(self, now: Moment, addresses: tuple[str, ...]) -> Loss | None:
+        """Dial the first address; if the name has none, those that worked before."""
+        known = self._memory.addresses
+        candidates = ordered(addresses or known, known[0] if known else "")
+        self.round = Round(self._retreat.port, list(candidates))
+        if not candidates:
+            host = self._settings.master_host
+            self._outbox.warning("resolve", f"the master's name {host} can't be resolved")
+            return Loss.UNRESOLVED
+        return self._next_address(now)
+
+    def on_tcp(self) -> None:
+        """Note that TCP is up: a hint that only serves to name a failure."""
+        self.round.is_tcp_connected = True
+        self.round.was_tcp_connected = True
+
+    def on_failed(self, now: Moment, what: LinkEvent) -> Loss | None:
+        """Go on after the transport gave the present address up."""
+        is_late = now.boot - self.round.opened >= SILENT_FROM_S
+        if what == "refused":
+            self.round.losses.add(Loss.UNREACHABLE if is_late else Loss.REFUSED)
+        else:
+            self.on_tcp()
+            loss = Loss.HANDSHAKE_SILENT if is_late else Loss.HANDSHAKE_FAILED
+            self.round.losses.add(loss)
+        return self._next_address(now)
+
+    def on_deadline(self, now: Moment) -> Loss | None:
+        """Go on after the present address took too long."""
+        is_connected = self.round.is_tcp_connected
+        self.round.losses.add(Loss.HANDSHAKE_SILENT if is_connected else Loss.UNREACHABLE)
+        return self._next_address(now)
+
+    def _next_address(self, now: Moment) -> Loss | None:
+        """Open a socket to the next address, without a pause."""
+        self._seat.close()
+        dialled = self.round
+        if not dialled.left:
+            return dialled.verdict()
+        dialled.address = dialled.left.pop(0)
+        dialled.opened = now.boot
+        dialled.is_tcp_connected = False
+        is_main = dialled.port == "main"
+        number = self._settings.port if is_main else self._settings.enrol_port
+        is_new_context = self._retreat.failures.take_context()
+        self._seat.open(dialled.port, dialled.address, number, is_new_context=is_new_context)
+        self._seat.enter(now, State.CONNECTING, CONNECTING_S, f"{dialled.address} port {number}")
+        return None

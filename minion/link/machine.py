@@ -12,7 +12,7 @@ The jobs are not this file's business; they are told when a session is ready and
 """
 
 import random
-from collections import deque
+from typing import Final
 
 from limpet.common.clock import Instant, Moment, to_seconds
 from limpet.common.identifiers import Attempt, Commit, JournalId
@@ -27,18 +27,15 @@ from limpet.common.messages.session import (
     Welcome,
 )
 from limpet.common.transport.events import LinkEvent
-from limpet.minion.effects import CloseSocket, OpenSocket, Port, Prove, Reexec, Resolve, Send
-from limpet.minion.link.addresses import is_numeric, ordered
-from limpet.minion.link.dialling import Round
+from limpet.minion.effects import Port, Prove, Reexec, Send
+from limpet.minion.link.dialling import Dialler
 from limpet.minion.link.greeting import Greeter, Greeting, Line
 from limpet.minion.link.retreat import Retreat
+from limpet.minion.link.seat import Seat
 from limpet.minion.link.session import JobSide, Session
 from limpet.minion.link.states import (
-    CHANGES_KEPT,
-    CONNECTING_S,
     ENROLLING_S,
     GREETING_S,
-    RESOLVING_S,
     STOPPED_S,
     SUSPENDED_GAP_S,
     SUSPENDED_LATE_S,
@@ -46,10 +43,8 @@ from limpet.minion.link.states import (
     WAITING_S,
     WITH_SESSION,
     WITH_SOCKET,
-    Change,
     Loss,
     State,
-    Stay,
 )
 from limpet.minion.memory import Memory
 from limpet.minion.outbox import Outbox
@@ -57,6 +52,14 @@ from limpet.minion.settings import LinkSettings
 
 SessionMessage = Welcome | Busy | Denied | Regreet | SyncAnswer | MasterBeat | Drain
 """What the link itself hears on the main port; the rest is for the jobs."""
+
+SILENT: Final = {
+    State.GREETING: Loss.GREETING_SILENT,
+    State.WAITING: Loss.WAITING_OVER,
+    State.SYNCING: Loss.SYNC_SILENT,
+    State.ENROLLING: Loss.ENROL_SILENT,
+}
+"""States that end in a failure when the master says nothing, and what it is called."""
 
 
 class Link:
@@ -81,33 +84,32 @@ class Link:
         self._outbox = outbox
         self._jobs = jobs
         self._greeter = Greeter(settings, memory, chance, boot_id=boot_id, journal_id=journal_id)
-        self.attempt = Attempt(0)
-        """The number of the present socket or look-up."""
+        self.seat = Seat(now, outbox)
         self.session: Session | None = None
         """From Welcome until it is lost."""
         self.retreat = Retreat(memory, chance)
         self.wants_grains = False
         """The master asked for the facts in its last Welcome."""
         self.grains_digest = memory.grains_digest
-        self.changes: deque[Change] = deque(maxlen=CHANGES_KEPT)
-        self.sockets_opened = 0
         self.bad_frames = 0
         self.reexecs = 0
-        self._stay = Stay(State.BACKOFF, now.boot)
-        self._round = Round(self.retreat.port, [])
+        self._dialler = Dialler(settings, memory, outbox, self.seat, self.retreat)
         self._greeting: Greeting | None = None
         self._last_loss = ""
-        self._attempts = 0
         self._was_told_accepted = False
         self._heard_at = now.boot
-        self._is_open = False
 
     # --- what others may read ---------------------------------------------------------------
 
     @property
     def state(self) -> State:
         """Give the present state."""
-        return self._stay.state
+        return self.seat.state
+
+    @property
+    def attempt(self) -> Attempt:
+        """Give the number of the present socket or look-up; what others bring is stale."""
+        return self.seat.attempt
 
     @property
     def line(self) -> Line | None:
@@ -117,39 +119,35 @@ class Link:
     @property
     def is_ready(self) -> bool:
         """Say whether the session is open and its SYNC done."""
-        return self._stay.state is State.READY
+        return self.seat.state is State.READY
 
     @property
     def address(self) -> str:
         """Give the address of the master that is talked to, or was last."""
-        return self._round.address
+        return self._dialler.round.address
 
     @property
     def next_deadline(self) -> Instant:
         """Give the instant at which `on_deadline` has something to do."""
         if self.session is not None and self.is_ready:
-            return min(self._stay.deadline, self.session.beats.due)
-        return self._stay.deadline
-
-    def is_present(self, attempt: Attempt, session: int) -> bool:
-        """Say whether a frame of this attempt that names this session is to be heeded."""
-        return (
-            attempt == self.attempt
-            and self.session is not None
-            and self.session.line.session == session
-            and self._stay.state in WITH_SESSION
-        )
+            return min(self.seat.stay.deadline, self.session.beats.due)
+        return self.seat.stay.deadline
 
     def is_heeded(self, session: int) -> bool:
         """Say whether what the master asks of the jobs in this session is to be done."""
-        return self.is_ready and self.is_present(self.attempt, session)
+        return self.is_ready and self._present(session) is not None
+
+    def _present(self, session: int) -> Session | None:
+        """Give the open session if a message names it."""
+        is_named = self.session is not None and self.session.line.session == session
+        return self.session if is_named and self.state in WITH_SESSION else None
 
     # --- events -----------------------------------------------------------------------------
 
     def start(self, now: Moment) -> None:
         """Begin."""
         self._heard_at = now.boot
-        self._resolve(now)
+        self._dial(now)
 
     def on_turn(self, now: Moment) -> None:
         """Come first in every event: notice that this host or process stood still.
@@ -164,7 +162,7 @@ class Link:
 
     def on_deadline(self, now: Moment) -> None:
         """Do what is due."""
-        if now.boot >= self._stay.deadline:
+        if now.boot >= self.seat.stay.deadline:
             self._on_stay_over(now)
         elif self.session and self.is_ready and now.boot >= self.session.beats.due:
             self.session.beat(now)
@@ -172,29 +170,22 @@ class Link:
     def _on_stay_over(self, now: Moment) -> None:
         state = self.state
         if state is State.RESOLVING:
-            self._use_addresses(now, ())
+            self._go_on(now, self._dialler.on_addresses(now, ()))
         elif state is State.CONNECTING:
-            self._round.on_failed(now.boot, "deadline")
-            self._next_address(now)
-        elif state is State.GREETING:
-            self._fail(now, Loss.GREETING_SILENT)
-        elif state is State.WAITING:
-            self._fail(now, Loss.WAITING_OVER)
-        elif state is State.SYNCING:
-            self._fail(now, Loss.SYNC_SILENT)
+            self._go_on(now, self._dialler.on_deadline(now))
+        elif state in SILENT:
+            self._fail(now, SILENT[state])
         elif state is State.READY:
             self._lose(now, Loss.BEATS_SILENT)
-        elif state is State.ENROLLING:
-            self._fail(now, Loss.ENROL_SILENT)
         elif state is State.STOPPED:
-            self._enter(now, State.STOPPED, STOPPED_S, "")
+            self.seat.enter(now, State.STOPPED, STOPPED_S, "")
         else:  # BACKOFF, PENDING, DENIED: the pause is over
-            self._resolve(now)
+            self._dial(now)
 
     def on_resolved(self, now: Moment, attempt: Attempt, addresses: tuple[str, ...]) -> None:
         """Hear the resolver."""
         if attempt == self.attempt and self.state is State.RESOLVING:
-            self._use_addresses(now, addresses)
+            self._go_on(now, self._dialler.on_addresses(now, addresses))
 
     def on_link(self, now: Moment, attempt: Attempt, what: LinkEvent) -> None:
         """Hear the transport about the present socket."""
@@ -202,7 +193,7 @@ class Link:
             return
         if self.state is State.CONNECTING:
             self._on_link_connecting(now, what)
-        elif what == "denied" and self._round.port == "main":
+        elif what == "denied" and self._dialler.round.port == "main":
             self._on_unknown_key(now)
         elif what not in ("connected", "ready"):
             if self.state is State.READY:
@@ -212,19 +203,18 @@ class Link:
 
     def _on_link_connecting(self, now: Moment, what: LinkEvent) -> None:
         if what == "connected":
-            self._round.on_tcp()
+            self._dialler.on_tcp()
         elif what == "ready":
-            self._round.on_tcp()
-            if self._round.port == "main":
+            self._dialler.on_tcp()
+            if self._dialler.round.port == "main":
                 self._greet(now)
             else:
                 self._enrol(now)
-        elif what == "denied" and self._round.port == "main":
-            self._round.on_tcp()
+        elif what == "denied" and self._dialler.round.port == "main":
+            self._dialler.on_tcp()
             self._on_unknown_key(now)
         else:
-            self._round.on_failed(now.boot, what)
-            self._next_address(now)
+            self._go_on(now, self._dialler.on_failed(now, what))
 
     def on_bad_frame(self, now: Moment, attempt: Attempt, reason: str) -> None:
         """Count a frame that could not be read. It changes nothing else."""
@@ -248,11 +238,11 @@ class Link:
             if self._answers_greeting(message.nonce):
                 self._on_denied(now, message)
         elif isinstance(message, Regreet):
-            if self.is_present(self.attempt, message.session):
+            if self._present(message.session):
                 self._end_session(Loss.REGREETED)
                 self._greet(now)
         elif isinstance(message, Drain):
-            if self.is_present(self.attempt, message.session):
+            if self._present(message.session):
                 self._on_drain(now, message)
         else:
             self._on_enrol_answer(now, message)
@@ -267,9 +257,9 @@ class Link:
         """Close the socket; nothing leads out of STOPPED."""
         if self.state is State.STOPPED:
             return
-        self._close()
+        self.seat.close()
         self._end_session(Loss.STOPPED)
-        self._enter(now, State.STOPPED, STOPPED_S, "told to stop")
+        self.seat.enter(now, State.STOPPED, STOPPED_S, "told to stop")
 
     def beat_early(self, now: Moment) -> None:
         """Send a beat out of turn, to learn soon that what was sent has arrived."""
@@ -278,46 +268,14 @@ class Link:
 
     # --- resolving and connecting -------------------------------------------------------------
 
-    def _resolve(self, now: Moment) -> None:
-        self.attempt = Attempt(self.attempt + 1)
-        host = self._settings.master_host
-        if is_numeric(host):
-            self._enter(now, State.RESOLVING, RESOLVING_S, "")
-            self._use_addresses(now, (host,))
-            return
-        self._outbox.add(Resolve(self.attempt, host))
-        self._enter(now, State.RESOLVING, RESOLVING_S, f"looking {host} up")
+    def _dial(self, now: Moment) -> None:
+        """Begin a new round on the port that is next."""
+        self._go_on(now, self._dialler.start(now))
 
-    def _use_addresses(self, now: Moment, addresses: tuple[str, ...]) -> None:
-        known = self._memory.addresses
-        best = known[0] if known else ""
-        candidates = ordered(addresses or known, best)
-        self._round = Round(self.retreat.port, list(candidates))
-        if not candidates:
-            host = self._settings.master_host
-            self._outbox.warning("resolve", f"the master's name {host} can't be resolved")
-            self._fail(now, Loss.UNRESOLVED)
-            return
-        self._next_address(now)
-
-    def _next_address(self, now: Moment) -> None:
-        """Open a socket to the next address, at once; after the last one the round has failed."""
-        self._close()
-        address = self._round.next_address(now.boot)
-        if address is None:
-            self._fail(now, self._round.verdict())
-            return
-        self.attempt = Attempt(self.attempt + 1)
-        self._attempts += 1
-        self.sockets_opened += 1
-        is_main = self._round.port == "main"
-        number = self._settings.port if is_main else self._settings.enrol_port
-        is_new_context = self.retreat.failures.take_context()
-        self._outbox.add(
-            OpenSocket(self.attempt, self._round.port, address, number, is_new_context)
-        )
-        self._is_open = True
-        self._enter(now, State.CONNECTING, CONNECTING_S, f"to {address} port {number}")
+    def _go_on(self, now: Moment, loss: Loss | None) -> None:
+        """Go back if the round has failed."""
+        if loss is not None:
+            self._fail(now, loss)
 
     # --- greeting ---------------------------------------------------------------------------
 
@@ -326,10 +284,10 @@ class Link:
             now,
             grains_digest=self.grains_digest,
             last_loss=self._last_loss,
-            attempts=self._attempts,
+            attempts=self.seat.attempts,
         )
         self._outbox.add(Send(self.attempt, hello, self._identity))
-        self._enter(now, State.GREETING, GREETING_S, "")
+        self.seat.enter(now, State.GREETING, GREETING_S, "")
 
     def _answers_greeting(self, nonce: bytes) -> bool:
         return (
@@ -350,14 +308,6 @@ class Link:
         self._greeting = None
         self._was_told_accepted = False
         self.wants_grains = welcome.wants_grains
-        self._memory.keep(
-            fleet=str(welcome.fleet),
-            is_accepted="1",
-            minion_id=welcome.minion_id,
-            remember_s=str(int(to_seconds(welcome.remember))),
-            return_bytes_max=str(welcome.return_bytes_max),
-        )
-        self._memory.on_store(now, welcome.store_id, welcome.store_commit)
         self.session = Session(
             now,
             self.attempt,
@@ -374,7 +324,7 @@ class Link:
         if self._answers_greeting(busy.nonce) and self.state is State.GREETING:
             assert self._greeting is not None
             self._greeting = self._greeting.put_off(now.boot)
-            self._enter(now, State.WAITING, WAITING_S, "the master is busy")
+            self.seat.enter(now, State.WAITING, WAITING_S, "the master is busy")
 
     def _on_denied(self, now: Moment, denied: Denied) -> None:
         if denied.reason == "unknown_key":
@@ -388,10 +338,10 @@ class Link:
 
     def _deny(self, now: Moment, reason: str, hint_s: float, port: Port) -> None:
         """Close, and ask again later, for ever, on this port."""
-        self._close()
+        self.seat.close()
         self._end_session(None)
         self.retreat.use_port(port)
-        self._enter(now, State.DENIED, self.retreat.poll_s(hint_s), str(reason))
+        self.seat.enter(now, State.DENIED, self.retreat.poll_s(hint_s), str(reason))
 
     def _on_unknown_key(self, now: Moment) -> None:
         """Knock at the enrolment port: at once, unless that was tried before to no avail."""
@@ -400,22 +350,20 @@ class Link:
             self._fail(now, Loss.KEY_DENIED)
             self.retreat.use_port("enrol")
             return
-        self._close()
+        self.seat.close()
         self._end_session(None)
         self.retreat.use_port("enrol")
-        self._resolve(now)
+        self._dial(now)
 
     # --- sync and beats -----------------------------------------------------------------------
 
     def _send_page(self, now: Moment, session: Session) -> None:
         session.send_page()
-        self._enter(now, State.SYNCING, SYNC_PAGE_S, f"page {session.page}")
+        self.seat.enter(now, State.SYNCING, SYNC_PAGE_S, f"page {session.page}")
 
     def _on_sync_answer(self, now: Moment, answer: SyncAnswer) -> None:
-        session = self.session
+        session = self._present(answer.session)
         if session is None or self.state is not State.SYNCING:
-            return
-        if answer.session != session.line.session:
             return
         what = session.on_sync_answer(now, answer)
         if what == "next_page":
@@ -425,21 +373,22 @@ class Link:
 
     def _become_ready(self, now: Moment, session: Session) -> None:
         self._last_loss = ""
-        self._attempts = 0
+        self.seat.attempts = 0
         self.retreat.failures.on_ready(now.boot)
-        rest = [known for known in self._memory.addresses if known != self.address]
-        self._memory.keep(addresses=" ".join([self.address, *rest][:4]))
+        self._memory.keep_address(self.address)
         session.beats.restart(now)
-        self._stay = Stay(State.READY, session.beats.lost_at)
-        self._note(now, State.READY, f"session with {self.address}")
+        self.seat.enter_until(
+            now, State.READY, session.beats.lost_at, f"session with {self.address}"
+        )
         session.beat(now)
         self._jobs.on_ready(now, session.line)
 
     def _on_master_beat(self, now: Moment, beat: MasterBeat) -> None:
-        if self.session is not None and self.is_present(self.attempt, beat.session):
-            self.session.on_master_beat(now, beat)
+        session = self._present(beat.session)
+        if session is not None:
+            session.on_master_beat(now, beat)
             if self.is_ready:
-                self._stay = Stay(State.READY, self.session.beats.lost_at)
+                self.seat.renew(session.beats.lost_at)
 
     def _on_drain(self, now: Moment, drain: Drain) -> None:
         pause_s = self.retreat.pause_after_drain_s(
@@ -455,7 +404,7 @@ class Link:
             self._outbox.add(Prove(self.attempt, request))
         else:
             self._outbox.add(Send(self.attempt, request))
-        self._enter(now, State.ENROLLING, ENROLLING_S, "")
+        self.seat.enter(now, State.ENROLLING, ENROLLING_S, "")
 
     def _on_enrol_answer(self, now: Moment, answer: EnrolAnswer) -> None:
         greeting = self._greeting
@@ -463,16 +412,16 @@ class Link:
             return
         self._greeting = None
         if answer.status == "accepted":
-            self._close()
+            self.seat.close()
             self._was_told_accepted = True
             self.retreat.use_port("main")
-            self._resolve(now)
+            self._dial(now)
         elif answer.status == "pending":
-            self._close()
+            self.seat.close()
             pause_s = self.retreat.poll_s(to_seconds(answer.retry))
             text = answer.text or "waiting until somebody accepts this minion's key"
             self._outbox.info("pending", text)
-            self._enter(now, State.PENDING, pause_s, text)
+            self.seat.enter(now, State.PENDING, pause_s, text)
         else:
             self._outbox.warning("refused", f"the master refuses to enrol: {answer.text}")
             self._deny(now, answer.text or "refused", to_seconds(answer.retry), "enrol")
@@ -481,21 +430,21 @@ class Link:
 
     def _lose(self, now: Moment, loss: Loss, pause_s: float | None = None) -> None:
         """End a session (or an attempt that stood still) and come back soon."""
-        self._close()
+        self.seat.close()
         self._end_session(loss)
-        self._enter(now, State.LOST, 0.0, loss)
+        self.seat.enter(now, State.LOST, 0.0, loss)
         self._outbox.warning(f"lost {loss}", f"the link to {self.address} is lost: {loss}")
         if pause_s is None:
             pause_s = self.retreat.pause_after_loss_s(now.boot)
-        self._enter(now, State.BACKOFF, pause_s, loss)
+        self.seat.enter(now, State.BACKOFF, pause_s, loss)
 
     def _fail(self, now: Moment, loss: Loss) -> None:
         """Count a failed attempt, throw its socket away and pause."""
-        self._close()
+        self.seat.close()
         self._end_session(None)
         if not self._last_loss:
             self._last_loss = str(loss)
-        is_tcp_connected = self._round.was_tcp_connected
+        is_tcp_connected = self._dialler.round.was_tcp_connected
         pause_s = self.retreat.pause_after_failure_s(
             now.boot, loss, is_tcp_connected=is_tcp_connected
         )
@@ -504,7 +453,7 @@ class Link:
             f"failed {loss}",
             f"no link to {self._settings.master_host}: {loss} ({failures.in_a_row} in a row)",
         )
-        self._enter(now, State.BACKOFF, pause_s, loss)
+        self.seat.enter(now, State.BACKOFF, pause_s, loss)
         if failures.take_reexec(now.boot):
             self.reexecs += 1
             self._outbox.add(Reexec(f"ten minutes of failures while TCP connects: {loss}"))
@@ -517,16 +466,3 @@ class Link:
             self._last_loss = str(loss)
         if had_session:
             self._jobs.on_line_lost()
-
-    def _close(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            self._outbox.add(CloseSocket(self.attempt))
-
-    def _enter(self, now: Moment, state: State, lasting_s: float, reason: str) -> None:
-        self._stay = Stay(state, now.after(lasting_s))
-        self._note(now, state, reason)
-
-    def _note(self, now: Moment, state: State, reason: str) -> None:
-        self.changes.append(Change(now.wall, state, reason))
-        self._outbox.debug(f"state {state.value}", f"{state.value} {reason}".rstrip())

@@ -77,6 +77,14 @@ class Session:
         self._jobs = jobs
         self._memory = memory
         self._outbox = outbox
+        memory.keep(
+            fleet=str(welcome.fleet),
+            is_accepted="1",
+            minion_id=welcome.minion_id,
+            remember_s=str(int(to_seconds(welcome.remember))),
+            return_bytes_max=str(welcome.return_bytes_max),
+        )
+        memory.on_store(now, welcome.store_id, welcome.store_commit)
         self._walk = SyncWalk(jobs.sync_entries())
 
     @property

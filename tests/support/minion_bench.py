@@ -11,17 +11,28 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from limpet.common.clock import Instant, Moment, to_micros
-from limpet.common.identifiers import Attempt, Commit, JobId, MinionId
-from limpet.common.messages.enrolment import EnrolAnswer, EnrolRequest
+from limpet.common.identifiers import Attempt, Commit, JobId, JournalId, MinionId
+from limpet.common.messages.enrolment import EnrolAnswer, EnrolRequest, EnrolStatus
 from limpet.common.messages.fields import Message
 from limpet.common.messages.jobs import Deliver
-from limpet.common.messages.session import Hello, MasterBeat, SyncAnswer, SyncPage, Welcome
+from limpet.common.messages.session import (
+    Beat,
+    Hello,
+    MasterBeat,
+    SyncAnswer,
+    SyncPage,
+    SyncVerdict,
+    Welcome,
+)
+from limpet.common.transport.events import LinkEvent
+from limpet.common.wire.codec import FromMaster
 from limpet.minion.core import MinionCore
 from limpet.minion.effects import (
     CloseSocket,
     Effect,
     OpenSocket,
     Persist,
+    Prove,
     ReleaseJob,
     Report,
     Send,
@@ -50,8 +61,6 @@ def jid(number: int) -> JobId:
 
 def accepted_journal() -> JournalState:
     """Give the journal of a minion whose key the master once accepted, without jobs."""
-    from limpet.common.identifiers import JournalId
-
     state = JournalState(journal_id=JournalId("c" * 32))
     replay(state, Note("is_accepted", "1"))
     return state
@@ -93,7 +102,7 @@ class Bench:
             self.disk,
             now=self.now,
             boot_id=boot_id,
-            chance=random.Random(seed),  # noqa: S311 - reproducible on purpose
+            chance=random.Random(seed),
             instant=instant,
         )
 
@@ -206,11 +215,11 @@ class Bench:
 
     # --- a master -------------------------------------------------------------------------------
 
-    def hear(self, message: Any) -> list[Effect]:
+    def hear(self, message: FromMaster | EnrolAnswer) -> list[Effect]:
         """Let the master say something on the present socket."""
         return self.take(self.core.on_message(self.now, self.attempt, message))
 
-    def link(self, what: Any) -> list[Effect]:
+    def link(self, what: LinkEvent) -> list[Effect]:
         """Let the transport say something of the present socket."""
         return self.take(self.core.on_link(self.now, self.attempt, what))
 
@@ -225,7 +234,7 @@ class Bench:
         self.link("ready")
         return self
 
-    def welcome(self, **changes: Any) -> Welcome:
+    def welcome(self, **changes: object) -> Welcome:
         """Give a Welcome that answers the last Hello."""
         fields: dict[str, Any] = {
             "session": self.session,
@@ -244,11 +253,11 @@ class Bench:
         }
         return Welcome(**{**fields, **changes})
 
-    def answer_sync(self, *verdicts: Any) -> None:
+    def answer_sync(self, *verdicts: SyncVerdict) -> None:
         """Answer the last page of SYNC."""
         self.hear(SyncAnswer(self.session, self.last(SyncPage).page, tuple(verdicts)))
 
-    def ready(self, **changes: Any) -> "Bench":
+    def ready(self, **changes: object) -> "Bench":
         """Bring the link from its start to READY."""
         self.start().connect()
         self.hear(self.welcome(**changes))
@@ -269,14 +278,12 @@ class Bench:
 
     def echo(self, number: int | None = None) -> None:
         """Let the master's beat echo the last own beat (or another)."""
-        from limpet.common.messages.session import Beat
-
         self.master_number += 1
         echo = self.last(Beat).number if number is None else number
         clock = to_micros(self.now.boot)
         self.hear(MasterBeat(self.session, self.master_number, echo, clock, 1))
 
-    def deliver(self, number: int, function: str = "cmd.run", **changes: Any) -> JobId:
+    def deliver(self, number: int, function: str = "cmd.run", **changes: object) -> JobId:
         """Let the master deliver a job with an hour to live."""
         fields: dict[str, Any] = {
             "session": self.session,
@@ -300,10 +307,8 @@ class Bench:
         outcome = WorkerResult("ok", 0, body=b"\xc3", body_bytes=1) if result is None else result
         self.take(self.core.on_job_ended(self.now, job, outcome))
 
-    def enrol_answer(self, status: Any, retry_s: float = 0.0, text: str = "") -> None:
+    def enrol_answer(self, status: EnrolStatus, retry_s: float = 0.0, text: str = "") -> None:
         """Let the enrolment port answer."""
-        from limpet.minion.effects import Prove
-
         requests = self.sent(EnrolRequest) + [prove.request for prove in self.of(Prove)]
         self.hear(EnrolAnswer(requests[-1].nonce, status, to_micros(retry_s), text))
 

@@ -1,0 +1,62 @@
+"""The state the link is in, its one socket, and the numbering of attempts."""
+
+from collections import deque
+
+from limpet.common.clock import Instant, Moment
+from limpet.common.identifiers import Attempt
+from limpet.minion.effects import CloseSocket, OpenSocket, Port
+from limpet.minion.link.states import CHANGES_KEPT, Change, State, Stay
+from limpet.minion.outbox import Outbox
+
+
+class Seat:
+    """Where the link is. There is at most one socket, and none but the present attempt's."""
+
+    def __init__(self, now: Moment, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._is_open = False
+        self.stay = Stay(State.BACKOFF, now.boot)
+        self.attempt = Attempt(0)
+        """The number of the present socket or look-up."""
+        self.attempts = 0
+        """Sockets opened since the last READY."""
+        self.sockets_opened = 0
+        self.changes: deque[Change] = deque(maxlen=CHANGES_KEPT)
+
+    @property
+    def state(self) -> State:
+        """Give the present state."""
+        return self.stay.state
+
+    def enter(self, now: Moment, state: State, lasting_s: float, reason: str) -> None:
+        """Go to a state, for so long at most."""
+        self.enter_until(now, state, now.after(lasting_s), reason)
+
+    def enter_until(self, now: Moment, state: State, deadline: Instant, reason: str) -> None:
+        """Go to a state, until then at the latest."""
+        self.stay = Stay(state, deadline)
+        self.changes.append(Change(now.wall, state, reason))
+        self._outbox.debug(f"state {state.value}", f"{state.value} {reason}".rstrip())
+
+    def renew(self, deadline: Instant) -> None:
+        """Stay on in the same state: the other side has given evidence."""
+        self.stay = Stay(self.stay.state, deadline)
+
+    def next_attempt(self) -> Attempt:
+        """Make everything that earlier attempts still bring stale."""
+        self.attempt = Attempt(self.attempt + 1)
+        return self.attempt
+
+    def open(self, port: Port, address: str, number: int, *, is_new_context: bool) -> None:
+        """Open a new socket, as a new attempt."""
+        assert not self._is_open
+        self._is_open = True
+        self.attempts += 1
+        self.sockets_opened += 1
+        self._outbox.add(OpenSocket(self.next_attempt(), port, address, number, is_new_context))
+
+    def close(self) -> None:
+        """Throw the socket away, if there is one."""
+        if self._is_open:
+            self._is_open = False
+            self._outbox.add(CloseSocket(self.attempt))
