@@ -36,7 +36,7 @@ from limpet.common.control.requests import (
     WatchEvents,
     WatchJob,
 )
-from limpet.common.errors import MasterUnreachable, Stalled
+from limpet.common.errors import MasterUnreachable, Stalled, UsageError
 from limpet.common.identifiers import FUNCTION_PATTERN, job_id
 from limpet.common.service.paths import Roots
 from limpet.common.terminal.arguments import encode_arguments
@@ -49,6 +49,8 @@ PATIENCE_S: Final = 120.0
 FIRST_PATIENCE_S: Final = 4.0
 ANSWER_S: Final = 15.0
 """How long the master may take for what it answers at once, before it is asked again."""
+
+TARGET_BYTES_MAX: Final = 4096
 
 R = TypeVar("R")
 
@@ -158,12 +160,16 @@ class Client:
         `is_streamed` asks for the live output of the function as `JobOutput`. Without
         `is_followed` it ends as soon as the job is stored.
         """
-        from limpet.common.errors import UsageError
-
         if not FUNCTION_PATTERN.match(function):
             raise UsageError(
                 f"{function[:80]!a} is not the name of a function: module.function is expected, "
                 "as in test.ping"
+            )
+        size = len(target.encode("utf-8", "surrogateescape"))
+        if not 0 < size <= TARGET_BYTES_MAX:
+            raise UsageError(
+                f"the target has {size} bytes, but 1 to {TARGET_BYTES_MAX} are expected; define "
+                "a node group in the master's configuration for what is longer"
             )
         request = RunJob(
             request_id=os.urandom(16).hex(),

@@ -77,6 +77,8 @@ class Connection:
             self._socket.send(_encoder.encode(request))
         except PeerError as error:
             raise UsageError(f"the request is too large: {error}") from error
+        except (UnicodeEncodeError, OverflowError) as error:  # an argument that is no UTF-8
+            raise UsageError(f"the request can't be sent: {error}") from error
         deadline = time.monotonic() + _SEND_WAIT_S
         while self._socket.wants_write:
             left = deadline - time.monotonic()

@@ -63,6 +63,11 @@ class Following:
         """Say whether nothing more will come."""
         return self._is_over and not self._waiting
 
+    @property
+    def is_timed_out(self) -> bool:
+        """Say whether the timeout has passed; the job may go on."""
+        return time.monotonic() >= self._deadline
+
     def result(self) -> JobResult:
         """Give what is known now; not before `jid` is known."""
         return self._book.result()
@@ -160,6 +165,7 @@ class Following:
     def _on_silence(self) -> None:
         """Find out whether the master is alive; raises `ConnectionLost` if it does not answer."""
         if self._book.jid is None:
+            # It may be stopped, or its disk may stall: asking again under the same id is harmless.
             raise ConnectionLost("the master does not answer", is_silence=True)
         self._line.probe()
         self._heard_at = time.monotonic()

@@ -1,0 +1,128 @@
+"""Following a job on behalf of a person: the live line, the end, the timeout, and Ctrl-C."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+from limpet.common.errors import ExitCode
+from limpet.common.terminal.colors import is_terminal
+from limpet.common.terminal.live import LiveLine
+from limpet.common.terminal.session import Session, complain
+from limpet.master.client.client import Client
+from limpet.master.client.errors import NoMinionMatched
+from limpet.master.client.following import Following
+from limpet.master.client.results import JobResult, MinionAnswer
+from limpet.master.commands.output import Output
+from limpet.master.commands.wording import counts_of, counts_text, names_text, progress_text
+
+INTERRUPTED: Final = 130
+TICK_S: Final = 0.1
+LONG_TICK_S: Final = 5.0
+
+
+class Watching:
+    """Shows one job to its end and gives the exit code."""
+
+    def __init__(self, session: Session, output: Output) -> None:
+        self._session = session
+        self._output = output
+        self._answers: dict[str, MinionAnswer] = {}
+        is_shown = is_terminal(sys.stderr) and not session.is_quiet
+        self._live = LiveLine(sys.stderr, is_shown=is_shown)
+        self._tick_s = TICK_S if is_shown else LONG_TICK_S
+
+    def client(self) -> Client:
+        """Make a client whose notices do not tear the live line."""
+
+        def notice(text: str) -> None:
+            self._live.hide()
+            self._session.note(text)
+
+        return Client(self._session.root, on_notice=notice)
+
+    def follow(
+        self,
+        start: Callable[[], Following],
+        timeout_s: float | None,
+        named: frozenset[str] | None = None,
+    ) -> int:
+        """Follow a job to its end or the timeout. `named`: ids that the person spelled out."""
+        following: Following | None = None
+        try:
+            following = start()
+            self._show_changes(following)
+            result = following.result() if following.jid is not None else following.wait_stored()
+        except NoMinionMatched:
+            self._live.hide()
+            self._output.on_end(None)
+            raise
+        except KeyboardInterrupt:
+            self._live.hide()
+            self._on_interrupted(following)
+            return INTERRUPTED
+        finally:
+            self._live.hide()
+            if following is not None:
+                following.close()
+        self._output.on_end(result)
+        return self._sum_up(result, timeout_s, named)
+
+    def _show_changes(self, following: Following) -> None:
+        while not following.is_over:
+            change = following.next_change(self._tick_s)
+            if isinstance(change, MinionAnswer):
+                self._answers[change.minion] = change
+                if change.is_final:
+                    self._live.hide()
+                    self._output.on_answer(change)
+            elif change is not None:
+                self._live.hide()
+                self._output.on_output(change)
+            elif following.is_timed_out:
+                return
+            else:
+                self._draw()
+
+    def _draw(self) -> None:
+        if self._answers:
+            text = progress_text(self._answers.values(), time.time())
+        else:
+            text = "waiting for the master"
+        self._live.draw(text, time.monotonic())
+
+    def _sum_up(
+        self, result: JobResult, timeout_s: float | None, named: frozenset[str] | None
+    ) -> int:
+        """Say on stderr what is missing, and what to do about it."""
+        code = result.exit_code
+        missing = sorted((named or frozenset()).difference(result.minions))
+        if missing:
+            complain(f"no accepted minion of that id: {names_text(missing, 10)}")
+            code = ExitCode.NO_RESULT if code == ExitCode.OK else code
+        if result.exit_code == ExitCode.OK:
+            return int(code)
+        self._session.note(f"job {result.jid}: {counts_text(counts_of(result.minions.values()))}")
+        open_ones = [each.minion for each in result.minions.values() if not each.is_final]
+        if open_ones:
+            waited = f"after {timeout_s:g} s " if timeout_s is not None else ""
+            complain(
+                f"{waited}{len(open_ones)} of {len(result.minions)} have no result: "
+                f"{names_text(open_ones)}; see the rest: "
+                f"{self._session.command('jobs', 'wait', result.jid)}"
+            )
+        return int(code)
+
+    def _on_interrupted(self, following: Following | None) -> None:
+        """Tell how to see the rest and how to cancel."""
+        jid = None if following is None else following.jid
+        if jid is None:
+            complain(
+                "interrupted before the master said that the job is stored; it may be all the "
+                f"same: {self._session.command('jobs', 'list')}"
+            )
+            return
+        done = sum(answer.is_final for answer in self._answers.values())
+        complain(f"interrupted; job {jid} goes on ({done} of {len(self._answers)} have answered)")
+        complain(f"see the rest: {self._session.command('jobs', 'wait', jid)}")
+        complain(f"cancel it:    {self._session.command('jobs', 'cancel', jid)}")
