@@ -111,8 +111,8 @@ class FunctionContext:
     places: Places
     configuration: Mapping[str, Any] = field(default_factory=dict)
     """`minion.yaml` as a mapping; the user's own keys stand under `custom`."""
-    load_grains: Callable[[], Mapping[str, Any]] = dict
-    """Asked at most once, when grains are first needed."""
+    load_grains: Callable[["FunctionContext"], Mapping[str, Any]] | None = None
+    """Asked at most once, when grains are first needed; None: kept ones, or collected ones."""
     pillar: Mapping[str, Any] = field(default_factory=dict)
     jid: str = ""
     """The job's id; empty for a local call."""
@@ -134,7 +134,12 @@ class FunctionContext:
     def grains(self) -> Mapping[str, Any]:
         """The facts of this host with the configured grains on top."""
         if self._grains is None:
-            self._grains = self.load_grains()
+            if self.load_grains is not None:
+                self._grains = self.load_grains(self)
+            else:
+                from limpet.states.grains import loading  # costs nothing until it is needed
+
+                self._grains = loading.load(self)
         return self._grains
 
     def forget_grains(self) -> None:
