@@ -132,7 +132,7 @@ def _read(path: Path) -> bytes:
         raise SourceError(
             f"can't be read: {os.strerror(error.errno or 0)}; check owner and mode", name
         ) from error
-    with open(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise SourceError("is not a regular file", name)
@@ -146,7 +146,23 @@ def _read(path: Path) -> bytes:
                 f"process: chown {user_name(os.geteuid())} {path}",
                 name,
             )
-        return file.read(BYTES_MAX + 1)
+        return _read_all(descriptor, name)
+    finally:
+        os.close(descriptor)
+
+
+def _read_all(descriptor: int, name: str) -> bytes:
+    """Read up to one byte more than is allowed."""
+    data = b""
+    try:
+        while len(data) <= BYTES_MAX:
+            piece = os.read(descriptor, BYTES_MAX + 1 - len(data))
+            if not piece:
+                break
+            data += piece
+    except OSError as error:
+        raise SourceError(f"can't be read: {os.strerror(error.errno or 0)}", name) from error
+    return data
 
 
 def _unknown(key: str, kind: type[Configuration], known: tuple[str, ...]) -> str:
@@ -219,6 +235,8 @@ def _type_error(
     hint = ""
     if "expected str, got" in text and isinstance(value, (bool, int, float)):
         hint = ": put it in quotes"
+    elif text == "expected str, got mapping":
+        hint = ": put a text that has a colon in quotes"
     elif isinstance(value, (int, float, str)) and "got" not in text:
         hint = f", not {str(value)[:60]!a}"
     return source.error(f"{_spelled(way)}: {text}{hint}", way)

@@ -1,0 +1,90 @@
+"""Where files are, and the refusal to use places that belong to others."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from limpet.common.errors import UsageError
+from limpet.common.service.paths import Roots
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+def test_with_a_root_everything_is_below_it(tmp_path: Path) -> None:
+    roots = Roots.locate("minion", str(tmp_path / "r"), {})
+    assert roots.config_file == tmp_path / "r" / "minion.yaml"
+    assert roots.socket_path == tmp_path / "r" / "run" / "minion.sock"
+    roots.prepare()
+    roots.prepare()
+    assert mode(tmp_path / "r") == 0o700
+    assert mode(roots.state_dir) == mode(roots.keys_dir) == mode(roots.cache_dir) == 0o700
+    assert mode(roots.run_dir) == 0o750
+
+
+def test_the_root_may_come_from_the_environment_and_the_option_wins(tmp_path: Path) -> None:
+    variables = {"LIMPET_ROOT": str(tmp_path / "env")}
+    assert Roots.locate("master", None, variables).base == tmp_path / "env"
+    assert Roots.locate("master", str(tmp_path / "o"), variables).base == tmp_path / "o"
+    system = Roots.locate("master", None, {})
+    assert (str(system.config_file), str(system.socket_path)) == (
+        "/etc/limpet/master.yaml",
+        "/run/limpet/master.sock",
+    )
+
+
+def test_master_and_minion_may_share_a_root(tmp_path: Path) -> None:
+    master, minion = (Roots.locate(role, str(tmp_path), {}) for role in ("master", "minion"))
+    assert master.state_dir != minion.state_dir
+    assert master.lock_path != minion.lock_path
+    assert master.socket_path != minion.socket_path
+
+
+@pytest.mark.covers("B-75")
+def test_a_root_too_long_for_a_socket_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="use a shorter --root"):
+        Roots.locate("master", str(tmp_path / ("x" * 100)), {})
+
+
+@needs_root
+@pytest.mark.covers("B-80")
+def test_a_root_of_somebody_else_is_refused_with_the_fix(tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    root.mkdir()
+    os.chown(root, 65534, 65534)
+    with pytest.raises(UsageError) as raised:
+        Roots.locate("master", str(root), {}).prepare()
+    text = str(raised.value)
+    assert text.startswith(f"{root} belongs to nobody, but this process runs as root")
+    assert f"`chown -R root {root}`" in text
+    assert list(root.iterdir()) == []
+
+
+@needs_root
+@pytest.mark.covers("B-80")
+def test_a_state_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    roots = Roots.locate("minion", str(tmp_path / "r"), {})
+    roots.prepare()
+    os.chown(roots.keys_dir, 65534, 0)
+    with pytest.raises(UsageError, match="keys belongs to nobody"):
+        roots.prepare()
+
+
+@pytest.mark.covers("B-80")
+def test_a_root_that_others_may_write_to_is_refused_with_the_fix(tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    root.mkdir()
+    root.chmod(0o777)
+    with pytest.raises(UsageError, match=r"mode 0777\): `chmod go-w .*/r`"):
+        Roots.locate("master", str(root), {}).prepare()
+
+
+def test_a_file_in_the_place_of_a_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    tmp_path.chmod(0o700)
+    with pytest.raises(UsageError, match="run is not a directory"):
+        Roots.locate("master", str(tmp_path), {}).prepare()
