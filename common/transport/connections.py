@@ -1,19 +1,11 @@
-"""Which connection is whose: descriptors, routing ids and keys of one listening socket.
+"""Which connection is whose: descriptors, routing ids and keys of one listening socket."""
 
-The descriptors belong to libzmq. They are looked at and shut down here, never closed, and only
-after a check that they still are the connection that was recorded: the kernel hands numbers out
-again. A wrong hit would cost its victim a reconnect and nothing else.
-"""
-
-import os
-import socket
-import struct
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
 from limpet.common.identifiers import MinionKey, is_minion_key
-from limpet.common.transport import monitor
+from limpet.common.transport import monitor, tcp
 from limpet.common.transport.errors import BadArrival
 from limpet.common.transport.events import (
     Accepted,
@@ -24,76 +16,7 @@ from limpet.common.transport.events import (
     RouterEvent,
 )
 
-_TCP_INFO_BYTES: Final = 232
-_BYTES_RECEIVED_AT: Final = 128
 _SERIAL_MASK: Final = 0xFFFF_FFFF
-
-
-def peer_name(fd: int) -> tuple[str, int] | None:
-    """Give numeric address and port of a TCP connection's other end; None if it has none."""
-    connection = _borrow(fd)
-    if connection is None:
-        return None
-    try:
-        name = connection.getpeername()
-    except OSError:  # not connected any more, or not a socket by now
-        return None
-    finally:
-        connection.detach()
-    if not isinstance(name, tuple) or len(name) < 2:
-        return None
-    return plain_address(str(name[0])), int(name[1])
-
-
-def bytes_received(fd: int) -> int | None:
-    """Say how many bytes the kernel has received on a TCP connection; None if it is none."""
-    connection = _borrow(fd)
-    if connection is None:
-        return None
-    try:
-        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-    except OSError:  # closed, or another kind of descriptor by now
-        return None
-    finally:
-        connection.detach()
-    if len(info) < _BYTES_RECEIVED_AT + 8:
-        return None
-    received: int = struct.unpack_from("=Q", info, _BYTES_RECEIVED_AT)[0]
-    return received
-
-
-def shut_down(fd: int, expected: tuple[str, int]) -> bool:
-    """Shut a connection down, both ways, if its other end is the expected one.
-
-    The check and the deed are done on one duplicate, so that they mean the same connection.
-    """
-    try:
-        duplicate = os.dup(fd)
-    except OSError:  # closed meanwhile
-        return False
-    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=duplicate)
-    with connection:
-        if peer_name(duplicate) != expected:
-            return False
-        try:
-            connection.shutdown(socket.SHUT_RDWR)
-        except OSError:  # the peer was faster
-            return False
-    return True
-
-
-def plain_address(address: str) -> str:
-    """Give an IPv4 address that came in over an IPv6 socket in its usual form."""
-    return address.removeprefix("::ffff:") if "." in address else address
-
-
-def _borrow(fd: int) -> socket.socket | None:
-    """Wrap a descriptor that stays somebody else's; the caller must detach it."""
-    try:
-        # With family and type given, Python does not ask the descriptor, which may be anything.
-        return socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
-    except OSError:
-        return None
 
 
 @dataclass(slots=True)
@@ -144,12 +67,12 @@ class Connections:
             reason, text = "empty", "an empty frame"
         if reason:
             raise BadArrival(reason, text, fd=fd, peer=peer, key=key)
-        return Arrival(peer, key, plain_address(address), fd, frame)
+        return Arrival(peer, key, tcp.plain_address(address), fd, frame)
 
     def on_event(self, event: monitor.MonitorEvent, now: float) -> list[RouterEvent]:
         """Take note of what libzmq reports; gives what is worth telling."""
         if event.number == monitor.ACCEPTED:
-            connection = self.on_accepted(event.value, peer_name(event.value), now)
+            connection = self.on_accepted(event.value, tcp.peer_name(event.value), now)
             return [Accepted(event.value, connection.address)]
         if event.number == monitor.HANDSHAKE_SUCCEEDED:
             self._handshakes += 1
@@ -182,7 +105,7 @@ class Connections:
             return False
         if peer is not None and connection.peer is not None and connection.peer != peer:
             return False
-        return shut_down(fd, connection.name)
+        return tcp.shut_down(fd, connection.name)
 
     def of_peer(self, peer: bytes) -> Connection | None:
         """Give the connection that a frame's `peer` belongs to."""

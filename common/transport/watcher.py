@@ -43,6 +43,14 @@ class WatcherLimits:
     """With this many, a new connection is cut at once; None: no limit."""
 
 
+MAIN_LIMITS: Final = WatcherLimits(unfinished_bytes_max=4 * 256 * 1024, first_message_s=8.0)
+"""The port of enrolled minions."""
+ENROL_LIMITS: Final = WatcherLimits(
+    unfinished_bytes_max=8 * 1024, first_message_s=8.0, age_max_s=30.0, connections_max=500
+)
+"""The port of strangers."""
+
+
 @dataclass(slots=True)
 class _Watched:
     accepted_at: float
@@ -65,8 +73,9 @@ class Watcher:
     ) -> None:
         """`received(fd)` reads the kernel's count of bytes, None if there is no such connection.
 
-        `taken(fd)` is the same less what still waits in the kernel: it is asked only of suspects,
+        `taken(fd)` is the same less what still waits in the kernel. It is asked only of suspects,
         so that a process which is late with reading blames nobody for it. Default: `received`.
+        In production these are `tcp.bytes_received` and `tcp.bytes_taken`.
         """
         self.next_sweep: float = float("-inf")
         """When `sweep` wants to be called next; earlier calls do nothing."""

@@ -1,0 +1,95 @@
+"""A look at TCP connections that are somebody else's, and their end.
+
+The descriptors belong to libzmq. They are looked at and shut down here, never closed, and shut down
+only after a check that they still are the connection that is meant: the kernel hands numbers out
+again. A wrong hit would cost its victim a reconnect and nothing else.
+"""
+
+import fcntl
+import os
+import socket
+import struct
+import termios
+from typing import Final
+
+_TCP_INFO_BYTES: Final = 232
+_BYTES_RECEIVED_AT: Final = 128
+
+
+def peer_name(fd: int) -> tuple[str, int] | None:
+    """Give numeric address and port of a TCP connection's other end; None if it has none."""
+    connection = _borrow(fd)
+    if connection is None:
+        return None
+    try:
+        name = connection.getpeername()
+    except OSError:  # not connected any more, or not a socket by now
+        return None
+    finally:
+        connection.detach()
+    if not isinstance(name, tuple) or len(name) < 2:
+        return None
+    return plain_address(str(name[0])), int(name[1])
+
+
+def bytes_received(fd: int) -> int | None:
+    """Say how many bytes the kernel has received on a TCP connection; None if it is none."""
+    connection = _borrow(fd)
+    if connection is None:
+        return None
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    except OSError:  # closed, or another kind of descriptor by now
+        return None
+    finally:
+        connection.detach()
+    if len(info) < _BYTES_RECEIVED_AT + 8:
+        return None
+    received: int = struct.unpack_from("=Q", info, _BYTES_RECEIVED_AT)[0]
+    return received
+
+
+def bytes_taken(fd: int) -> int | None:
+    """Say how many received bytes were read already, the rest being in the kernel; None if none."""
+    received = bytes_received(fd)
+    if received is None:
+        return None
+    try:
+        waiting = fcntl.ioctl(fd, termios.FIONREAD, bytes(4))
+    except OSError:  # closed meanwhile
+        return None
+    return received - int(struct.unpack("=i", waiting)[0])
+
+
+def shut_down(fd: int, expected: tuple[str, int]) -> bool:
+    """Shut a connection down, both ways, if its other end is the expected one.
+
+    The check and the deed are done on one duplicate, so that they mean the same connection.
+    """
+    try:
+        duplicate = os.dup(fd)
+    except OSError:  # closed meanwhile
+        return False
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=duplicate)
+    with connection:
+        if peer_name(duplicate) != expected:
+            return False
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:  # the peer was faster
+            return False
+    return True
+
+
+def plain_address(address: str) -> str:
+    """Give an IPv4 address that came in over an IPv6 socket in its usual form."""
+    return address.removeprefix("::ffff:") if "." in address else address
+
+
+def _borrow(fd: int) -> socket.socket | None:
+    """Wrap a descriptor that stays somebody else's; the caller must detach it."""
+    try:
+        # With family and type given, Python does not ask the descriptor, which may be anything.
+        return socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
+    except OSError:
+        return None

@@ -1,0 +1,222 @@
+"""Whom the watcher cuts, told as small stories about byte counts."""
+
+import pytest
+
+from limpet.common.transport.watcher import Cut, Watcher, WatcherLimits
+
+MAIN = WatcherLimits(unfinished_bytes_max=1000, first_message_s=8)
+ENROL = WatcherLimits(unfinished_bytes_max=1000, first_message_s=8, age_max_s=30, connections_max=2)
+
+
+class Wire:
+    """Byte counts as the kernel would tell them; `waiting` is what nobody has read yet."""
+
+    def __init__(self) -> None:
+        self.received: dict[int, int] = {}
+        self.waiting: dict[int, int] = {}
+        self.reads = 0
+
+    def read(self, fd: int) -> int | None:
+        self.reads += 1
+        return self.received.get(fd)
+
+    def taken(self, fd: int) -> int | None:
+        received = self.read(fd)
+        return None if received is None else received - self.waiting.get(fd, 0)
+
+
+def watching(limits: WatcherLimits = MAIN) -> tuple[Watcher, Wire]:
+    wire = Wire()
+    return Watcher(limits, received=wire.read, taken=wire.taken), wire
+
+
+def sweeps(watcher: Watcher, start: float, end: float, *, is_drained: bool = True) -> list[Cut]:
+    """Call as a daemon would: whenever `next_sweep` has come."""
+    cuts: list[Cut] = []
+    now = max(start, watcher.next_sweep)
+    while now <= end:
+        cuts += watcher.sweep(now, is_drained)
+        assert watcher.next_sweep > now
+        now = watcher.next_sweep
+    return cuts
+
+
+@pytest.mark.covers("B-7", "G6")
+def test_bytes_without_a_whole_message_are_cut_within_half_a_second() -> None:
+    watcher, wire = watching()
+    wire.received[7] = 500
+    watcher.accepted(7, "192.0.2.1", 0)
+    watcher.message(7, b"peer", 0.1)
+    assert sweeps(watcher, 0.1, 1) == []
+
+    wire.received[7] = 1501
+    cuts = sweeps(watcher, 1, 1.5)
+
+    assert cuts == [Cut(7, b"peer", "unfinished_message")]
+
+
+def test_bytes_up_to_the_limit_are_no_offence() -> None:
+    watcher, wire = watching()
+    wire.received[7] = 500
+    watcher.accepted(7, "192.0.2.1", 0)
+    watcher.message(7, b"peer", 0.1)
+    assert sweeps(watcher, 0.1, 1) == []
+
+    wire.received[7] = 1500
+
+    assert sweeps(watcher, 1, 20) == []
+
+
+def test_a_peer_whose_messages_arrive_may_send_without_end() -> None:
+    watcher, wire = watching()
+    wire.received[7] = 0
+    watcher.accepted(7, "192.0.2.1", 0)
+    for step in range(100):
+        wire.received[7] += 900_000
+        watcher.message(7, b"peer", step * 0.2)
+        assert sweeps(watcher, step * 0.2, step * 0.2 + 0.19) == []
+
+
+@pytest.mark.covers("B-7")
+def test_whole_messages_first_do_not_help_whoever_never_ends_the_next() -> None:
+    watcher, wire = watching()
+    wire.received[7] = 0
+    watcher.accepted(7, "192.0.2.1", 0)
+    for step in range(10):
+        watcher.message(7, b"peer", step * 0.2)
+        assert sweeps(watcher, step * 0.2, step * 0.2 + 0.19) == []
+    cuts: list[Cut] = []
+    for step in range(10, 15):
+        wire.received[7] += 10_000
+        cuts += sweeps(watcher, step * 0.2, step * 0.2 + 0.19)
+
+    assert cuts[0] == Cut(7, b"peer", "unfinished_message")
+
+
+def test_a_burst_that_began_after_the_last_look_is_given_a_second_look() -> None:
+    watcher, wire = watching()
+    wire.received[7] = 0
+    watcher.accepted(7, "192.0.2.1", 0)
+    watcher.message(7, b"peer", 0)
+    assert sweeps(watcher, 0, 0.9) == []
+    wire.received[7] = 5_000
+    assert watcher.sweep(watcher.next_sweep, True) == []
+
+    watcher.message(7, b"peer", 1.01)
+
+    assert sweeps(watcher, 1.02, 5) == []
+
+
+def test_bytes_that_wait_in_the_kernel_are_not_held_against_their_sender() -> None:
+    """The process is late with reading: the messages may be whole."""
+    watcher, wire = watching()
+    wire.received[7] = 0
+    watcher.accepted(7, "192.0.2.1", 0)
+    watcher.message(7, b"peer", 0)
+    assert sweeps(watcher, 0, 0.9) == []
+
+    wire.received[7] = 5_000
+    wire.waiting[7] = 4_900
+    assert sweeps(watcher, 1, 2) == []
+
+    wire.waiting[7] = 0
+    assert sweeps(watcher, 2, 3) != []
+
+
+def test_nobody_is_judged_by_bytes_while_frames_wait_to_be_read() -> None:
+    watcher, wire = watching()
+    wire.received[7] = 0
+    watcher.accepted(7, "192.0.2.1", 0)
+    watcher.message(7, b"peer", 0)
+    assert sweeps(watcher, 0, 0.9) == []
+    wire.received[7] = 10**9
+
+    assert sweeps(watcher, 1, 5, is_drained=False) == []
+    assert sweeps(watcher, 5, 6) == [
+        Cut(7, b"peer", "unfinished_message"),
+    ]
+
+
+def test_a_connection_that_never_says_anything_sensible_is_cut() -> None:
+    watcher, wire = watching()
+    for fd in (7, 8):
+        wire.received[fd] = 300
+        watcher.accepted(fd, "192.0.2.1", 0)
+    watcher.message(8, b"other", 7)
+
+    assert sweeps(watcher, 0, 8) == []
+    assert sweeps(watcher, 8, 8.5) == [Cut(7, None, "no_hello")]
+
+
+def test_a_cut_connection_that_stays_is_named_again_a_second_later() -> None:
+    watcher, wire = watching()
+    wire.received[7] = 0
+    watcher.accepted(7, "192.0.2.1", 0)
+
+    assert len(sweeps(watcher, 0, 10.5)) == 3
+    watcher.disconnected(7)
+    assert sweeps(watcher, 10.5, 20) == []
+    assert len(watcher) == 0
+
+
+def test_a_descriptor_that_is_used_again_starts_afresh() -> None:
+    watcher, wire = watching()
+    wire.received[7] = 10**6
+    watcher.accepted(7, "192.0.2.1", 0)
+    watcher.message(7, b"peer", 0)
+    assert sweeps(watcher, 0, 1) == []
+
+    watcher.disconnected(7)
+    wire.received[7] = 400
+    watcher.accepted(7, "192.0.2.9", 1)
+
+    assert sweeps(watcher, 1, 2) == []
+    wire.received[7] = 1_500
+    assert sweeps(watcher, 2, 3) == [Cut(7, None, "unfinished_message")]
+
+
+def test_on_the_port_of_strangers_a_connection_ends_with_its_age() -> None:
+    watcher, wire = watching(ENROL)
+    wire.received[7] = 0
+    watcher.accepted(7, "192.0.2.1", 0)
+    for second in range(31):
+        watcher.message(7, b"peer", second)
+        assert sweeps(watcher, second, min(second + 0.9, 30)) == []
+
+    assert sweeps(watcher, 30, 30.9) == [Cut(7, b"peer", "connection_age")]
+
+
+def test_on_the_port_of_strangers_a_connection_too_many_is_cut_at_once() -> None:
+    watcher, wire = watching(ENROL)
+    for fd in (7, 8, 9):
+        wire.received[fd] = 0
+        watcher.accepted(fd, "192.0.2.1", 0)
+
+    assert watcher.sweep(0, False) == [Cut(9, None, "connection_limit")]
+
+
+def test_a_sweep_looks_at_a_slice_and_comes_back_soon_for_the_rest() -> None:
+    watcher, wire = watching()
+    for fd in range(2_500):
+        wire.received[fd] = 0
+        watcher.accepted(fd, "192.0.2.1", 0)
+
+    watcher.sweep(0, True)
+    assert wire.reads == 1_000
+    assert watcher.next_sweep < 0.05
+    assert sweeps(watcher, 0.01, 0.19) == []
+    assert wire.reads == 2_500
+
+
+def test_unknown_descriptors_are_harmless() -> None:
+    watcher, _ = watching()
+
+    watcher.disconnected(3)
+    watcher.message(3, b"peer", 0)
+    watcher.accepted(4, "192.0.2.1", 0)  # the kernel does not know it: it is on its way out
+
+    assert sweeps(watcher, 0, 5) == []
+
+
+def test_a_cut_does_not_show_the_peer_when_it_is_printed() -> None:
+    assert "secret" not in repr(Cut(7, b"secret", "no_hello"))
