@@ -75,7 +75,7 @@ class MasterSettings:
         default_factory=lambda: MappingProxyType(
             {
                 "Hello": (1.0, 10.0),
-                "Beat": (1.0, 6.0),
+                "Beat": (4.0, 20.0),
                 "SyncPage": (50.0, 200.0),
                 "Grains": (0.2, 5.0),
                 "Accepted": (1000.0, 2000.0),

@@ -31,9 +31,11 @@ Level = Literal["debug", "info", "warning", "error"]
 class Turn:
     """The operations and effects of one event."""
 
-    __slots__ = ("commit", "durable", "effects", "now", "operations")
+    __slots__ = ("_rejected", "commit", "durable", "effects", "now", "operations")
 
-    def __init__(self, now: Moment, commit: Commit, durable: Commit) -> None:
+    def __init__(
+        self, now: Moment, commit: Commit, durable: Commit, rejected: dict[str, int]
+    ) -> None:
         self.now = now
         self.commit = commit
         """The number that this turn's commit gets, if there is one."""
@@ -41,6 +43,7 @@ class Turn:
         """The last commit that is on disk."""
         self.operations: list[Operation] = []
         self.effects: list[Effect] = []
+        self._rejected = rejected
 
     def keep(self, operation: Operation) -> Commit:
         """Put a change into this turn's commit; gives the commit's number."""
@@ -65,6 +68,7 @@ class Turn:
 
     def count(self, reason: str) -> None:
         """Count a message that was turned away."""
+        self._rejected[reason] = self._rejected.get(reason, 0) + 1
         self.effects.append(Count(reason))
 
     def report(self, level: Level, topic: str, text: str) -> None:

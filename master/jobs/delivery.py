@@ -15,6 +15,7 @@ This file decides what one delivery is; when it is sent and who is told is the b
 
 from typing import Final, Literal
 
+from limpet.common.clock import FOREVER
 from limpet.common.control.replies import MinionResult, Status
 from limpet.common.identifiers import Commit, JobId, MinionId, MinionKey
 from limpet.common.messages.jobs import Return
@@ -86,6 +87,7 @@ class Delivery:
         "commit",
         "duration_s",
         "error",
+        "expires_at",
         "expires_s",
         "is_cut",
         "is_in_flight",
@@ -94,6 +96,7 @@ class Delivery:
         "journal_id",
         "key",
         "minion",
+        "resend_at",
         "retcode",
         "since_s",
         "started_s",
@@ -109,7 +112,10 @@ class Delivery:
         self.state = "created"
         self.journal_id = ""
         self.expires_s = expires_s
-        """Wall time; 0: a default ttl that begins when the turn of this delivery comes."""
+        """Wall time; 0: a default ttl that begins when the turn of this delivery comes (batch)."""
+        self.expires_at = FOREVER
+        """The same on CLOCK_BOOTTIME, which no change of the wall clock moves."""
+        self.resend_at = FOREVER
         self.since_s = since_s
         self.cancel = ""
         self.error = ""
@@ -228,6 +234,8 @@ class Delivery:
         else:
             self._go(said.outcome, wall_s)
         self.is_returned = True
+        if self.cancel:
+            self.cancel = "answered"
         self.error = said.error
         self.retcode = said.retcode
         self.started_s = said.started_at / 1_000_000
@@ -241,6 +249,24 @@ class Delivery:
         assert self.is_open
         self._go(state, since_s)
         self.error = error
+
+    def on_cancelled(self, wall_s: float) -> bool:
+        """Take note that the minion will never run it. Says whether that is news."""
+        if not self.is_open and not self.is_correctable:
+            return False
+        self._go("cancelled", wall_s)
+        self.is_returned = True
+        if self.cancel:
+            self.cancel = "answered"
+        self.error = ""
+        return True
+
+    def on_cancel_answered(self) -> bool:
+        """Take note that the cancel is in the minion's journal. Says whether that is news."""
+        if self.cancel != "wanted":
+            return False
+        self.cancel = "answered"
+        return True
 
     def want_cancel(self) -> bool:
         """Ask for its end at the minion. Says whether that is news."""

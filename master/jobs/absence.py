@@ -1,0 +1,155 @@
+"""What becomes of jobs when minions come, go, stay away, or are no longer who they were.
+
+READY                     created ones are bound and sent, bound ones sent again, cancels too
+another journal           bound and running ones are lost: they may have run
+SYNC does not list it     a running one is lost: nothing is left of it
+offline                   what nobody asked to wait for is `offline`
+offline for a minute      what runs is lost, until its return
+key gone                  never sent: refused; else lost
+store restored            what is not accepted is expired, and never sent
+"""
+
+from functools import partial
+
+from limpet.common.identifiers import Commit, JobId
+from limpet.common.messages.session import SyncEntry, SyncVerdict
+from limpet.master.jobs.book import Book
+from limpet.master.jobs.delivery import RUNNING, Delivery, Settled
+from limpet.master.jobs.hearing import Hearing
+from limpet.master.sessions.minion import Minion, Session
+from limpet.master.turn import Turn
+
+
+class Absence:
+    """Listens to sessions on behalf of the book of jobs."""
+
+    def __init__(self, book: Book, hearing: Hearing) -> None:
+        self._book = book
+        self._hearing = hearing
+
+    def _settle(
+        self, turn: Turn, delivery: Delivery, state: Settled, error: str, since_s: float
+    ) -> None:
+        job = self._book.jobs[delivery.jid]
+        self._book.change(turn, job, delivery, partial(delivery.settle, state, error, since_s))
+
+    def _open_of(self, minion: Minion) -> list[Delivery]:
+        lane = self._book.lanes.get(minion.minion)
+        return [] if lane is None else list(lane.open.values())
+
+    # -- sessions -----------------------------------------------------------------------------
+
+    def on_greeted(self, turn: Turn, minion: Minion, session: Session) -> None:
+        """Give up what is bound to a journal that the minion no longer has."""
+        for delivery in self._open_of(minion):
+            if delivery.journal_id and delivery.journal_id != session.journal_id:
+                self._settle(
+                    turn,
+                    delivery,
+                    "lost",
+                    "may have run; the minion's journal was replaced",
+                    turn.now.wall,
+                )
+        lane = self._book.lanes.get(minion.minion)
+        for delivery in [] if lane is None else list(lane.cancels.values()):
+            if delivery.journal_id != session.journal_id:  # nobody is left to cancel it
+                job = self._book.jobs[delivery.jid]
+                self._book.change(turn, job, delivery, delivery.on_cancel_answered)
+
+    def sync_verdicts(
+        self, turn: Turn, minion: Minion, session: Session, entries: tuple[SyncEntry, ...]
+    ) -> tuple[tuple[SyncVerdict, ...], Commit]:
+        """Judge a page; the answer waits for the newest commit that a verdict rests on."""
+        verdicts: list[SyncVerdict] = []
+        after = Commit(0)
+        for entry in entries:
+            session.listed.add(JobId(entry.jid))
+            verdict, commit = self._hearing.verdict(turn, minion, session.journal_id, entry)
+            verdicts.append(verdict)
+            after = max(after, commit)
+        return tuple(verdicts), after
+
+    def on_ready(self, turn: Turn, minion: Minion, session: Session) -> None:
+        """Send all that waits for the minion, in the order in which it was asked for."""
+        book = self._book
+        for delivery in self._open_of(minion):
+            job = book.jobs[delivery.jid]
+            if delivery.state == "created":
+                book.sending.try_bind(turn, job, delivery)
+            elif delivery.state == "bound":
+                book.lane(minion.minion).backlog.append(delivery)
+            elif delivery.jid not in session.listed:
+                self._settle(
+                    turn,
+                    delivery,
+                    "lost",
+                    "the minion no longer knows it; its return may have been acknowledged to a "
+                    "state of the master's store that is gone",
+                    turn.now.wall,
+                )
+        lane = book.lanes.get(minion.minion)
+        if lane is not None:
+            book.sending.pump(turn, minion, session, lane)
+            for delivery in list(lane.cancels.values()):
+                book.sending.send_cancel(turn, delivery)
+
+    def on_session_ended(self, turn: Turn, minion: Minion) -> None:
+        """Take note that nothing is under way any more."""
+        lane = self._book.lanes.get(minion.minion)
+        if lane is None:
+            return
+        lane.backlog.clear()
+        lane.flight = 0
+        for delivery in lane.open.values():
+            delivery.is_in_flight = False
+
+    def on_offline(self, turn: Turn, minion: Minion) -> None:
+        """End what nobody asked to wait for."""
+        for delivery in self._open_of(minion):
+            if delivery.state in RUNNING:
+                continue
+            if self._book.jobs[delivery.jid].row.ttl_s is None:
+                self._settle(turn, delivery, "offline", "the minion went offline", minion.seen_s)
+
+    def on_away_too_long(self, turn: Turn, minion: Minion) -> None:
+        """Give up what runs there, until its return says better."""
+        for delivery in self._open_of(minion):
+            if delivery.state in RUNNING:
+                self._settle(
+                    turn,
+                    delivery,
+                    "lost",
+                    "was running when the minion went offline",
+                    turn.now.wall,
+                )
+
+    # -- keys and stores ----------------------------------------------------------------------
+
+    def on_key_gone(self, turn: Turn, minion: Minion) -> None:
+        """End all that was meant for a key that is no longer accepted."""
+        for delivery in self._open_of(minion):
+            if delivery.key == minion.key:
+                self.on_stranger(turn, delivery)
+
+    def on_stranger(self, turn: Turn, delivery: Delivery) -> None:
+        """End a delivery whose key is not accepted."""
+        if delivery.state == "created":
+            error = "the minion's key is no longer accepted"
+            self._settle(turn, delivery, "refused", error, turn.now.wall)
+        else:
+            error = "may have run; the minion's key is no longer accepted"
+            self._settle(turn, delivery, "lost", error, turn.now.wall)
+
+    def on_store_restored(self, turn: Turn) -> None:
+        """End what this older store thinks is still to be sent."""
+        for job in list(self._book.jobs.values()):
+            for delivery in list(job.deliveries.values()):
+                if delivery.is_open and delivery.state not in RUNNING:
+                    self._settle(
+                        turn,
+                        delivery,
+                        "expired",
+                        "the master's store was restored from a backup; it may have run before "
+                        "that, and is not sent again",
+                        turn.now.wall,
+                    )

@@ -1,0 +1,248 @@
+"""How a minion comes in: Hello is denied, made to wait, put to the proof, or welcomed.
+
+Hello, lower link counter of this boot ------> dropped
+Hello, other boot, present session alive ----> the present one is probed for 2 s
+    probe answered ---------------------------> newer one Denied `cloned`
+    silence, send failure, disconnect -------> newer one let in
+else ----------------------------------------> let in: the old session ends at once
+let in, a turn of SYNC is free --------------> Welcome
+let in, none is free ------------------------> Busy, in order; 60 s at most
+"""
+
+import random
+from typing import Final, Protocol
+
+from limpet.common.clock import to_micros
+from limpet.common.identifiers import Commit, SessionId
+from limpet.common.messages.fields import PROTOCOL_MAX, PROTOCOL_MIN
+from limpet.common.messages.session import Busy, DenialReason, Denied, Hello, MasterBeat, Welcome
+from limpet.master.effects import Peer
+from limpet.master.events.making import minion_event
+from limpet.master.sessions.minion import Greeting, Minion, Probe, Session
+from limpet.master.sessions.roster import Roster
+from limpet.master.turn import Turn
+
+DENIED_RETRY_S: Final = 15.0
+STOPPING_RETRY_S: Final = 1.0
+BUSY_WAIT_S: Final = 60.0
+
+
+class Identity(Protocol):
+    """Which store this is, as far as it may be told."""
+
+    store_id: str
+    commit: Commit
+    """Nobody is told the store id before this is durable."""
+
+    def on_store_seen(self, turn: Turn, store_id: str, commit: int) -> None:
+        """Take note that a minion has seen this commit of that store."""
+        ...
+
+
+class Door:
+    """Answers every Hello."""
+
+    def __init__(self, roster: Roster, identity: Identity, chance: random.Random) -> None:
+        self._roster = roster
+        self._identity = identity
+        self._chance = chance
+        self.is_stopping = False
+
+    def on_hello(self, turn: Turn, peer: Peer, minion: Minion, address: str, hello: Hello) -> None:
+        """Take a greeting."""
+        greeting = Greeting(hello, peer, address, turn.now.boot)
+        if self.is_stopping:
+            self._deny(turn, minion, greeting, "stopping", "the master is about to stop")
+            return
+        if hello.protocol_min > PROTOCOL_MAX or hello.protocol_max < PROTOCOL_MIN:
+            self._deny(
+                turn,
+                minion,
+                greeting,
+                "protocol",
+                f"this master speaks protocol {PROTOCOL_MIN} to {PROTOCOL_MAX}, the minion "
+                f"{hello.protocol_min} to {hello.protocol_max}",
+            )
+            return
+        if hello.boot_id == minion.boot_id and hello.link_counter < minion.link_counter:
+            turn.count("stale_hello")
+            return
+        session = minion.session
+        if session is not None and session.boot_id != hello.boot_id and session.peer != peer:
+            limit_s = self._roster.settings.beats_missed_max * session.interval_s
+            if turn.now.boot - minion.heard < limit_s:
+                self._probe(turn, minion, session, greeting)
+                return
+        self._let_in(turn, minion, greeting)
+
+    def _deny(
+        self, turn: Turn, minion: Minion, greeting: Greeting, reason: DenialReason, text: str
+    ) -> None:
+        retry_s = STOPPING_RETRY_S if reason == "stopping" else DENIED_RETRY_S
+        turn.send(
+            greeting.peer,
+            minion.key,
+            Denied(greeting.hello.nonce, reason, text[:200], to_micros(retry_s)),
+        )
+
+    # -- two hosts, one key -------------------------------------------------------------------
+
+    def _probe(self, turn: Turn, minion: Minion, session: Session, greeting: Greeting) -> None:
+        earlier = minion.probe
+        if earlier is not None and earlier.greeting.peer != greeting.peer:
+            self._roster.forget_peer(earlier.greeting.peer)
+            self._deny(turn, minion, earlier.greeting, "cloned", "another connection came later")
+        self._roster.adopt_peer(greeting.peer, minion.key)
+        if earlier is not None:  # the question is out; its deadline is not put off
+            minion.probe = Probe(greeting, earlier.number)
+            return
+        session.beat_number += 1
+        session.sent_at = turn.now.boot
+        minion.probe = Probe(greeting, session.beat_number)
+        turn.send(session.peer, minion.key, self.beat(turn, session))
+        self._roster.timetable.set(
+            ("probe", minion.key, ""), turn.now.after(self._roster.settings.probe_s)
+        )
+
+    def on_probe_answered(self, turn: Turn, minion: Minion) -> None:
+        """Turn the newer one away, for the first one lives; a person must know of both."""
+        probe = minion.probe
+        assert probe is not None
+        minion.probe = None
+        self._roster.timetable.clear(("probe", minion.key, ""))
+        self._roster.forget_peer(probe.greeting.peer)
+        where = f"{minion.address or 'unknown'} and {probe.greeting.address or 'unknown'}"
+        self._deny(
+            turn,
+            minion,
+            probe.greeting,
+            "cloned",
+            f"the key of {minion.minion} is in use on two hosts: {where}",
+        )
+        turn.count("key_in_two_places")
+        turn.report(
+            "error",
+            f"cloned {minion.minion}",
+            f"the key of {minion.minion} is in use on two hosts, {where}: the newer one is turned "
+            "away; give one of them a new key",
+        )
+        turn.publish(
+            minion_event(
+                minion.minion,
+                "cloned",
+                turn.now.wall,
+                address=minion.address,
+                other_address=probe.greeting.address,
+            )
+        )
+
+    def on_probe_failed(self, turn: Turn, minion: Minion) -> None:
+        """Let the newer one in, for the first one does not answer."""
+        probe = minion.probe
+        if probe is not None:
+            minion.probe = None
+            self._roster.timetable.clear(("probe", minion.key, ""))
+            self._let_in(turn, minion, probe.greeting)
+
+    # -- coming in ----------------------------------------------------------------------------
+
+    def _let_in(self, turn: Turn, minion: Minion, greeting: Greeting) -> None:
+        roster, hello = self._roster, greeting.hello
+        if minion.session is not None:
+            is_other = minion.session.peer != greeting.peer
+            roster.end_session(turn, minion, "replaced", shut=is_other)
+        self._drop_others(turn, minion, greeting.peer)
+        roster.adopt_peer(greeting.peer, minion.key)
+        minion.boot_id, minion.link_counter = hello.boot_id, hello.link_counter
+        minion.version, minion.address = hello.version, greeting.address
+        minion.last_loss = hello.last_loss or minion.last_loss
+        if minion.presence != "syncing":
+            minion.presence = "syncing"
+            minion.since_s = turn.now.wall
+        roster.heard(turn, minion)
+        for what in ("offline", "lost"):
+            roster.timetable.clear((what, minion.key, ""))
+        self._identity.on_store_seen(turn, hello.store_id, hello.store_commit)
+        if roster.admission.enter(minion.key):
+            self._welcome(turn, minion, greeting)
+            return
+        minion.waiting = greeting
+        turn.send(greeting.peer, minion.key, Busy(hello.nonce, to_micros(BUSY_WAIT_S)))
+        roster.timetable.set(("waiting", minion.key, ""), turn.now.after(roster.settings.waiting_s))
+
+    def _drop_others(self, turn: Turn, minion: Minion, peer: Peer) -> None:
+        """Shut the connections of earlier greetings that were not answered yet."""
+        others = [minion.waiting] if minion.waiting is not None else []
+        others += [minion.probe.greeting] if minion.probe is not None else []
+        minion.waiting = minion.probe = None
+        for what in ("waiting", "probe"):
+            self._roster.timetable.clear((what, minion.key, ""))
+        for other in others:
+            if other.peer != peer:
+                self._roster.forget_peer(other.peer)
+                turn.disconnect(other.peer, "replaced")
+
+    def _welcome(self, turn: Turn, minion: Minion, greeting: Greeting) -> None:
+        roster, settings, hello = self._roster, self._roster.settings, greeting.hello
+        number = SessionId(self._chance.getrandbits(52) or 1)
+        interval_s = settings.beat_interval(roster.fleet)
+        session = Session(
+            number, greeting, turn.now, interval_s, turn.now.after(settings.sync_page_s)
+        )
+        minion.session = session
+        minion.waiting = None
+        roster.timetable.clear(("waiting", minion.key, ""))
+        roster.timetable.set(("session", minion.key, ""), turn.now.after(interval_s * 1.25))
+        roster.listener.on_greeted(turn, minion, session)
+        row = roster.keyring.row(minion.key)
+        assert row is not None
+        roster.note_row(turn, minion, was_ready=row.was_ready, journal_id=hello.journal_id)
+        turn.send(
+            greeting.peer,
+            minion.key,
+            Welcome(
+                number,
+                hello.nonce,
+                min(hello.protocol_max, PROTOCOL_MAX),
+                settings.version,
+                minion.minion,
+                to_micros(interval_s),
+                roster.fleet,
+                self._identity.store_id,
+                turn.durable,
+                to_micros(turn.now.boot),
+                not row.grains_digest or row.grains_digest != hello.grains_digest,
+                to_micros(settings.remember_s),
+                settings.return_bytes_max,
+            ),
+            after=self._identity.commit,
+        )
+
+    def admit_waiting(self, turn: Turn) -> None:
+        """Welcome those whose turn has come. Called at the end of each turn; costs little."""
+        while (key := self._roster.admission.next_in_turn()) is not None:
+            minion = self._roster.by_key.get(key)
+            greeting = None if minion is None else minion.waiting
+            if minion is None or greeting is None:
+                self._roster.admission.leave(key)
+                continue
+            self._roster.admission.enter(key)
+            self._welcome(turn, minion, greeting)
+
+    def on_waiting_due(self, turn: Turn, minion: Minion) -> None:
+        """Forget a greeting whose turn did not come in time; the minion comes again by itself."""
+        if minion.waiting is not None:
+            self._roster.forget_peer(minion.waiting.peer)
+            minion.waiting = None
+            self._roster.admission.leave(minion.key)
+            self._roster.absent(turn, minion, "waited too long")
+
+    def beat(self, turn: Turn, session: Session) -> MasterBeat:
+        """Make the beat with the session's present number."""
+        return MasterBeat(
+            session.number,
+            session.beat_number,
+            session.heard_beat,
+            to_micros(turn.now.boot),
+            turn.durable,
+        )

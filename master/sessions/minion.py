@@ -1,0 +1,192 @@
+"""What the master knows of one accepted minion besides its key row: presence and session.
+
+never seen --Hello--> syncing --last page of SYNC--> ready
+syncing, ready --session ended--> reconnecting --silence--> offline
+(before a restart READY) reconnecting --Hello--> syncing    offline --Hello--> syncing
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from limpet.common.clock import Instant, Moment
+from limpet.common.control.replies import MinionRow
+from limpet.common.identifiers import JobId, MinionId, MinionKey, SessionId
+from limpet.common.messages.session import Hello
+from limpet.master.effects import Peer
+from limpet.master.sessions.rates import Rates
+
+Presence = Literal["ready", "syncing", "reconnecting", "offline", "never seen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """A Hello that is not answered yet, and where it came from."""
+
+    hello: Hello
+    peer: Peer
+    address: str
+    since: Instant
+
+
+class Session:
+    """One accepted greeting: from Welcome until the connection is lost or replaced."""
+
+    __slots__ = (
+        "beat_number",
+        "boot_id",
+        "echoed",
+        "echoed_at",
+        "heard_beat",
+        "interval_s",
+        "is_synced",
+        "journal_id",
+        "listed",
+        "number",
+        "page",
+        "peer",
+        "sent_at",
+        "sync_by",
+    )
+
+    def __init__(
+        self,
+        number: SessionId,
+        greeting: Greeting,
+        now: Moment,
+        interval_s: float,
+        sync_by: Instant,
+    ) -> None:
+        self.number = number
+        self.peer = greeting.peer
+        self.boot_id = greeting.hello.boot_id
+        self.journal_id = greeting.hello.journal_id
+        self.interval_s = interval_s
+        """As told in Welcome."""
+        self.is_synced = False
+        self.page = 0
+        """The page of SYNC that comes next."""
+        self.sync_by = sync_by
+        """When that page must be here."""
+        self.listed: set[JobId] = set()
+        """What the minion holds, as far as SYNC has come."""
+        self.beat_number = 0
+        """The master's last beat."""
+        self.echoed = 0
+        self.echoed_at = now.boot
+        """When a new echo of the master's beats was last heard."""
+        self.heard_beat = 0
+        """The minion's last beat."""
+        self.sent_at = now.boot
+        """When a beat was last sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A second connection with another boot id, while the first is asked whether it lives."""
+
+    greeting: Greeting
+    number: int
+    """A beat that echoes this number, or a later one, was sent after the probe came."""
+
+
+class Minion:
+    """One accepted minion."""
+
+    __slots__ = (
+        "address",
+        "boot_id",
+        "condition",
+        "heard",
+        "key",
+        "last_loss",
+        "link_counter",
+        "minion",
+        "presence",
+        "probe",
+        "rates",
+        "regreet_at",
+        "running",
+        "seen_s",
+        "session",
+        "since_s",
+        "version",
+        "waiting",
+    )
+
+    def __init__(self, minion: MinionId, key: MinionKey, rates: Rates, since_s: float) -> None:
+        self.minion = minion
+        self.key = key
+        self.rates = rates
+        self.presence: Presence = "never seen"
+        self.since_s = since_s
+        """Wall time since when the presence is what it is."""
+        self.heard = Instant(0.0)
+        self.seen_s = 0.0
+        """Wall time it was last heard; 0: never."""
+        self.session: Session | None = None
+        self.waiting: Greeting | None = None
+        """Busy: the greeting whose turn has not come."""
+        self.probe: Probe | None = None
+        self.version = ""
+        self.address = ""
+        self.running: tuple[str, ...] = ()
+        self.condition = ""
+        self.last_loss = ""
+        self.boot_id = ""
+        self.link_counter = 0
+        self.regreet_at = Instant(0.0)
+        """No Regreet before this."""
+
+    @property
+    def ready_session(self) -> Session | None:
+        """Give the session if jobs may be sent in it."""
+        return self.session if self.presence == "ready" else None
+
+    def shown(self) -> MinionRow:
+        """Give the line of `limpet minions`; an offline one's `since` is when it was last heard."""
+        is_away = self.presence in ("offline", "never seen")
+        return MinionRow(
+            self.minion,
+            self.presence,
+            self.seen_s if self.presence == "offline" else self.since_s,
+            self.version,
+            self.address,
+            () if is_away else self.running,
+            self.condition,
+            self.last_loss,
+        )
+
+
+class LazyGrains(Mapping[str, Any]):
+    """A minion's facts, decoded when a target first looks at them, and only then."""
+
+    __slots__ = ("_body", "_facts")
+
+    def __init__(self, minion: MinionId, body: bytes) -> None:
+        self._body = body
+        self._facts: dict[str, Any] | None = None if body else {"id": minion}
+
+    def _all(self) -> dict[str, Any]:
+        if self._facts is None:
+            self._facts = decode_grains(self._body) or {}
+        return self._facts
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+def decode_grains(body: bytes) -> dict[str, Any] | None:
+    """Decode facts as a minion sent them; None: not a JSON object."""
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

@@ -1,0 +1,239 @@
+"""All accepted minions: found by key, id or connection; present, absent, or gone.
+
+This file keeps the indexes and says when somebody is no longer there. How one comes in is the
+business of `door.py`, what is said in a session of `talk.py`. Nothing here costs more than
+O(log n) for an event of one minion.
+"""
+
+from typing import Final, Protocol
+
+from msgspec.structs import replace
+
+from limpet.common.clock import Instant, Moment
+from limpet.common.identifiers import Commit, MinionId, MinionKey
+from limpet.common.messages.session import SyncEntry, SyncVerdict
+from limpet.master.effects import Peer
+from limpet.master.events.making import minion_event
+from limpet.master.sessions.admission import Admission
+from limpet.master.sessions.keyring import Keyring
+from limpet.master.sessions.minion import Minion, Session
+from limpet.master.sessions.rates import Rates
+from limpet.master.settings import MasterSettings
+from limpet.master.store.operations import KeyRow
+from limpet.master.timetable import Timetable
+from limpet.master.turn import Turn
+
+Due = tuple[str, str, str]
+"""The name of a deadline: what it is for, and whom or what it concerns."""
+
+PATIENCE: Final = 4
+"""Silence is judged after so many times its limit even by a loop that is always late."""
+
+
+class Listener(Protocol):
+    """Who acts on what becomes of sessions: the book of jobs."""
+
+    def on_greeted(self, turn: Turn, minion: Minion, session: Session) -> None:
+        """Act on a session that begins; its journal id is known."""
+        ...
+
+    def sync_verdicts(
+        self, turn: Turn, minion: Minion, session: Session, entries: tuple[SyncEntry, ...]
+    ) -> tuple[tuple[SyncVerdict, ...], Commit]:
+        """Judge a page of what the minion holds; the answer waits for the commit."""
+        ...
+
+    def on_ready(self, turn: Turn, minion: Minion, session: Session) -> None:
+        """Act on the end of SYNC: deliveries may be sent."""
+        ...
+
+    def on_session_ended(self, turn: Turn, minion: Minion) -> None:
+        """Act on the end of a session: nothing more can be sent."""
+        ...
+
+    def on_offline(self, turn: Turn, minion: Minion) -> None:
+        """Act on a silence that was too long."""
+        ...
+
+    def on_away_too_long(self, turn: Turn, minion: Minion) -> None:
+        """Act on an absence of `lost_after_s`."""
+        ...
+
+
+class Roster:
+    """Who is there."""
+
+    def __init__(
+        self,
+        settings: MasterSettings,
+        keyring: Keyring,
+        timetable: Timetable[Due],
+        listener: Listener,
+        *,
+        by_id: dict[MinionId, Minion],
+        now: Moment,
+        alive_s: float,
+    ) -> None:
+        self.settings = settings
+        self.keyring = keyring
+        self.timetable = timetable
+        self.listener = listener
+        self.admission = Admission(settings.sync_at_once)
+        self.by_key: dict[MinionKey, Minion] = {}
+        self.by_id = by_id
+        self._by_peer: dict[Peer, MinionKey] = {}
+        self._judge_from = now.boot
+        self._rates = {
+            **settings.rates,
+            "bytes": (settings.return_bytes_s, settings.return_burst_bytes),
+        }
+        for row in keyring.accepted_rows():
+            self._restore(now, row, alive_s)
+
+    def _restore(self, now: Moment, row: KeyRow, alive_s: float) -> None:
+        minion = self._make(row, now.wall)
+        if row.seen_s <= 0:
+            return
+        minion.seen_s = row.seen_s
+        if row.was_ready:  # it was heard until the master died, whatever was last written
+            minion.seen_s = max(row.seen_s, min(alive_s, now.wall))
+            minion.presence = "reconnecting"
+            self.timetable.set(("offline", row.key, ""), now.after(self.settings.return_grace_s))
+        else:
+            minion.presence = "offline"
+            self.timetable.set(("lost", row.key, ""), now.after(self.settings.lost_after_s))
+
+    def _make(self, row: KeyRow, since_s: float) -> Minion:
+        minion = Minion(row.minion, row.key, Rates(self._rates), since_s)
+        minion.version, minion.address = row.version, row.address
+        self.by_key[row.key] = minion
+        self.by_id[row.minion] = minion
+        return minion
+
+    @property
+    def fleet(self) -> int:
+        """The number of accepted minions."""
+        return len(self.by_key)
+
+    def of_peer(self, peer: Peer) -> Minion | None:
+        """Find the minion that a connection belongs to, once it has greeted."""
+        key = self._by_peer.get(peer)
+        return None if key is None else self.by_key[key]
+
+    def adopt_peer(self, peer: Peer, key: MinionKey) -> None:
+        """Take note whose connection this is."""
+        self._by_peer[peer] = key
+
+    def forget_peer(self, peer: Peer) -> None:
+        """Take note that a connection is of no interest any more."""
+        self._by_peer.pop(peer, None)
+
+    # -- keys ---------------------------------------------------------------------------------
+
+    def add(self, turn: Turn, row: KeyRow) -> None:
+        """Take up a key that is accepted, new or again."""
+        if row.key not in self.by_key:
+            self._make(row, turn.now.wall)
+
+    def remove(self, turn: Turn, key: MinionKey) -> Minion | None:
+        """Shut out a key that is not accepted any more. Gives the minion that it was."""
+        minion = self.by_key.pop(key, None)
+        if minion is None:
+            return None
+        if self.by_id.get(minion.minion) is minion:
+            del self.by_id[minion.minion]
+        peers = [minion.session.peer] if minion.session is not None else []
+        peers += [minion.waiting.peer] if minion.waiting is not None else []
+        peers += [minion.probe.greeting.peer] if minion.probe is not None else []
+        for peer in peers:
+            self._by_peer.pop(peer, None)
+            turn.disconnect(peer, "revoked_key")
+        minion.session = minion.waiting = minion.probe = None
+        self.admission.leave(key)
+        for what in ("session", "offline", "lost", "probe", "waiting"):
+            self.timetable.clear((what, key, ""))
+        return minion
+
+    # -- presence -----------------------------------------------------------------------------
+
+    def heard(self, turn: Turn, minion: Minion) -> None:
+        """Take note that the minion was heard."""
+        minion.heard = turn.now.boot
+        minion.seen_s = turn.now.wall
+
+    def note_row(self, turn: Turn, minion: Minion, *, was_ready: bool, journal_id: str) -> None:
+        """Write the key's row if anything but the time it was heard has changed."""
+        row = self.keyring.row(minion.key)
+        assert row is not None, f"{minion.minion}: accepted, and without a row"
+        present = (row.was_ready, row.journal_id, row.version, row.address)
+        if present != (was_ready, journal_id, minion.version, minion.address):
+            turn.keep(
+                self.keyring.replace_row(
+                    replace(
+                        row,
+                        address=minion.address,
+                        journal_id=journal_id,
+                        seen_s=minion.seen_s,
+                        was_ready=was_ready,
+                        version=minion.version,
+                    )
+                )
+            )
+
+    def absent(self, turn: Turn, minion: Minion, why: str) -> None:
+        """Say that there is no session; silence decides what comes next."""
+        if minion.presence in ("ready", "syncing"):
+            minion.presence = "reconnecting"
+            minion.since_s = turn.now.wall
+            turn.publish(minion_event(minion.minion, "lost", turn.now.wall, why=why))
+        limit_s = self.settings.offline_after(self.fleet)
+        when = max(turn.now.boot, minion.heard + limit_s)
+        self.timetable.set(("offline", minion.key, ""), Instant(when))
+
+    def end_session(self, turn: Turn, minion: Minion, why: str, *, shut: bool) -> None:
+        """End the session, and the connection with it if `shut`. Somebody else may come in."""
+        session = minion.session
+        assert session is not None
+        minion.session = None
+        minion.last_loss = why
+        self._by_peer.pop(session.peer, None)
+        if shut:
+            turn.disconnect(session.peer, why)
+        self.timetable.clear(("session", minion.key, ""))
+        self.admission.leave(minion.key)
+        self.listener.on_session_ended(turn, minion)
+
+    def on_late_loop(self, now: Moment) -> None:
+        """Judge nobody's silence for a beat: what they said may still wait to be read."""
+        self._judge_from = now.after(self.settings.beat_interval(self.fleet))
+
+    def may_judge(self, now: Moment, silent_s: float, limit_s: float) -> bool:
+        """Say whether silence may be judged now."""
+        return now.boot >= self._judge_from or silent_s >= PATIENCE * limit_s
+
+    @property
+    def judge_from(self) -> Instant:
+        """The time before which no silence is judged."""
+        return self._judge_from
+
+    def on_offline_due(self, turn: Turn, minion: Minion) -> None:
+        """Call a minion without a session offline, if it has been silent for long enough."""
+        if minion.presence != "reconnecting" or minion.waiting is not None:
+            return
+        limit_s = self.settings.offline_after(self.fleet)
+        if not self.may_judge(turn.now, turn.now.boot - minion.heard, limit_s):
+            self.timetable.set(("offline", minion.key, ""), self._judge_from)
+            return
+        minion.presence = "offline"
+        minion.since_s = turn.now.wall
+        row = self.keyring.row(minion.key)
+        assert row is not None
+        self.note_row(turn, minion, was_ready=False, journal_id=row.journal_id)
+        turn.publish(minion_event(minion.minion, "offline", turn.now.wall))
+        self.timetable.set(("lost", minion.key, ""), turn.now.after(self.settings.lost_after_s))
+        self.listener.on_offline(turn, minion)
+
+    def on_lost_due(self, turn: Turn, minion: Minion) -> None:
+        """Give up on what runs there, if the minion is still offline."""
+        if minion.presence == "offline":
+            self.listener.on_away_too_long(turn, minion)
