@@ -1,0 +1,1 @@
+"""Commands of the minion: `limpet minion` and `limpet call`."""
