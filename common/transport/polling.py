@@ -1,5 +1,6 @@
 """The book that a poller keeps: which handle belongs to which of the caller's things."""
 
+import time
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -87,5 +88,8 @@ class PollBook:
 
         Errors and hang-ups of a descriptor make it ready: its reader finds out.
         """
+        if not self._things:  # libzmq would not wait at all
+            time.sleep(poll_milliseconds(within_s) / 1000)
+            return set()
         ready = self._raw.poll(poll_milliseconds(within_s))
         return {self._things[handle] for handle, _ in ready}

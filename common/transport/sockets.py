@@ -420,7 +420,10 @@ class RouterSocket:
         return sum(self.shut(c.fd, c.peer) for c in self._connections.of_key(key))
 
     def close(self) -> None:
-        """Close the port and all its connections. Closing twice is harmless."""
+        """Close the port and all its connections. Closing twice is harmless.
+
+        Each connection hangs on the `Authenticator`: they end as that is served, or closed as well.
+        """
         if not self._raw.closed:
             self._monitor.close()
             self._raw.close(0)

@@ -70,7 +70,7 @@ def shut_down(fd: int, expected: tuple[str, int]) -> bool:
         duplicate = os.dup(fd)
     except OSError:  # closed meanwhile
         return False
-    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=duplicate)
+    connection = socket.socket(socket.AF_INET6, socket.SOCK_STREAM, 0, fileno=duplicate)
     with connection:
         if peer_name(duplicate) != expected:
             return False
@@ -90,6 +90,7 @@ def _borrow(fd: int) -> socket.socket | None:
     """Wrap a descriptor that stays somebody else's; the caller must detach it."""
     try:
         # With family and type given, Python does not ask the descriptor, which may be anything.
-        return socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
+        # Of the two families, IPv6 has room for the names of both.
+        return socket.socket(socket.AF_INET6, socket.SOCK_STREAM, 0, fileno=fd)
     except OSError:
         return None
