@@ -46,7 +46,7 @@ def complaint(kind: type[Configuration], text: str) -> str:
         ("file_roots:\n  a/b: x", "f.yaml:2: file_roots.a/b: 'a/b' is not a name for an env"),
         ("nodegroups:\n  a: x\n  b: [x, 3]", "f.yaml:3: nodegroups.b[1]: expected str, got int"),
         ('listen:\n- "::"\n- example', "f.yaml:3: listen[1]: 'example' is not a numeric address"),
-        ("listen: [::]", "f.yaml:1: listen[0]: expected str, got mapping: put a text that has"),
+        ("listen:\n- ::", "f.yaml:2: listen[0]: expected str, got mapping: put a text that has"),
         ("listen: []", "f.yaml:1: listen: an address is missing"),
         ("log_level: loud", "f.yaml:1: log_level: 'loud' is not a log level: use one of quiet"),
         ("job_timeout: 5 parsecs", "f.yaml:1: job_timeout: '5 parsecs' has no such unit"),
