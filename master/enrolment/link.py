@@ -1,0 +1,212 @@
+"""The master's end of the line to its enrolment process: started, watched, started again.
+
+start ─▶ running ─ its end of the line closes ─▶ killed, reaped ─ backoff ≤ 1 s ─▶ start
+"""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from limpet.common.clock import FOREVER, Instant, Moment
+from limpet.common.control.framing import FramedSocket
+from limpet.common.errors import PeerError
+from limpet.common.identifiers import MinionKey, is_minion_key
+from limpet.common.messages.enrolment import EnrolAnswer, EnrolRequest
+from limpet.common.service.logs import Log
+from limpet.common.wire.codec import encode, enrol_request_decoder
+from limpet.master.enrolment.line import (
+    LINE_BYTES_MAX,
+    LINE_QUEUE_BYTES_MAX,
+    Bound,
+    Counters,
+    FromProcess,
+    NotBound,
+    Question,
+    Reply,
+    Setup,
+)
+
+BACKOFF_FIRST_S: Final = 0.1
+BACKOFF_MAX_S: Final = 1.0
+SETTLED_S: Final = 10.0
+"""A process that lived this long starts the backoff afresh."""
+_READS_A_TURN: Final = 1
+_GENERATION_BITS: Final = 32
+
+_decoder: Final[msgspec.msgpack.Decoder[FromProcess]] = msgspec.msgpack.Decoder(FromProcess)
+_encoder: Final = msgspec.msgpack.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolling:
+    """A stranger asks; answer with `EnrolmentLink.answer(handle, …)`."""
+
+    handle: int
+    key: MinionKey
+    address: str
+    request: EnrolRequest
+
+
+class EnrolmentLink:
+    """One enrolment process at a time, for ever."""
+
+    def __init__(self, *, secret_key: bytes, addresses: Sequence[str], port: int, log: Log) -> None:
+        """Take note of what the process will be told; `collect` starts it."""
+        self.port = port
+        """The port that is open, as far as known; as asked for, before that."""
+        self.is_open = False
+        self.problem = ""
+        """Why the port is not open, for `limpet status`."""
+        self.starts = 0
+        self.connections = 0
+        self._setup = Setup(secret_key, tuple(addresses), port, int(log.level))
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: FramedSocket | None = None
+        self._start_at = Instant(0.0)
+        self._started_at = Instant(0.0)
+        self._backoff_s = BACKOFF_FIRST_S
+        self._rejected_before: dict[str, int] = {}
+        self._rejected_now: dict[str, int] = {}
+        self._requests = enrol_request_decoder()
+
+    @property
+    def line(self) -> FramedSocket | None:
+        """The socket to poll; another one after each start, None between two."""
+        return self._line
+
+    @property
+    def next_deadline(self) -> Instant:
+        """When `collect` is wanted even if nothing is readable."""
+        return self._start_at if self._process is None else FOREVER
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """What was turned away on the port since the master started, by reason."""
+        total = dict(self._rejected_before)
+        for reason, number in self._rejected_now.items():
+            total[reason] = total.get(reason, 0) + number
+        return total
+
+    @property
+    def pid(self) -> int:
+        """The process that runs now; 0: none."""
+        return 0 if self._process is None else self._process.pid
+
+    def collect(self, now: Moment) -> list[Enrolling]:
+        """Start the process if it is due, read what it says, notice its end."""
+        if self._process is None:
+            if now.boot >= self._start_at:
+                self._start(now)
+            return []
+        assert self._line is not None
+        found: list[Enrolling] = []
+        self._line.flush()
+        try:
+            for payload in self._line.receive(reads_max=_READS_A_TURN):
+                self._on_process(_decoder.decode(payload), found)
+        except (PeerError, msgspec.DecodeError) as error:
+            self._log.error(f"the enrolment process said what can't be read: {error}")
+            self._line.close()
+        if self._line.is_closed:
+            self._end(now)
+        return found
+
+    def answer(self, handle: int, answer: EnrolAnswer) -> None:
+        """Answer a question; one that came from an earlier process is dropped."""
+        generation, number = divmod(handle, 1 << _GENERATION_BITS)
+        if generation != self.starts or self._line is None:
+            return
+        if not self._line.send(_encoder.encode(Reply(number, encode(answer)))):
+            self._log.report("warning", "enrol.line", "the enrolment process does not read answers")
+
+    def close(self, *, within_s: float = 1.0) -> None:
+        """End the process."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        if self._process is not None:
+            try:
+                self._process.wait(within_s)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+        self.is_open = False
+
+    def _start(self, now: Moment) -> None:
+        ours, theirs = socket.socketpair()
+        line = FramedSocket(
+            ours,
+            read_bytes_max=LINE_BYTES_MAX,
+            write_bytes_max=LINE_BYTES_MAX,
+            queue_bytes_max=LINE_QUEUE_BYTES_MAX,
+        )
+        module = "limpet.master.enrolment.process"
+        words = [sys.executable, "-I", "-m", module, str(theirs.fileno())]
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    words,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    close_fds=True,
+                )
+        except OSError as error:
+            line.close()
+            self.problem = f"the enrolment process can't be started: {error}"
+            self._log.report("error", "enrol.start", self.problem)
+            self._start_at = now.after(BACKOFF_MAX_S)
+            return
+        self._line = line
+        self.starts += 1
+        self._started_at = now.boot
+        line.send(_encoder.encode(self._setup))
+
+    def _end(self, now: Moment) -> None:
+        """Reap the process and set the time of the next."""
+        assert self._process is not None
+        assert self._line is not None
+        self._line.close()
+        self._line = None
+        self._process.kill()  # without a line it is of no use, if it lives at all
+        code = self._process.wait()
+        self._process = None
+        self._rejected_before = self.rejected
+        self._rejected_now = {}
+        self.is_open = False
+        self.connections = 0
+        if now.boot - self._started_at >= SETTLED_S:
+            self._backoff_s = BACKOFF_FIRST_S
+        self._start_at = now.after(self._backoff_s)
+        self._backoff_s = min(self._backoff_s * 2, BACKOFF_MAX_S)
+        self.problem = f"the enrolment process ended (status {code}) and is started again"
+        self._log.report("error", "enrol.ended", self.problem)
+
+    def _on_process(self, message: FromProcess, found: list[Enrolling]) -> None:
+        match message:
+            case Bound(port=port):
+                self.port = port
+                self.is_open = True
+                self.problem = ""
+                # The next process has to open the same port, even if this one was picked freely.
+                self._setup = msgspec.structs.replace(self._setup, port=port)
+                self._log.info(f"strangers may ask for enrolment on port {port}")
+            case NotBound(text=text):
+                self.problem = text
+                self._log.report("error", "enrol.bind", text)
+            case Counters(rejected=rejected, connections=connections):
+                self._rejected_now = rejected
+                self.connections = connections
+            case Question(handle=handle, key=key, address=address, frame=frame):
+                if not is_minion_key(key):
+                    raise PeerError("bad_key", "a question without a proven key")
+                request = self._requests.decode(frame)
+                number = self.starts << _GENERATION_BITS | handle
+                found.append(Enrolling(number, MinionKey(key), address, request))

@@ -1,0 +1,387 @@
+"""`python -I -m limpet.master.enrolment.process FD`: the port for keys that nobody knows yet.
+
+A process of its own, so that nothing that strangers do there, a crash of the library included,
+touches the main port. It has no database and no configuration; the key comes over the socket pair
+whose descriptor is its only argument. It ends when the other end of that pair does.
+
+    stranger ─ EnrolRequest ─▶ bounds, rates ─ Question ─▶ master ─ Reply ─▶ stranger
+"""
+
+import gc
+import signal
+import socket
+import sys
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from limpet.common.clock import Instant, SystemClock
+from limpet.common.control.framing import FramedSocket
+from limpet.common.errors import PeerError, UsageError
+from limpet.common.identifiers import MinionKey
+from limpet.common.messages.fields import ENROL_FRAME_BYTES_MAX
+from limpet.common.service.logs import Level, Log
+from limpet.common.service.watchdog import Watchdog, exit_process
+from limpet.common.transport import tcp
+from limpet.common.transport.errors import BadArrival, FrameTooLarge, PeerFull, PeerGone
+from limpet.common.transport.events import Accepted, Arrival, Disconnected, HandshakeFailed
+from limpet.common.transport.sockets import Authenticator, Context, Poller, RouterSocket
+from limpet.common.transport.suspensions import Suspensions
+from limpet.common.transport.watcher import ENROL_LIMITS, Watcher
+from limpet.common.wire.codec import enrol_request_decoder
+from limpet.master.enrolment.line import (
+    LINE_BYTES_MAX,
+    LINE_QUEUE_BYTES_MAX,
+    Bound,
+    Counters,
+    FromMaster,
+    NotBound,
+    Question,
+    Reply,
+    Setup,
+)
+from limpet.master.enrolment.rates import EnrolRates
+
+DOMAIN: Final = "limpet-enrol"
+QUESTION_S_MAX: Final = 5.0
+"""A minion waits no longer than this for an answer."""
+QUESTIONS_MAX: Final = 1_000
+MESSAGES_OF_ONE_MAX: Final = 3
+CONNECTIONS_MAX: Final = 900
+"""With so many descriptors in spite of all cuts the port is closed and opened anew."""
+MEMORY_BYTES_MAX: Final = 96 * 1024 * 1024
+"""With more than this resident, the port is closed and opened anew."""
+WATCHDOG_S: Final = 10.0
+BACKLOG: Final = 128
+HIGH_WATER: Final = 8
+HANDSHAKE_S: Final = 3.0
+_ARRIVALS_A_TURN: Final = 100
+_COUNTERS_S: Final = 1.0
+_TURN_S_MAX: Final = 1.0
+_LOG_SWEEP_S: Final = 60.0
+
+_decoder: Final[msgspec.msgpack.Decoder[FromMaster]] = msgspec.msgpack.Decoder(FromMaster)
+_encoder: Final = msgspec.msgpack.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A stranger that waits for the master's answer."""
+
+    peer: bytes
+    key: MinionKey
+    deadline: Instant
+
+
+class EnrolmentPort:
+    """The open port and those who knock; made anew when it had to be closed."""
+
+    def __init__(self, setup: Setup, admits: Suspensions, rejected: Counter[str]) -> None:
+        self._suspensions = admits
+        self._rejected = rejected
+        self._clock = SystemClock()
+        self._context = Context()
+        self.authenticator = Authenticator(self._context, {DOMAIN: self._is_welcome})
+        self.router = RouterSocket(
+            self._context,
+            secret_key=setup.secret_key,
+            domain=DOMAIN,
+            frame_bytes_max=ENROL_FRAME_BYTES_MAX,
+            send_bytes_max=ENROL_FRAME_BYTES_MAX,
+            backlog=BACKLOG,
+            high_water=HIGH_WATER,
+            handshake_s=HANDSHAKE_S,
+            small_buffers=True,
+        )
+        self._watcher = Watcher(ENROL_LIMITS, received=tcp.bytes_received, taken=tcp.bytes_taken)
+        self._messages: dict[bytes, int] = {}
+
+    @property
+    def next_sweep(self) -> Instant:
+        """When `sweep` is wanted."""
+        return Instant(self._watcher.next_sweep)
+
+    def __len__(self) -> int:
+        return len(self._watcher)
+
+    def arrivals(self, now: Instant) -> list[Arrival]:
+        """Read what came, a bounded part of it, and count what breaks the rules."""
+        self._follow(now)
+        found: list[Arrival] = []
+        for _ in range(_ARRIVALS_A_TURN):
+            try:
+                arrival = self.router.receive_ready()
+            except BadArrival as error:
+                self._rejected[error.reason] += 1
+                self.cut(error.fd, error.peer, error.key, now)
+                continue
+            if arrival is None:
+                break
+            if self._is_within_bounds(arrival, now):
+                found.append(arrival)
+        return found
+
+    def heard(self, arrival: Arrival, now: Instant) -> None:
+        """Take note of a whole, well-formed message."""
+        self._watcher.message(arrival.fd, arrival.peer, now)
+
+    def sweep(self, now: Instant) -> None:
+        """Cut those who are too old, too many, silent, or never come to an end."""
+        for cut in self._watcher.sweep(now, self.router.is_drained):
+            self._rejected[cut.reason] += 1
+            self.router.shut(cut.fd, cut.peer)
+
+    def cut(self, fd: int, peer: bytes, key: MinionKey | None, now: Instant) -> None:
+        """Cut one connection off and keep its key out for a while."""
+        if key is not None:
+            self._suspensions.suspend(key, now)
+        self.router.shut(fd, peer)
+
+    def close(self) -> None:
+        """Close the port and all connections."""
+        self.router.close()
+        self.authenticator.close()
+        self._context.close()
+
+    def _is_welcome(self, key: bytes, _address: str) -> bool:
+        return not self._suspensions.is_suspended(key.hex(), self._clock.now().boot)
+
+    def _is_within_bounds(self, arrival: Arrival, now: Instant) -> bool:
+        number = self._messages.get(arrival.peer, 0) + 1
+        self._messages[arrival.peer] = number
+        if number <= MESSAGES_OF_ONE_MAX:
+            return True
+        self._rejected["enrol_messages"] += 1
+        self.router.shut(arrival.fd, arrival.peer)
+        return False
+
+    def _follow(self, now: Instant) -> None:
+        """Keep the watcher's book up to date."""
+        for event in self.router.events():
+            match event:
+                case Accepted():
+                    self._watcher.accepted(event.fd, event.address, now)
+                case HandshakeFailed(reason=reason) if reason != "denied":
+                    self._rejected[reason] += 1  # the authenticator counts those it denied
+                case Disconnected():
+                    self._watcher.disconnected(event.fd)
+                    if event.peer is not None:
+                        self._messages.pop(event.peer, None)
+
+
+class EnrolmentProcess:
+    """The loop between the line and the port."""
+
+    def __init__(self, line: FramedSocket, setup: Setup, log: Log, watchdog: Watchdog) -> None:
+        self._line = line
+        self._setup = setup
+        self._log = log
+        self._watchdog = watchdog
+        self._clock = SystemClock()
+        self._rejected: Counter[str] = Counter()
+        self._suspensions = Suspensions()
+        now = self._clock.now().boot
+        self._rates = EnrolRates(now)
+        self._questions: OrderedDict[int, _Waiting] = OrderedDict()
+        self._next_handle = 1
+        self._decoder = enrol_request_decoder()
+        self._poller = Poller()
+        self._port: EnrolmentPort | None = None
+        self._retry_at = now
+        self._counters_at = now
+        self._sweep_log_at = now
+        self._told: Counters | None = None
+
+    def run(self) -> None:
+        """Serve until the master is gone."""
+        self._poller.register(self._line)
+        while not self._line.is_closed:
+            self._watchdog.turned()
+            now = self._clock.now().boot
+            if self._port is None and now >= self._retry_at:
+                self._open(now)
+            self._poller.register(self._line, writable=self._line.wants_write)
+            self._poller.wait(max(0.0, self._wake_at(now) - now))
+            self._turn(self._clock.now().boot)
+        self._close()
+
+    def _wake_at(self, now: Instant) -> Instant:
+        soonest = min(now + _TURN_S_MAX, self._counters_at)
+        if self._port is None:
+            return Instant(min(soonest, self._retry_at))
+        return Instant(min(soonest, self._port.next_sweep))
+
+    def _turn(self, now: Instant) -> None:
+        self._line.flush()
+        try:
+            payloads = self._line.receive()
+            for payload in payloads:
+                self._on_master(_decoder.decode(payload), now)
+        except (PeerError, msgspec.DecodeError) as error:
+            # Only the master speaks here: what can't be read means that the two do not match.
+            self._log.critical(f"the line to the master is broken: {error}")
+            self._line.close()
+            return
+        if self._port is not None:
+            self._serve(self._port, now)
+        self._forget_late_questions(now)
+        self._tell_counters(now)
+        if now >= self._sweep_log_at:
+            self._sweep_log_at = Instant(now + _LOG_SWEEP_S)
+            self._log.sweep()
+
+    # -- the port -----------------------------------------------------------------------------
+
+    def _open(self, now: Instant) -> None:
+        port = EnrolmentPort(self._setup, self._suspensions, self._rejected)
+        try:
+            number = port.router.bind(self._setup.addresses, self._setup.port)
+        except UsageError as error:
+            port.close()
+            self._retry_at = Instant(now + 1.0)
+            self._say(NotBound(str(error)[:1000]))
+            return
+        self._port = port
+        self._setup = msgspec.structs.replace(self._setup, port=number)
+        self._poller.register(port.router)
+        self._poller.register(port.authenticator)
+        self._say(Bound(number))
+
+    def _close(self) -> None:
+        if self._port is not None:
+            self._poller.unregister(self._port.router)
+            self._poller.unregister(self._port.authenticator)
+            self._port.close()
+            self._port = None
+        self._questions.clear()
+
+    def _serve(self, port: EnrolmentPort, now: Instant) -> None:
+        port.authenticator.serve()
+        for refusal in port.authenticator.refusals():
+            self._rejected[refusal.reason] += refusal.count
+        for arrival in port.arrivals(now):
+            self._on_arrival(port, arrival, now)
+        port.sweep(now)
+        if len(port) > CONNECTIONS_MAX or resident_bytes() > MEMORY_BYTES_MAX:
+            self._rejected["enrol_reopened"] += 1
+            self._log.report(
+                "warning", "enrol.reopened", "the enrolment port was closed and opened anew"
+            )
+            self._close()
+            self._retry_at = now
+            gc.collect()
+
+    def _on_arrival(self, port: EnrolmentPort, arrival: Arrival, now: Instant) -> None:
+        try:
+            request = self._decoder.decode(arrival.frame)
+        except PeerError as error:
+            self._rejected[error.reason] += 1
+            return
+        port.heard(arrival, now)
+        has_token = bool(request.token_id)
+        if not self._rates.may_ask(arrival.key, arrival.address, has_token=has_token, now=now):
+            self._rejected["enrol_rate"] += 1
+            return
+        if len(self._questions) >= QUESTIONS_MAX:
+            self._rejected["enrol_busy"] += 1
+            return
+        handle = self._next_handle
+        self._next_handle += 1
+        deadline = Instant(now + QUESTION_S_MAX)
+        self._questions[handle] = _Waiting(arrival.peer, arrival.key, deadline)
+        if not self._say(Question(handle, arrival.key, arrival.address, arrival.frame)):
+            del self._questions[handle]
+            self._rejected["enrol_busy"] += 1
+
+    # -- the line -----------------------------------------------------------------------------
+
+    def _on_master(self, message: FromMaster, now: Instant) -> None:
+        if not isinstance(message, Reply):
+            return
+        waiting = self._questions.pop(message.handle, None)
+        if waiting is None or self._port is None:
+            return
+        self._rates.on_answered(waiting.key, now)
+        try:
+            self._port.router.send(waiting.peer, message.frame)
+        except PeerGone:
+            return  # it asks again
+        except PeerFull:
+            self._rejected["slow_peer"] += 1
+        except FrameTooLarge as error:
+            self._log.report("error", "enrol.answer", str(error))
+
+    def _forget_late_questions(self, now: Instant) -> None:
+        while self._questions:
+            handle, waiting = next(iter(self._questions.items()))
+            if now < waiting.deadline:
+                return
+            del self._questions[handle]
+            self._rejected["enrol_unanswered"] += 1
+
+    def _tell_counters(self, now: Instant) -> None:
+        if now < self._counters_at:
+            return
+        self._counters_at = Instant(now + _COUNTERS_S)
+        counters = Counters(dict(self._rejected), 0 if self._port is None else len(self._port))
+        if counters != self._told and self._say(counters):
+            self._told = counters
+
+    def _say(self, message: msgspec.Struct) -> bool:
+        return self._line.send(_encoder.encode(message))
+
+
+def resident_bytes() -> int:
+    """Say how much memory this process occupies."""
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+def main(words: list[str]) -> int:
+    """Run the process: the descriptor of the line is the only argument."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the master ends it, by closing the line
+    connection = socket.socket(fileno=int(words[0]))
+    connection.setblocking(True)
+    connection.settimeout(10.0)
+    log = Log()
+    try:
+        setup = _first_message(connection)
+    except (OSError, msgspec.DecodeError) as error:
+        log.critical(f"the enrolment process was not told what to do: {error}")
+        return 1
+    log.level = Level(setup.log_level)
+    line = FramedSocket(
+        connection,
+        read_bytes_max=LINE_BYTES_MAX,
+        write_bytes_max=LINE_BYTES_MAX,
+        queue_bytes_max=LINE_QUEUE_BYTES_MAX,
+    )
+    with Watchdog(limit_s=WATCHDOG_S, on_hang=exit_process()) as watchdog:
+        EnrolmentProcess(line, setup, log, watchdog).run()
+    line.close()
+    return 0
+
+
+def _first_message(connection: socket.socket) -> Setup:
+    """Read the `Setup`, which is there already. Raises `OSError` and `msgspec.DecodeError`."""
+    size = int.from_bytes(_exactly(connection, 4), "big")
+    if size > LINE_BYTES_MAX:
+        raise OSError(f"{size} bytes are no set-up")
+    return msgspec.msgpack.decode(_exactly(connection, size), type=Setup)
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = connection.recv(size - len(data))
+        if not part:
+            raise OSError("the master is gone")
+        data += part
+    return data
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
