@@ -38,7 +38,7 @@ from limpet.master import effects as do
 from limpet.master.core import MasterCore
 from limpet.master.jobs.delivery import shown_status
 from limpet.master.settings import MasterSettings
-from limpet.master.store.operations import KeyRow
+from limpet.master.store.operations import DeliveryRow, JobRow, KeyRow
 from support.store_model import StoreModel
 
 WALL_S = 1_700_000_000.0
@@ -199,26 +199,56 @@ class Bench:
         is_followed: bool = True,
     ) -> JobStored:
         """Let a client run a job. Gives the answer, which must be that it is stored."""
-        if not request_id:
-            self.seed += 1
-            request_id = f"{self.seed:032x}"
         replies = self.ask(
             client,
-            RunJob(
-                request_id,
+            self.request(
                 target,
-                kind,
-                "cmd.run",
-                msgspec.msgpack.encode([["true"], {}]),
-                ttl_s,
-                0.0,
-                batch,
-                is_streamed,
-                is_followed,
+                kind=kind,
+                ttl_s=ttl_s,
+                batch=batch,
+                request_id=request_id,
+                is_streamed=is_streamed,
+                is_followed=is_followed,
             ),
         )
         assert isinstance(replies[0], JobStored), replies
         return replies[0]
+
+    def request(
+        self,
+        target: str = "*",
+        *,
+        kind: TargetKind = "glob",
+        ttl_s: float | None = None,
+        batch: str = "",
+        request_id: str = "",
+        is_streamed: bool = False,
+        is_followed: bool = True,
+    ) -> RunJob:
+        """Give a request to run something, with a request id of its own if none is given."""
+        if not request_id:
+            self.seed += 1
+            request_id = f"{self.seed:032x}"
+        return RunJob(
+            request_id,
+            target,
+            kind,
+            "cmd.run",
+            msgspec.msgpack.encode([["true"], {}]),
+            ttl_s,
+            0.0,
+            batch,
+            is_streamed,
+            is_followed,
+        )
+
+    def delivery(self, jid: str, minion: str) -> DeliveryRow:
+        """Give what is on disk of one delivery."""
+        return self.store.deliveries[JobId(jid)][MinionId(minion)]
+
+    def job(self, jid: str) -> JobRow:
+        """Give what is on disk of a job."""
+        return self.store.jobs[JobId(jid)]
 
     def statuses(self, jid: str) -> dict[str, str]:
         """Give what the store says of a job."""
