@@ -1,0 +1,238 @@
+"""`saltutil.*`: the minion's own jobs, and what has to be refreshed when something changed.
+
+Functions belong to the installed release, so there is nothing to bring from the master by the
+`sync_*` functions: they say so by an empty list, as Salt's do when all is in place.
+"""
+
+import fnmatch
+from typing import Any
+
+from limpet.common.errors import HostError, UsageError
+from limpet.states.context import FunctionContext, Loose, RunningJob
+from limpet.states.grains import loading
+
+_SYNCED = (
+    *("beacons", "clouds", "engines", "executors", "grains", "log_handlers", "matchers"),
+    *("modules", "output", "pillar", "proxymodules", "renderers", "resources", "returners"),
+    *("sdb", "serializers", "states", "thorium", "tops", "utils", "wrapper"),
+)
+
+
+def running(context: FunctionContext) -> list[dict[str, Any]]:
+    """Give the jobs that run on this minion now, this call left out.
+
+    CLI Example: limpet run '*' saltutil.running
+    """
+    return [_shown(context, job) for job in context.jobs.running() if job.jid != context.jid]
+
+
+def is_running(context: FunctionContext, fun: str) -> list[dict[str, Any]]:
+    """Give the running jobs whose function fits a glob.
+
+    CLI Example: limpet run '*' saltutil.is_running 'state.*'
+    """
+    return [job for job in running(context) if fnmatch.fnmatchcase(job["fun"], fun)]
+
+
+def find_job(context: FunctionContext, jid: str) -> dict[str, Any]:
+    """Give what is known of a job while it runs here, else nothing.
+
+    CLI Example: limpet run '*' saltutil.find_job 01JD3Z0VQ9K5Y3J6X8R2M4N7PB
+    """
+    return next((job for job in running(context) if job["jid"] == jid.upper()), {})
+
+
+def kill_job(context: FunctionContext, jid: str) -> str:
+    """End a job's whole process tree, by force where it does not end by itself.
+
+    CLI Example: limpet run web1 saltutil.kill_job 01JD3Z0VQ9K5Y3J6X8R2M4N7PB
+    """
+    return _end(context, jid, "killed")
+
+
+def term_job(context: FunctionContext, jid: str) -> str:
+    """End a job's whole process tree; the same as `kill_job`, which is gentle first.
+
+    CLI Example: limpet run web1 saltutil.term_job 01JD3Z0VQ9K5Y3J6X8R2M4N7PB
+    """
+    return _end(context, jid, "ended")
+
+
+def signal_job(context: FunctionContext, jid: str, sig: int) -> str:
+    """Send a signal to the process of a job.
+
+    CLI Example: limpet run web1 saltutil.signal_job 01JD3Z0VQ9K5Y3J6X8R2M4N7PB 10
+    """
+    job = find_job(context, jid)
+    if not job or not job["pid"]:
+        return ""
+    if not context.host.processes.signal(int(job["pid"]), sig):
+        return f"Job {job['jid']} was not running and job data has been cleaned up"
+    return f"Signal {sig} sent to job {job['jid']} at pid {job['pid']}"
+
+
+def kill_all_jobs(context: FunctionContext) -> list[str]:
+    """End all jobs of this minion but this one.
+
+    CLI Example: limpet run web1 saltutil.kill_all_jobs
+    """
+    return [kill_job(context, job["jid"]) for job in running(context)]
+
+
+def term_all_jobs(context: FunctionContext) -> list[str]:
+    """End all jobs of this minion but this one; the same as `kill_all_jobs`.
+
+    CLI Example: limpet run web1 saltutil.term_all_jobs
+    """
+    return [term_job(context, job["jid"]) for job in running(context)]
+
+
+def refresh_grains(
+    context: FunctionContext, refresh_pillar: bool = True, clean_pillar_cache: bool = False
+) -> bool:
+    """Collect the grains anew and tell the master.
+
+    CLI Example: limpet run '*' saltutil.refresh_grains
+    """
+    loading.forget(context.places)
+    context.forget_grains()
+    context.jobs.refresh_grains()
+    return True
+
+
+def sync_grains(
+    context: FunctionContext,
+    saltenv: Loose = None,
+    refresh: bool = True,
+    extmod_whitelist: Loose = None,
+    extmod_blacklist: Loose = None,
+    clean_pillar_cache: bool = False,
+) -> list[str]:
+    """Collect the grains anew; no modules are brought from the master.
+
+    CLI Example: limpet run '*' saltutil.sync_grains
+    """
+    if refresh:
+        refresh_grains(context)
+    return []
+
+
+def sync_all(
+    context: FunctionContext,
+    saltenv: Loose = None,
+    refresh: bool = True,
+    extmod_whitelist: Loose = None,
+    extmod_blacklist: Loose = None,
+    clean_pillar_cache: bool = False,
+) -> dict[str, list[str]]:
+    """Collect the grains anew; no modules are brought from the master.
+
+    CLI Example: limpet run '*' saltutil.sync_all
+    """
+    if refresh:
+        refresh_grains(context)
+    return {kind: [] for kind in _SYNCED}
+
+
+def sync_modules(
+    context: FunctionContext,
+    saltenv: Loose = None,
+    refresh: bool = True,
+    extmod_whitelist: Loose = None,
+    extmod_blacklist: Loose = None,
+) -> list[str]:
+    """Do nothing: execution functions belong to the installed release.
+
+    CLI Example: limpet run '*' saltutil.sync_modules
+    """
+    return []
+
+
+def sync_states(
+    context: FunctionContext,
+    saltenv: Loose = None,
+    refresh: bool = True,
+    extmod_whitelist: Loose = None,
+    extmod_blacklist: Loose = None,
+) -> list[str]:
+    """Do nothing: state functions belong to the installed release.
+
+    CLI Example: limpet run '*' saltutil.sync_states
+    """
+    return []
+
+
+def sync_utils(
+    context: FunctionContext,
+    saltenv: Loose = None,
+    refresh: bool = True,
+    extmod_whitelist: Loose = None,
+    extmod_blacklist: Loose = None,
+) -> list[str]:
+    """Do nothing: there are no utility modules to bring.
+
+    CLI Example: limpet run '*' saltutil.sync_utils
+    """
+    return []
+
+
+def refresh_modules(context: FunctionContext, **_odd: Loose) -> bool:
+    """Do nothing and give true: each job sees the functions of the installed release.
+
+    CLI Example: limpet run '*' saltutil.refresh_modules
+    """
+    return True
+
+
+def refresh_pillar(
+    context: FunctionContext, wait: bool = False, timeout: float = 30, clean_cache: bool = True
+) -> bool:
+    """Have pillar rendered anew; comes with pillar itself.
+
+    CLI Example: limpet run '*' saltutil.refresh_pillar
+    """
+    raise HostError("saltutil.refresh_pillar: this release has no pillar yet; it comes with states")
+
+
+def pillar_refresh(
+    context: FunctionContext, wait: bool = False, timeout: float = 30, clean_cache: bool = True
+) -> bool:
+    """Have pillar rendered anew; another name of `refresh_pillar`.
+
+    CLI Example: limpet run '*' saltutil.pillar_refresh
+    """
+    return refresh_pillar(context, wait, timeout, clean_cache)
+
+
+def clear_cache(context: FunctionContext) -> bool:
+    """Forget what is kept to save time: collected grains. Jobs and their results are not touched.
+
+    CLI Example: limpet run '*' saltutil.clear_cache
+    """
+    loading.forget(context.places)
+    context.forget_grains()
+    return True
+
+
+def _end(context: FunctionContext, jid: str, word: str) -> str:
+    wanted = jid.upper()
+    if wanted == context.jid:
+        raise UsageError("saltutil: a job can't end itself; let its function return")
+    if not context.jobs.kill(wanted):
+        return f"Job {wanted} is not running here"
+    return f"Job {wanted} is {word}"
+
+
+def _shown(context: FunctionContext, job: RunningJob) -> dict[str, Any]:
+    """Give Salt's description of a running job."""
+    return {
+        "jid": job.jid,
+        "fun": job.function,
+        "arg": list(job.arguments),
+        "pid": job.pid,
+        "user": job.user,
+        "tgt": job.target or context.minion_id,
+        "tgt_type": "glob",
+        "ret": "",
+        "started": job.started_wall_s,
+    }
