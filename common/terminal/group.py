@@ -1,6 +1,7 @@
 """Building blocks for commands: a group that imports a command only when it is used."""
 
-import difflib
+from __future__ import annotations
+
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -49,6 +50,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which may have been meant."""
         if args[0] not in self._lazy:
+            import difflib
+
             near = difflib.get_close_matches(args[0], self._lazy, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise UsageError(

@@ -1,5 +1,7 @@
 """What the options that every command has came to: where, how loud, in colour or not."""
 
+from __future__ import annotations
+
 import os
 import sys
 from typing import Final
@@ -22,7 +24,7 @@ class Session:
         self.is_color_refused = False
 
     @staticmethod
-    def current() -> "Session":
+    def current() -> Session:
         """Give the session of the command that is running."""
         session = click.get_current_context().find_object(Session)
         return Session() if session is None else session

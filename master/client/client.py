@@ -1,5 +1,7 @@
 """The client: one object for everything that a master on this host can be asked."""
 
+from __future__ import annotations
+
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -97,7 +99,7 @@ class Client:
             self._idle.close()
             self._idle = None
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Client:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -4,6 +4,8 @@ Before anything is said the directory of the socket and the user behind it are c
 nobody who could put a socket into its place is told what an administrator wants to run.
 """
 
+from __future__ import annotations
+
 import os
 import select
 import socket

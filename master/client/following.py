@@ -5,6 +5,8 @@ gives the same job. So whatever is cut, before or after the id of the job is kno
 safe, and nothing is told twice.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -111,7 +113,7 @@ class Following:
             self._line.close()
             self._on_over(self._line)
 
-    def __enter__(self) -> "Following":
+    def __enter__(self) -> Following:
         return self
 
     def __exit__(self, *_: object) -> None:

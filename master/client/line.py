@@ -4,6 +4,8 @@ never reached   -> given up after `first_patience_s` (a few seconds: a restart m
 reached once    -> given up when the master has stayed away for `patience_s`
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Forms in which a job is shown: as answers come, or all together at the end."""
 
+from __future__ import annotations
+
 import sys
 import time
 from typing import Protocol

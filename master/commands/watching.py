@@ -1,5 +1,7 @@
 """Following a job on behalf of a person: the live line, the end, the timeout, and Ctrl-C."""
 
+from __future__ import annotations
+
 import sys
 import time
 from collections.abc import Callable

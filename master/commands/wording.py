@@ -1,5 +1,7 @@
 """How the states of minions and jobs are put into words, the same in every command."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
