@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -33,20 +34,22 @@ KEPT_VARIABLES: Final = (
     "SSL_CERT_FILE",
 )
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PROGRAM: Final = ("-I", "-m", "limpet.minion.jobs.parent")
 _CHILD_FD: Final = 3
 
 
 class ParentLine:
     """At most one living job parent."""
 
-    def __init__(self, setup: WorkerSetup) -> None:
+    def __init__(self, setup: WorkerSetup, program: Sequence[str]) -> None:
         self._setup = setup
+        self._program = program
         self._pid = 0
         self._framed: FramedSocket | None = None
         self._buried: list[int] = []
         """Parents that were let go and are not reaped yet."""
         self.has_ended = False
-        """The parent ended since the last `receive` began."""
+        """A parent ended since `take_end` was last called."""
 
     @property
     def pid(self) -> int:
@@ -76,7 +79,6 @@ class ParentLine:
 
     def receive(self) -> list[FromParent]:
         """Give what the parent said; sets `has_ended` if it is gone, which is nothing bad."""
-        self.has_ended = False
         messages: list[FromParent] = []
         if self._framed is not None:
             try:
@@ -84,28 +86,32 @@ class ParentLine:
                 self._framed.flush()
             except (PeerError, msgspec.DecodeError):
                 self.kill()
-            if self._framed.is_closed:
-                self._let_go()
+        if self._framed is not None and self._framed.is_closed:
+            self._let_go()
         self._reap()
         return messages
+
+    def take_end(self) -> bool:
+        """Say once whether a parent has ended."""
+        had_ended, self.has_ended = self.has_ended, False
+        return had_ended
 
     def kill(self) -> None:
         """End a job parent that does not behave; its keepers live on."""
         if self._framed is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
-            self._framed.close()
+            self._let_go()
 
     def close(self) -> None:
         """Hang up. The parent ends by itself when no keeper is left."""
         if self._framed is not None:
-            self._framed.close()
             self._let_go()
         self._reap()
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-I", "-m", "limpet.minion.jobs.parent", str(_CHILD_FD)]
+        command = [sys.executable, *self._program, str(_CHILD_FD)]
         try:
             with theirs, open("/dev/null", "r+b", buffering=0) as null:
                 self._pid = os.posix_spawn(

@@ -11,7 +11,8 @@ job parent loses one.
 import os
 import select
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -33,7 +34,7 @@ from limpet.minion.jobs.events import (
     SpawnFailed,
     WorkerEvent,
 )
-from limpet.minion.jobs.parent_line import ParentLine
+from limpet.minion.jobs.parent_line import PROGRAM, ParentLine
 from limpet.minion.jobs.parent_messages import Abandon, Held, Release, Spawn, WorkerSetup
 from limpet.minion.jobs.results import WorkerResult
 from limpet.minion.jobs.spool import Spool
@@ -46,7 +47,9 @@ TAIL_S: Final = 0.1
 """How often the output of a streamed job is looked at."""
 TAIL_PIECES_MAX: Final = 4
 """Pieces of output that one look may give."""
-TAIL_LAG_BYTES_MAX: Final = 256 * 1024
+LAST_PIECES_MAX: Final = 16
+"""Pieces that the last look may give: all that a watcher can be behind."""
+TAIL_LAG_BYTES_MAX: Final = LAST_PIECES_MAX * OUTPUT_BYTES_MAX
 """A watcher further behind the job than this misses what lies between."""
 
 State = Literal["asked", "held", "running", "reading"]
@@ -64,13 +67,15 @@ class _Job:
         self.state: State = "asked"
         self.give_up = give_up
         """Until when the keeper must hold the job; FOREVER afterwards."""
-        self.attempts = 1
+        self.attempts = 0
+        """How often a job parent was asked for it."""
         self.pid = 0
         self.process_start = 0
         self.pidfd = -1
         self.started_wall_s = 0.0
         self.is_streamed = spawn is not None and spawn.is_streamed
         self.output_offset = 0
+        """How far its output was read; the errand thread's."""
         self.is_tailing = False
         """An errand is reading its output."""
         self.next_tail: Instant = FOREVER
@@ -79,12 +84,15 @@ class _Job:
 class Workers:
     """All jobs of this minion that have a process."""
 
-    def __init__(self, spool: Path, setup: WorkerSetup) -> None:
-        """Take the spool over. Raises `HostError` if it can't be made."""
+    def __init__(self, spool: Path, setup: WorkerSetup, program: Sequence[str] = PROGRAM) -> None:
+        """Take the spool over. Raises `HostError` if it can't be made.
+
+        `program` is what the interpreter is told to run as the job parent.
+        """
         assert Path(setup.spool) == spool
         self._spool = Spool(spool)
         self._spool.prepare()
-        self._line = ParentLine(setup)
+        self._line = ParentLine(setup, program)
         self._errands: Errands[Given] = Errands()
         self._jobs: dict[JobId, _Job] = {}
         self._events: list[WorkerEvent] = []
@@ -189,9 +197,14 @@ class Workers:
     # --- the loop -----------------------------------------------------------------------------
 
     @property
+    def parent_pid(self) -> int:
+        """The pid of the job parent; 0: there is none."""
+        return self._line.pid
+
+    @property
     def next_deadline(self) -> Instant:
         """Say when `collect` is wanted even if nothing comes."""
-        if self._events:
+        if self._events or self._line.has_ended:
             return Instant(0.0)
         return min(
             (min(entry.give_up, entry.next_tail) for entry in self._jobs.values()), default=FOREVER
@@ -219,7 +232,7 @@ class Workers:
                 entry = self._jobs.get(JobId(message.jid))
                 if entry is not None and entry.state == "asked":
                     self._fail(entry, message.reason)
-        if self._line.has_ended:
+        if self._line.take_end():
             self._on_parent_gone()
         for give in self._errands.collect():
             self._events += give(now)
@@ -265,16 +278,16 @@ class Workers:
     def _on_parent_gone(self) -> None:
         """Ask a new job parent for what the old one did not answer."""
         for entry in list(self._jobs.values()):
-            if entry.state != "asked" or entry.spawn is None:
+            if entry.state != "asked" or entry.attempts == 0:
                 continue
-            if entry.attempts >= SPAWN_ATTEMPTS_MAX:
+            if entry.attempts < SPAWN_ATTEMPTS_MAX:
+                self._ask(entry)
+            else:
                 self._fail(entry, "the job parent ended twice before it held the job")
-                continue
-            entry.attempts += 1
-            self._ask(entry)
 
     def _ask(self, entry: _Job) -> None:
         assert entry.spawn is not None
+        entry.attempts += 1
         try:
             self._line.send(entry.spawn)
         except HostError as error:
@@ -300,7 +313,8 @@ class Workers:
 
     def _tail(self, entry: _Job) -> None:
         entry.is_tailing = True
-        self._errands.add(partial(self._read_output, entry.jid, entry.output_offset))
+        pieces = TAIL_PIECES_MAX if entry.state != "reading" else LAST_PIECES_MAX
+        self._errands.add(partial(self._read_output, entry, pieces))
 
     def _read_end(self, entry: _Job) -> None:
         was_held = entry.state == "held"
@@ -354,27 +368,21 @@ class Workers:
             event = BodyRead(jid, offset, b"", problem)
         return [lambda _: [event]]
 
-    def _read_output(self, jid: JobId, offset: int) -> list[Given]:
+    def _read_output(self, entry: _Job, pieces_max: int) -> list[Given]:
         events: list[WorkerEvent] = []
-        path = self._spool.output(jid)
-        try:
-            for _ in range(TAIL_PIECES_MAX):
+        path = self._spool.output(entry.jid)
+        with suppress(OSError):  # live output may be lost, the result has what matters
+            for _ in range(pieces_max):
                 piece = capture.read(
-                    path, offset, OUTPUT_BYTES_MAX, lag_bytes_max=TAIL_LAG_BYTES_MAX
+                    path, entry.output_offset, OUTPUT_BYTES_MAX, lag_bytes_max=TAIL_LAG_BYTES_MAX
                 )
-                offset = piece.offset
+                entry.output_offset = piece.offset
                 if piece.data or piece.missed:
-                    events.append(OutputRead(jid, piece.data, piece.missed))
+                    events.append(OutputRead(entry.jid, piece.data, piece.missed))
                 if len(piece.data) < OUTPUT_BYTES_MAX:
                     break
-        except OSError:
-            events = []  # live output may be lost, the result has what matters
 
         def go_on(now: Moment) -> list[WorkerEvent]:
-            entry = self._jobs.get(jid)
-            if entry is None:
-                return []
-            entry.output_offset = offset
             entry.is_tailing = False
             if entry.state == "running":
                 entry.next_tail = now.after(TAIL_S)
