@@ -96,6 +96,10 @@ class JobBook:
         again = self.returns.next_deadline
         return first if again is None else min(first, again)
 
+    def counts(self) -> dict[str, int]:
+        """Give the figures for people: how many jobs are where."""
+        return self.ledger.counts()
+
     # --- start ----------------------------------------------------------------------------
 
     def start(self, now: Moment, journal: JournalState) -> None:
