@@ -103,7 +103,7 @@ class EnrolmentDesk:
 
     def decide(self, now: Moment, key: MinionKey, address: str, request: EnrolRequest) -> Decision:
         """Answer one request of a key that CURVE proved."""
-        wall_s = self._wall(now)
+        wall_s = now.wall
         if request.protocol_min > PROTOCOL_MAX or request.protocol_max < PROTOCOL_MIN:
             text = f"this master speaks protocol {PROTOCOL_MIN} to {PROTOCOL_MAX}"
             return self._turned_away(request, key, address, "protocol", text)
@@ -141,7 +141,7 @@ class EnrolmentDesk:
         self, now: Moment, key: MinionKey, address: str, request: EnrolRequest, minion: MinionId
     ) -> Decision:
         """Let a key in that proves a good token; tell nobody why not."""
-        wall_s = self._wall(now)
+        wall_s = now.wall
         token = self._tokens.row(request.token_id)
         if token is None:
             return self._turned_away(request, key, address, "token_unknown")
@@ -158,7 +158,7 @@ class EnrolmentDesk:
         elif _left_name(token.token_id, key) in self._left:
             reason = "key_deleted"
         else:
-            reason = self._tokens.why_not(token, now, wall_s, minion)
+            reason = self._tokens.why_not(token, now, self._token_time(now), minion)
         if reason:
             return self._proved_but_not_entitled(wall_s, key, address, request, minion, reason)
         row = KeyRow(
@@ -219,7 +219,7 @@ class EnrolmentDesk:
             state="pending",
             since_s=row.since_s if row is not None and not is_news else wall_s,
             address=address,
-            token_id=request.token_id,
+            token_id="",
             asked_s=wall_s,
         )
         if is_news:
@@ -259,7 +259,7 @@ class EnrolmentDesk:
 
         Raises `UsageError` where nothing matches, or where it is not clear which key is meant.
         """
-        wall_s = self._wall(now)
+        wall_s = now.wall
         rows = select(self._keys, action, patterns, is_all)
         if is_dry:
             return KeyChange(self._keys.infos(rows))
@@ -290,7 +290,7 @@ class EnrolmentDesk:
         self, now: Moment, *, ttl_s: float, uses: int, id_pattern: str, created_by: str
     ) -> TokenChange:
         """Make a join token. Raises `UsageError`."""
-        wall_s = self._wall(now)
+        wall_s = self._token_time(now)
         put, text = self._tokens.create(
             now, wall_s, ttl_s, uses, id_pattern, created_by, self._chance
         )
@@ -301,27 +301,30 @@ class EnrolmentDesk:
 
     def revoke_token(self, now: Moment, token_id: str) -> TokenChange:
         """End a token; who came in by it stays in. Raises `UsageError` if there is none."""
-        wall_s = self._wall(now)
+        wall_s = self._token_time(now)
         row, put = self._tokens.revoke(token_id)
         event = Event(f"token/{row.token_id}/revoked", wall_s, {})
         return TokenChange(token_info(row, wall_s), (put,), (event,))
 
     def token_infos(self, now: Moment) -> tuple[TokenInfo, ...]:
         """Give all tokens as people see them, newest first."""
-        return self._tokens.infos(self._wall(now))
+        return self._tokens.infos(self._token_time(now))
 
     def on_deadline(self, now: Moment) -> tuple[Operation, ...]:
         """Forget waiting keys that no longer ask, and tokens that are long over."""
         if now.boot < self.next_deadline:
             return ()
         self.next_deadline = now.after(SWEEP_EVERY_S)
-        wall_s = self._wall(now)
-        return (*self._forget_silent(wall_s), *self._tokens.sweep(wall_s), *self._forget_left())
+        wall_s = self._token_time(now)
+        return (*self._forget_silent(now.wall), *self._tokens.sweep(wall_s), *self._forget_left())
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _wall(self, now: Moment) -> float:
-        """Give the highest wall time ever seen: a clock set back prolongs no token's life."""
+    def _token_time(self, now: Moment) -> float:
+        """Give the highest wall time ever seen: a clock set back prolongs no token's life.
+
+        All else goes by the clock as it is, so that one that was far ahead once harms nothing.
+        """
         self._wall_high_s = max(self._wall_high_s, now.wall)
         return self._wall_high_s
 
@@ -335,14 +338,14 @@ class EnrolmentDesk:
         if (
             old is None
             or old.address != row.address
-            or wall_s - self._noted_s.get(row.key, 0.0) >= ASKED_EVERY_S
+            or abs(wall_s - self._noted_s.get(row.key, 0.0)) >= ASKED_EVERY_S
         ):
             return (self._put(row),)
         self._keys.put(row)
         return ()
 
     def _forget_silent(self, wall_s: float) -> tuple[Operation, ...]:
-        silent = [r.key for r in self._keys.pending() if wall_s - r.asked_s >= PENDING_TTL_S]
+        silent = [r.key for r in self._keys.pending() if abs(wall_s - r.asked_s) >= PENDING_TTL_S]
         for key in silent:
             self._noted_s.pop(key, None)
         return tuple(self._keys.drop(key) for key in silent)

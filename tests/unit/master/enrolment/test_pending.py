@@ -51,6 +51,16 @@ def test_one_that_has_not_asked_for_a_day_is_forgotten() -> None:
     assert counter.kept.keys == {}
 
 
+@pytest.mark.covers("I13")
+def test_one_that_asked_while_the_clock_was_far_ahead_is_forgotten_as_well() -> None:
+    counter = Counter()
+    counter.wall_s += 365 * 86400
+    counter.ask(A, "web1")
+    counter.wall_s -= 365 * 86400
+    counter.wait(601)
+    assert counter.shown() == []
+
+
 @pytest.mark.covers("R-3.10", "H11", "B-82")
 def test_a_flood_fills_the_waiting_room_and_nothing_else() -> None:
     counter = Counter()

@@ -169,11 +169,13 @@ def test_a_clock_set_back_prolongs_no_token() -> None:
 def test_a_clock_that_was_far_ahead_once_keeps_no_token_alive() -> None:
     counter = Counter()
     counter.wall_s += 10 * 365 * 86400
-    counter.ask(B, "web2")
+    counter.ask(B, "web2", counter.token())
     counter.wall_s -= 10 * 365 * 86400
-    join = counter.token(ttl_s=100)
-    counter.wait(100)
-    assert counter.ask(A, "web1", join, skew_s=10 * 365 * 86400) == "refused"
+    join = counter.token(ttl_s=100, uses=2)
+    counter.wait(99)
+    assert counter.ask(A, "web1", join) == "accepted"
+    counter.wait(1)
+    assert counter.ask(C, "web3", join) == "refused"
     assert counter.reasons[0] == "token_expired"
 
 
