@@ -24,6 +24,8 @@ Role = Literal["master", "minion"]
 ROOT_VARIABLE: Final = "LIMPET_ROOT"
 PRIVATE_MODE: Final = 0o700
 RUN_MODE: Final = 0o750
+BASE_MODE: Final = 0o711
+"""To be passed through: the group that may give commands has to reach `run`."""
 SOCKET_PATH_BYTES_MAX: Final = 107
 
 
@@ -114,7 +116,7 @@ class Roots:
             for place in (self.config_dir, self.state_dir, self.run_dir):
                 _check_parents(place)
         else:
-            _make(self.base, PRIVATE_MODE)
+            _make(self.base, BASE_MODE)
             _check(self.base)
             _make(self.base / "state", PRIVATE_MODE)
             _make(self.base / "cache", PRIVATE_MODE)

@@ -21,7 +21,7 @@ def test_with_a_root_everything_is_below_it(tmp_path: Path) -> None:
     assert roots.socket_path == tmp_path / "r" / "run" / "minion.sock"
     roots.prepare()
     roots.prepare()
-    assert mode(tmp_path / "r") == 0o700
+    assert mode(tmp_path / "r") == 0o711
     assert mode(roots.state_dir) == mode(roots.keys_dir) == mode(roots.cache_dir) == 0o700
     assert mode(roots.run_dir) == 0o750
 
