@@ -18,7 +18,18 @@ from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
 from limpet.states.functions.arguments import Signature, bind, signature_of
 
-MODULES: Final = ("cmd", "config", "disk", "grains", "ps", "saltutil", "status", "sys", "test")
+MODULES: Final = (
+    "cmd",
+    "config",
+    "disk",
+    "grains",
+    "network",
+    "ps",
+    "saltutil",
+    "status",
+    "sys",
+    "test",
+)
 """Salt's names of the modules there are; `tests/house` holds this against the folder."""
 
 
