@@ -1,0 +1,250 @@
+"""Carrying out the core's effects: what waits for a commit, what waits for its turn.
+
+An effect with `after` is held until that commit is durable; effects are let go in the order of
+their commits, and in the order in which they were given within one. What is for one client of the
+Unix socket additionally keeps its own order: behind a question to the store everything waits.
+"""
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Final, Literal, Protocol
+
+import msgspec
+
+from limpet.common.clock import Moment
+from limpet.common.control.replies import Event, MasterStatus, Refused, Reply
+from limpet.common.identifiers import Commit
+from limpet.common.messages.enrolment import EnrolAnswer
+from limpet.common.messages.fields import Message
+from limpet.common.service.logs import Level, Log
+from limpet.common.transport.errors import FrameTooLarge
+from limpet.master.effects import (
+    Answer,
+    AnswerEnrolment,
+    Client,
+    Count,
+    Disconnect,
+    Effect,
+    Fetch,
+    Peer,
+    Persist,
+    Publish,
+    Query,
+    Report,
+    Send,
+    Subscribe,
+)
+from limpet.master.store.operations import Operation
+
+WAITING_OF_CLIENT_MAX: Final = 10_000
+"""Replies that wait for one client's turn; events over it are dropped."""
+
+
+class Sender(Protocol):
+    """The main port."""
+
+    def send(self, peer: Peer, message: Message) -> Literal["", "gone", "full"]:
+        """Hand a message over; empty: taken, else `gone` or `full`."""
+        ...
+
+    def disconnect(self, peer: Peer) -> None:
+        """Cut one connection off."""
+        ...
+
+
+class Keeper(Protocol):
+    """The store."""
+
+    def submit(self, commit: Commit, operations: tuple[Operation, ...]) -> None:
+        """Have the operations committed."""
+        ...
+
+    def ask(self, question: Query | Fetch) -> bool:
+        """Have a question answered; False: too many wait."""
+        ...
+
+
+class Speaker(Protocol):
+    """The Unix socket."""
+
+    def answer(self, client: Client, reply: Reply, now: Moment) -> None:
+        """Tell a client something."""
+        ...
+
+
+class Desk(Protocol):
+    """The line to the enrolment process."""
+
+    def answer(self, handle: int, answer: EnrolAnswer) -> None:
+        """Answer a question."""
+        ...
+
+
+class _ClientTurn:
+    """What is to be told to one client, in order."""
+
+    __slots__ = ("is_asking", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[Answer | Query | Fetch] = deque()
+        self.is_asking = False
+        """A question to the store is under way; what follows waits for it."""
+
+
+class Carrier:
+    """Carries effects out, in order, without ever waiting."""
+
+    def __init__(
+        self,
+        *,
+        port: Sender,
+        store: Keeper,
+        control: Speaker,
+        enrolment: Desk,
+        log: Log,
+        add_figures: Callable[[MasterStatus], MasterStatus],
+        committed: Commit,
+    ) -> None:
+        """Begin with what is durable. `add_figures` completes what the core says of the master."""
+        self.failed: deque[tuple[Peer, Literal["gone", "full"]]] = deque()
+        """Sends that were not taken, for `on_send_failed`; the caller takes them away."""
+        self.counts: Counter[str] = Counter()
+        self._port = port
+        self._store = store
+        self._control = control
+        self._enrolment = enrolment
+        self._log = log
+        self._add_figures = add_figures
+        self._committed = committed
+        self._held: list[tuple[int, int, Send | AnswerEnrolment | Publish]] = []
+        self._serial = 0
+        self._turns: dict[Client, _ClientTurn] = {}
+        self._subscribed: dict[Client, None] = {}
+
+    @property
+    def held(self) -> int:
+        """How many effects wait for a commit."""
+        return len(self._held) + sum(len(turn.waiting) for turn in self._turns.values())
+
+    def carry_out(self, effects: list[Effect], now: Moment) -> None:
+        """Carry out, or hold back, what one event led to."""
+        for effect in effects:
+            match effect:
+                case Persist(commit=commit, operations=operations):
+                    self._store.submit(commit, operations)
+                case Send() | AnswerEnrolment() | Publish() if effect.after > self._committed:
+                    self._serial += 1
+                    heapq.heappush(self._held, (effect.after, self._serial, effect))
+                case Send() | AnswerEnrolment() | Publish():
+                    self._let_go(effect, now)
+                case Answer() | Query() | Fetch():
+                    self._queue(effect, now)
+                case Subscribe(client=client):
+                    self._subscribed[client] = None
+                case Disconnect(peer=peer):
+                    self._port.disconnect(peer)
+                case Report(level=level, topic=topic, text=text):
+                    self._log.report(level, topic, text)
+                case Count(reason=reason):
+                    self.counts[reason] += 1
+
+    def on_committed(self, commit: Commit, now: Moment) -> None:
+        """Let go what waited for this commit."""
+        self._committed = commit
+        while self._held and self._held[0][0] <= commit:
+            self._let_go(heapq.heappop(self._held)[2], now)
+        for client in list(self._turns):
+            self._advance(client, now)
+
+    def on_answered(self, client: Client, replies: tuple[Reply, ...], now: Moment) -> None:
+        """Pass on what the store answered, and what waited behind it."""
+        turn = self._turns.get(client)
+        if turn is None:
+            return
+        turn.is_asking = False
+        for reply in replies:
+            self._control.answer(client, reply, now)
+        self._advance(client, now)
+
+    def on_client_gone(self, client: Client) -> None:
+        """Forget what was to be told to a client."""
+        self._turns.pop(client, None)
+        self._subscribed.pop(client, None)
+
+    def _let_go(self, effect: Send | AnswerEnrolment | Publish, now: Moment) -> None:
+        match effect:
+            case Send(peer=peer, message=message):
+                self._send(peer, message)
+            case AnswerEnrolment(handle=handle, answer=answer):
+                self._enrolment.answer(handle, answer)
+            case Publish(event=event):
+                self._log.write(Level.INFO, f"event {event.tag}", event.data)
+                for client in list(self._subscribed):
+                    self._queue(Answer(client, event), now)
+
+    def _send(self, peer: Peer, message: Message) -> None:
+        try:
+            why = self._port.send(peer, message)
+        except FrameTooLarge as error:
+            # A mistake of ours: it would be refused for ever, so it is not tried again.
+            self._log.report("error", "send.oversize", f"{type(message).__name__}: {error}")
+            self.counts["own_frame_too_large"] += 1
+            return
+        if why != "":
+            self.failed.append((peer, why))
+
+    def _queue(self, effect: Answer | Query | Fetch, now: Moment) -> None:
+        turn = self._turns.get(effect.client)
+        if turn is None:
+            if isinstance(effect, Answer) and effect.after <= self._committed:
+                self._say(effect.client, effect.reply, now)
+                return
+            turn = self._turns[effect.client] = _ClientTurn()
+        is_full = len(turn.waiting) >= WAITING_OF_CLIENT_MAX
+        if is_full and isinstance(effect, Answer) and isinstance(effect.reply, Event):
+            self.counts["events_dropped"] += 1
+            return
+        turn.waiting.append(effect)
+        self._advance(effect.client, now)
+
+    def _advance(self, client: Client, now: Moment) -> None:
+        """Tell a client all whose turn has come."""
+        turn = self._turns[client]
+        while turn.waiting and not turn.is_asking:
+            effect = turn.waiting[0]
+            if effect.after > self._committed:
+                return
+            turn.waiting.popleft()
+            if isinstance(effect, Answer):
+                self._say(client, effect.reply, now)
+            elif self._store.ask(effect):
+                turn.is_asking = True
+            else:
+                text = "too many questions wait for the history: try again in a moment"
+                self._control.answer(client, Refused("busy", text), now)
+        if not turn.waiting and not turn.is_asking:
+            del self._turns[client]
+
+    def _say(self, client: Client, reply: Reply, now: Moment) -> None:
+        if isinstance(reply, MasterStatus):
+            reply = self._add_figures(reply)
+        self._control.answer(client, reply, now)
+
+
+def merged(
+    status: MasterStatus,
+    *,
+    rejected: Counter[str],
+    figures: dict[str, float],
+    problems: list[str],
+) -> MasterStatus:
+    """Add what only the shell knows to what the core says of the master."""
+    total = Counter(status.rejected)
+    total.update(rejected)
+    return msgspec.structs.replace(
+        status,
+        rejected=dict(total),
+        figures={**status.figures, **figures},
+        problems=(*status.problems, *(text for text in problems if text not in status.problems)),
+    )

@@ -1,0 +1,43 @@
+"""`limpet master`: the master in the foreground, as a service manager wants it."""
+
+import click
+
+from limpet.common.terminal.session import Session
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  limpet master                         as configured in /etc/limpet/master.yaml
+  limpet --root ./try master            everything below one directory"""
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Port for enrolled minions.")
+@click.option("--enrol-port", type=click.IntRange(1, 65535), help="Port for new minions.")
+@click.option("--listen", multiple=True, metavar="ADDRESS", help="Numeric address to listen on.")
+def command(port: int | None, enrol_port: int | None, listen: tuple[str, ...]) -> None:
+    """Run the master in the foreground.
+
+    It ends on SIGTERM, and reads node groups and log level anew on SIGHUP.
+    """
+    from limpet.common.service.logs import Log, parse_level
+    from limpet.common.service.paths import Roots
+    from limpet.common.settings.master import MasterConfiguration, load_master
+    from limpet.master.starting import serve
+
+    session = Session.current()
+    options: dict[str, object] = {
+        "port": port,
+        "enrol_port": enrol_port,
+        "listen": listen or None,
+        "log_level": session.log_level,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    roots = Roots.locate("master", session.root)
+
+    def read() -> MasterConfiguration:
+        return load_master(roots, given)
+
+    log = Log(level=read().level)
+    if session.log_level is not None:
+        log.level = parse_level(session.log_level)
+    serve(roots, read, log)

@@ -1,0 +1,281 @@
+"""The master's process: one poll loop that carries events to the core and its effects back.
+
+    lock ─▶ keys ─▶ store ─▶ core ─▶ ports ─▶ Unix socket ─▶ loop ─ SIGTERM ─▶ drain ─▶ end
+                                                           └─ store failed, no login works ─▶ end
+
+Everything in the loop is bounded and nothing in it waits; what may wait lives in threads (the
+store, the user database) or in processes (enrolment). Decisions are the core's.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Final
+
+from limpet.common.clock import Clock, Instant, Moment
+from limpet.common.control.framing import FramedSocket
+from limpet.common.control.replies import MasterStatus
+from limpet.common.errors import LimpetError
+from limpet.common.identifiers import Commit
+from limpet.common.service.logs import Log
+from limpet.common.service.notify import Notifier
+from limpet.common.service.signals import STOP_SIGNALS, SignalPipe
+from limpet.common.service.watchdog import Watchdog
+from limpet.common.transport.sockets import Poller
+from limpet.master.carrying import Carrier, merged
+from limpet.master.control.server import Asked, ClientGone, ControlServer
+from limpet.master.core import MasterCore
+from limpet.master.effects import Effect
+from limpet.master.enrolment.link import EnrolmentLink
+from limpet.master.mainport import BadFrame, Heard, MainPort, PeerLeft, PortEvent
+from limpet.master.selfcheck import SelfCheck
+from limpet.master.store.reader import Answered
+from limpet.master.store.store import Store
+from limpet.master.store.writer import Committed, Failed, Trouble
+
+FRAMES_A_TURN: Final = 256
+HEARING_S_MAX: Final = 0.05
+"""After this long on frames of minions the others have their turn."""
+TURN_S_MAX: Final = 1.0
+"""The longest wait of one turn: lost wake-ups cost no more than this."""
+DRAIN_S_MIN: Final = 0.3
+"""How long the last messages may take to leave."""
+DRAIN_S_MAX: Final = 1.0
+LOG_SWEEP_S: Final = 60.0
+LAG_WINDOW_S: Final = 60.0
+FAILED_SENDS_A_TURN: Final = 1_000
+
+
+class StoreFailed(LimpetError):
+    """The store can't be written any more; the next process starts from what is on disk."""
+
+
+class NobodyLetIn(LimpetError):
+    """The main port does not let even the master itself in; the process has to start afresh."""
+
+
+class Master:
+    """The loop of one master process; `run` returns when it was asked to stop."""
+
+    def __init__(
+        self,
+        *,
+        core: MasterCore,
+        store: Store,
+        port: MainPort,
+        control: ControlServer,
+        enrolment: EnrolmentLink,
+        check: SelfCheck,
+        committed: int,
+        clock: Clock,
+        log: Log,
+        watchdog: Watchdog,
+        reload: Callable[[], None],
+    ) -> None:
+        """Take over what is open and ready; it is the caller's to close."""
+        self._core = core
+        self._store = store
+        self._port = port
+        self._control = control
+        self._enrolment = enrolment
+        self._check = check
+        self._clock = clock
+        self._log = log
+        self._watchdog = watchdog
+        self._reload = reload
+        self._committed = committed
+        self._carrier = Carrier(
+            port=port,
+            store=store,
+            control=control,
+            enrolment=enrolment,
+            log=log,
+            add_figures=self._add_figures,
+            committed=Commit(committed),
+        )
+        self._poller = Poller()
+        self._line_polled: tuple[FramedSocket | None, bool] = (None, False)
+        self._stop_at: Instant | None = None
+        self._drain_until = Instant(0.0)
+        self._log_sweep_at = Instant(0.0)
+        self._lag_s = 0.0
+        self._lag_since = Instant(0.0)
+
+    def run(self, signals: SignalPipe, notifier: Notifier) -> None:
+        """Serve until a stop is asked for. Raises `StoreFailed` and `NobodyLetIn`."""
+        for thing in (signals, self._store, self._port.router, self._port.authenticator):
+            self._poller.register(thing)
+        self._poller.register(self._control)
+        now = self._clock.now()
+        self._log_sweep_at = now.after(LOG_SWEEP_S)
+        self._carry(self._core.start(now), now)
+        notifier.ready(f"serving on port {self._check.port}")
+        while not self._is_over(self._clock.now()):
+            self._watchdog.turned()
+            self._wait()
+            started = self._clock.now()
+            for number in signals.take():
+                self._on_signal(number, notifier, started)
+            self._turn(started)
+            self._note_lag(started, self._clock.now())
+
+    # -- one turn -----------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        """Wait for something to happen or to be due."""
+        self._follow_line()
+        now = self._clock.now().boot
+        soonest = min(
+            self._core.next_deadline,
+            self._control.next_deadline,
+            self._enrolment.next_deadline,
+            self._port.next_sweep,
+            self._check.next_deadline,
+            now + TURN_S_MAX,
+        )
+        if self._stop_at is not None:
+            soonest = min(soonest, now + 0.05)
+        self._poller.wait(0.0 if self._carrier.failed else max(0.0, soonest - now))
+
+    def _turn(self, now: Moment) -> None:
+        """Look at every side once, each with its bound; logins and commits come first."""
+        self._check.on_handshakes(self._port.serve_handshakes())
+        for outcome in self._store.collect():
+            self._on_outcome(outcome, now)
+        hearing_until = now.boot + HEARING_S_MAX
+        for event in self._port.hear(now.boot, FRAMES_A_TURN):
+            self._on_port_event(event, self._clock.now())
+            if self._clock.now().boot >= hearing_until:
+                break
+        now = self._clock.now()
+        if now.boot >= self._core.next_deadline:
+            self._carry(self._core.on_deadline(now), now)
+        for asked in self._control.collect(now):
+            self._on_client(asked, now)
+        for question in self._enrolment.collect(now):
+            effects = self._core.on_enrolment(
+                now, question.handle, question.key, question.address, question.request
+            )
+            self._carry(effects, now)
+        self._tell_failed_sends(now)
+        self._port.sweep(now.boot)
+        self._check_oneself(now)
+        if now.boot >= self._log_sweep_at:
+            self._log_sweep_at = now.after(LOG_SWEEP_S)
+            self._log.sweep()
+
+    def _carry(self, effects: list[Effect], now: Moment) -> None:
+        self._carrier.carry_out(effects, now)
+
+    def _on_outcome(self, outcome: Committed | Trouble | Failed | Answered, now: Moment) -> None:
+        match outcome:
+            case Committed(commit=last):
+                for number in range(self._committed + 1, last + 1):
+                    commit = Commit(number)
+                    self._carrier.on_committed(commit, now)
+                    self._carry(self._core.on_committed(now, commit), now)
+                self._committed = last
+            case Trouble(text=text):
+                self._carry(self._core.on_store_trouble(now, text), now)
+            case Answered(client=client, replies=replies):
+                self._carrier.on_answered(client, replies, now)
+            case Failed(text=text):
+                raise StoreFailed(text)
+
+    def _on_port_event(self, event: PortEvent, now: Moment) -> None:
+        match event:
+            case Heard(peer=peer, key=key, address=address, message=message):
+                self._carry(self._core.on_message(now, peer, key, address, message), now)
+            case BadFrame(peer=peer, key=key, reason=reason):
+                self._carry(self._core.on_bad_frame(now, peer, key, reason), now)
+            case PeerLeft(peer=peer):
+                self._carry(self._core.on_peer_gone(now, peer), now)
+
+    def _on_client(self, event: Asked | ClientGone, now: Moment) -> None:
+        client = event.client
+        if isinstance(event, Asked):
+            effects = self._core.on_request(now, client, event.uid, event.user, event.request)
+        else:
+            self._carrier.on_client_gone(client)
+            effects = self._core.on_client_gone(now, client)
+        self._carry(effects, now)
+
+    def _tell_failed_sends(self, now: Moment) -> None:
+        failed = self._carrier.failed
+        for _ in range(min(len(failed), FAILED_SENDS_A_TURN)):
+            peer, why = failed.popleft()
+            self._carry(self._core.on_send_failed(now, peer, why), now)
+
+    def _check_oneself(self, now: Moment) -> None:
+        self._check.step(now)
+        if self._check.is_failed:
+            raise NobodyLetIn(
+                "the main port lets nobody in any more, not even this process: it is started afresh"
+            )
+
+    def _follow_line(self) -> None:
+        """Poll the line to the present enrolment process."""
+        line = self._enrolment.line
+        wish = (line, line is not None and line.wants_write)
+        if wish == self._line_polled:
+            return
+        if self._line_polled[0] is not None:
+            self._poller.unregister(self._line_polled[0])
+        if line is not None:
+            self._poller.register(line, writable=line.wants_write)
+        self._line_polled = wish
+
+    # -- signals, the end ---------------------------------------------------------------------
+
+    def _on_signal(self, number: signal.Signals, notifier: Notifier, now: Moment) -> None:
+        if number == signal.SIGHUP:
+            self._reload()
+        elif number in STOP_SIGNALS and self._stop_at is None:
+            self._log.info(f"asked to stop ({number.name})")
+            notifier.stopping()
+            self._stop_at = now.after(DRAIN_S_MAX)
+            self._drain_until = now.after(DRAIN_S_MIN)
+            self._carry(self._core.on_stop(now), now)
+
+    def _is_over(self, now: Moment) -> bool:
+        if self._stop_at is None:
+            return False
+        is_quiet = now.boot >= self._drain_until and not self._carrier.held
+        return is_quiet or now.boot >= self._stop_at
+
+    # -- figures ------------------------------------------------------------------------------
+
+    def _note_lag(self, started: Moment, ended: Moment) -> None:
+        """Keep the longest turn of the last minute."""
+        if ended.boot - self._lag_since > LAG_WINDOW_S:
+            self._lag_since = ended.boot
+            self._lag_s = 0.0
+        self._lag_s = max(self._lag_s, ended.boot - started.boot)
+
+    def _add_figures(self, status: MasterStatus) -> MasterStatus:
+        rejected = self._port.rejected + self._control.rejected
+        for reason, number in self._enrolment.rejected.items():
+            rejected[f"enrol.{reason}"] += number
+        for reason in ("own_frame_too_large", "events_dropped"):
+            rejected[reason] += self._carrier.counts[reason]
+        figures = {
+            "loop_lag_s": self._lag_s,
+            "clients": float(len(self._control)),
+            "connections": float(len(self._port)),
+            "enrol_connections": float(self._enrolment.connections),
+            "enrol_starts": float(self._enrolment.starts),
+            "effects_held": float(self._carrier.held),
+            "self_check_failures": float(self._check.failures),
+            "log_lines_dropped": float(self._log.lines_dropped),
+            "fds": float(len(os.listdir("/proc/self/fd"))),
+            "rss_bytes": float(resident_bytes()),
+            **self._store.figures(),
+        }
+        problems = [self._enrolment.problem] if self._enrolment.problem else []
+        return merged(status, rejected=rejected, figures=figures, problems=problems)
+
+
+def resident_bytes() -> int:
+    """Say how much memory this process occupies."""
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

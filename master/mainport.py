@@ -1,0 +1,195 @@
+"""The port of enrolled minions: who may connect, what came, what is sent, who is cut off.
+
+It carries frames and connections, never meanings. Every call returns at once; `bind` may be tried
+again. `poll` sockets: `router` and `authenticator`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from limpet.common.clock import Clock, Instant
+from limpet.common.errors import PeerError
+from limpet.common.identifiers import MinionKey
+from limpet.common.messages.fields import (
+    MAIN_FRAME_BYTES_MAX,
+    MINION_FRAME_BYTES_MAX,
+    Message,
+)
+from limpet.common.transport import tcp
+from limpet.common.transport.errors import BadArrival, PeerFull, PeerGone
+from limpet.common.transport.events import Accepted, Disconnected, HandshakeFailed
+from limpet.common.transport.sockets import Authenticator, Context, RouterSocket
+from limpet.common.transport.suspensions import Suspensions
+from limpet.common.transport.watcher import MAIN_LIMITS, Watcher
+from limpet.common.wire.codec import FromMinion, encode, master_decoder
+from limpet.master.effects import Peer
+
+DOMAIN: Final = "limpet-main"
+BACKLOG: Final = 1024
+HIGH_WATER: Final = 100
+HANDSHAKE_S: Final = 3.0
+_SUSPENDING: Final = frozenset(("unfinished_message", "routing_id_set"))
+"""Reasons that no honest minion gives: its key is kept out for a minute, longer each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message of a minion whose key was accepted when it connected."""
+
+    peer: Peer
+    key: MinionKey
+    address: str
+    message: FromMinion
+
+
+@dataclass(frozen=True, slots=True)
+class BadFrame:
+    """A frame that is no message."""
+
+    peer: Peer
+    key: MinionKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLeft:
+    """A connection has ended."""
+
+    peer: Peer
+
+
+PortEvent = Heard | BadFrame | PeerLeft
+
+
+class MainPort:
+    """The ROUTER on the main port with its authenticator and its watcher."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        secret_key: bytes,
+        is_accepted: Callable[[MinionKey], bool],
+        clock: Clock,
+    ) -> None:
+        """Make the sockets; nobody can connect before `bind`."""
+        self.rejected: Counter[str] = Counter()
+        """What the transport turned away, by reason."""
+        self._is_accepted = is_accepted
+        self._clock = clock
+        self._suspensions = Suspensions()
+        self._probe_key = b""
+        self.authenticator = Authenticator(context, {DOMAIN: self._may_connect})
+        self.router = RouterSocket(
+            context,
+            secret_key=secret_key,
+            domain=DOMAIN,
+            frame_bytes_max=MINION_FRAME_BYTES_MAX,
+            send_bytes_max=MAIN_FRAME_BYTES_MAX,
+            backlog=BACKLOG,
+            high_water=HIGH_WATER,
+            handshake_s=HANDSHAKE_S,
+        )
+        self._watcher = Watcher(MAIN_LIMITS, received=tcp.bytes_received, taken=tcp.bytes_taken)
+        self._decoder = master_decoder()
+        self._keys: dict[bytes, MinionKey] = {}
+
+    def __len__(self) -> int:
+        return len(self._watcher)
+
+    @property
+    def next_sweep(self) -> Instant:
+        """When `sweep` is wanted."""
+        return Instant(self._watcher.next_sweep)
+
+    def bind(self, addresses: Sequence[str], port: int) -> int:
+        """Open the port and give its number. Raises `UsageError` if that can't be done (now)."""
+        return self.router.bind(addresses, port)
+
+    def allow_probe(self, key: bytes) -> None:
+        """Let this key in besides the accepted ones: the master's own test client."""
+        self._probe_key = key
+
+    def serve_handshakes(self) -> int:
+        """Answer those who want to connect; says how many."""
+        served = self.authenticator.serve()
+        for refusal in self.authenticator.refusals():
+            self.rejected[refusal.reason] += refusal.count
+        return served
+
+    def hear(self, now: Instant, frames_max: int) -> Iterator[PortEvent]:
+        """Give what came, at most `frames_max` frames; stop early at will, the rest stays."""
+        yield from self._follow(now)
+        for _ in range(frames_max):
+            try:
+                arrival = self.router.receive_ready()
+            except BadArrival as error:
+                self._cut(error.reason, error.fd, error.peer, error.key, now)
+                continue
+            if arrival is None:
+                return
+            peer = Peer(arrival.peer)
+            try:
+                message = self._decoder.decode(arrival.frame)
+            except PeerError as error:
+                yield BadFrame(peer, arrival.key, error.reason)
+                continue
+            self._keys[arrival.peer] = arrival.key
+            self._watcher.message(arrival.fd, arrival.peer, now)
+            yield Heard(peer, arrival.key, arrival.address, message)
+
+    def send(self, peer: Peer, message: Message) -> Literal["", "gone", "full"]:
+        """Hand a message over; says why it was not taken. Raises `FrameTooLarge` (our mistake)."""
+        try:
+            self.router.send(peer, encode(message))
+        except PeerGone:
+            return "gone"
+        except PeerFull:
+            return "full"
+        return ""
+
+    def disconnect(self, peer: Peer) -> None:
+        """Cut one connection off, at once."""
+        self.router.shut_peer(peer)
+
+    def sweep(self, now: Instant) -> None:
+        """Cut those who never finish a message, and those who say nothing at all."""
+        for cut in self._watcher.sweep(now, self.router.is_drained):
+            key = None if cut.peer is None else self._keys.get(cut.peer)
+            self._cut(cut.reason, cut.fd, cut.peer, key, now)
+
+    def close(self) -> None:
+        """Close the port and all its connections."""
+        self.router.close()
+        self.authenticator.close()
+
+    def _may_connect(self, key: bytes, _address: str) -> bool:
+        if key == self._probe_key:
+            return True
+        name = MinionKey(key.hex())
+        if not self._is_accepted(name):
+            return False
+        return not self._suspensions.is_suspended(name, self._clock.now().boot)
+
+    def _follow(self, now: Instant) -> Iterator[PeerLeft]:
+        for event in self.router.events():
+            match event:
+                case Accepted():
+                    self._watcher.accepted(event.fd, event.address, now)
+                case HandshakeFailed(reason=reason) if reason != "denied":
+                    self.rejected[reason] += 1  # the authenticator counts those it denied
+                case Disconnected():
+                    self._watcher.disconnected(event.fd)
+                    if event.peer is not None:
+                        self._keys.pop(event.peer, None)
+                        yield PeerLeft(Peer(event.peer))
+
+    def _cut(
+        self, reason: str, fd: int, peer: bytes | None, key: MinionKey | None, now: Instant
+    ) -> None:
+        self.rejected[reason] += 1
+        if key is not None and reason in _SUSPENDING:
+            self._suspensions.suspend(key, now)
+        self.router.shut(fd, peer)

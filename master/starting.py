@@ -1,0 +1,206 @@
+"""From configuration to a serving master, and back down: what is opened, in which order.
+
+Nothing is bound before the store is open and the core stands on it. Each thing that was opened is
+closed again, whatever happens in between.
+"""
+
+import gc
+import os
+import random
+import resource
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from limpet import __version__
+from limpet.common.clock import Instant, SystemClock
+from limpet.common.crypto.keyfiles import load_or_make_pair
+from limpet.common.crypto.proof import Ed25519Verifier
+from limpet.common.errors import LimpetError, UsageError
+from limpet.common.service.locks import InstanceLock
+from limpet.common.service.logs import Log
+from limpet.common.service.notify import Notifier
+from limpet.common.service.paths import Roots, tighten_umask
+from limpet.common.service.signals import STOP_SIGNALS, SignalPipe
+from limpet.common.service.watchdog import LIMIT_S, Watchdog, exit_process
+from limpet.common.settings.master import MasterConfiguration
+from limpet.common.transport.sockets import (
+    Context,
+    Poller,
+    check_library,
+    make_keypair,
+    public_key_of,
+)
+from limpet.master.control.server import ControlServer
+from limpet.master.core import MasterCore
+from limpet.master.daemon import Master
+from limpet.master.enrolment.link import EnrolmentLink
+from limpet.master.mainport import MainPort
+from limpet.master.selfcheck import SelfCheck
+from limpet.master.settings import DAY_S, MasterSettings
+from limpet.master.store.store import Store
+
+BIND_S_MAX: Final = 30.0
+"""How long a port that another process still holds is waited for."""
+_BIND_RETRY_S: Final = 0.25
+FDS_WANTED: Final = 65_536
+FDS_SPARE: Final = 512
+"""Descriptors that are wanted besides one for each minion."""
+
+Read = Callable[[], MasterConfiguration]
+"""Reads the configuration (anew)."""
+
+
+def serve(roots: Roots, read: Read, log: Log) -> None:
+    """Run a master until it is asked to stop.
+
+    Raises `UsageError` and `SourceError` for what the person at the keyboard can put right (exit
+    code 2), `HostError` and the like for the rest.
+    """
+    tighten_umask()
+    check_library()
+    configuration = read()
+    clock = SystemClock()
+    with ExitStack() as stack:
+        signals = stack.enter_context(SignalPipe())
+        roots.prepare()
+        stack.enter_context(InstanceLock(roots.lock_path, "a limpet master"))
+        log.info(f"limpet {__version__} master begins at {roots.state_dir}")
+        if os.geteuid() == 0:
+            log.info("it runs as root, as in development; the packaged service has a user for it")
+        pair = load_or_make_pair(
+            roots.keys_dir, "master", make=make_keypair, public_of=public_key_of
+        )
+        for notice in pair.notices:
+            log.warning(notice)
+        store = Store(database_path(roots), clock=clock)
+        stack.callback(_close_store, store, log)
+        snapshot = store.load(wall_s=clock.now().wall)
+        raise_descriptor_limit(len(snapshot.keys))
+        nodegroups = dict(configuration.nodegroup_targets)
+        core = MasterCore(
+            settings_from(configuration, nodegroups),
+            snapshot,
+            now=clock.now(),
+            chance=random.SystemRandom(),
+            verifier=Ed25519Verifier(pair.public),
+        )
+        committed = snapshot.commit
+        del snapshot
+        addresses = configuration.listen_addresses
+        context = Context(burn=True)
+        stack.callback(context.close)
+        port = MainPort(
+            context, secret_key=pair.secret, is_accepted=core.is_key_accepted, clock=clock
+        )
+        stack.callback(port.close)
+        if not bind(port, configuration, signals, log):
+            return
+        check = SelfCheck(
+            context, addresses=addresses, port=configuration.port, server_key=pair.public
+        )
+        stack.callback(check.close)
+        port.allow_probe(check.key)
+        enrolment = EnrolmentLink(
+            secret_key=pair.secret, addresses=addresses, port=configuration.enrol_port, log=log
+        )
+        stack.callback(enrolment.close)
+        control = ControlServer(roots.socket_path, group=configuration.user_group)
+        stack.callback(control.close)
+        store.start()
+
+        def reload() -> None:
+            _reload(read, nodegroups, log)
+
+        gc.collect()
+        gc.freeze()
+        notifier = Notifier()
+        watchdog = Watchdog(limit_s=LIMIT_S, on_hang=exit_process(), on_alive=notifier.alive)
+        with watchdog:
+            log.info(f"serving minions on port {configuration.port}")
+            master = Master(
+                core=core,
+                store=store,
+                port=port,
+                control=control,
+                enrolment=enrolment,
+                check=check,
+                committed=committed,
+                clock=clock,
+                log=log,
+                watchdog=watchdog,
+                reload=reload,
+            )
+            master.run(signals, notifier)
+        log.info("the master has ended as asked")
+
+
+def database_path(roots: Roots) -> Path:
+    """Give the place of the master's database."""
+    return roots.state_dir / "store" / "master.db"
+
+
+def settings_from(configuration: MasterConfiguration, nodegroups: dict[str, str]) -> MasterSettings:
+    """Turn the configuration into what the core is told. `nodegroups` may change later on."""
+    return MasterSettings(
+        version=__version__,
+        return_bytes_max=configuration.return_bytes_max,
+        history_age_s=configuration.history_days * DAY_S,
+        history_jobs_max=configuration.history_jobs,
+        nodegroups=nodegroups,
+    )
+
+
+def bind(port: MainPort, configuration: MasterConfiguration, signals: SignalPipe, log: Log) -> bool:
+    """Open the main port, waiting for its last holder to end; False: a stop was asked for.
+
+    Raises `UsageError` naming the port when it is still held after thirty seconds.
+    """
+    clock = SystemClock()
+    give_up_at: Instant = clock.now().after(BIND_S_MAX)
+    poller = Poller()
+    poller.register(signals)
+    while True:
+        try:
+            port.bind(configuration.listen_addresses, configuration.port)
+            return True
+        except UsageError as error:
+            if "in use" not in str(error) or clock.now().boot >= give_up_at:
+                raise
+            log.report("warning", "bind", f"{error} (waiting up to {BIND_S_MAX:.0f} s)")
+        poller.wait(_BIND_RETRY_S)
+        if any(number in STOP_SIGNALS for number in signals.take()):
+            return False
+
+
+def raise_descriptor_limit(minions: int) -> None:
+    """Let this process open as many descriptors as it will need. Raises `UsageError`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FDS_WANTED if hard == resource.RLIM_INFINITY else min(hard, FDS_WANTED)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    if soft != resource.RLIM_INFINITY and soft < minions + FDS_SPARE:
+        raise UsageError(
+            f"this process may open {soft} files; {minions} minions need {minions + FDS_SPARE}: "
+            "raise `LimitNOFILE=` of the service (or `ulimit -n`)"
+        )
+
+
+def _reload(read: Read, nodegroups: dict[str, str], log: Log) -> None:
+    """Take over what may change while the master runs; a broken file changes nothing."""
+    try:
+        configuration = read()
+    except LimpetError as error:
+        log.error(f"the configuration is not taken over: {error}")
+        return
+    nodegroups.clear()
+    nodegroups.update(configuration.nodegroup_targets)
+    log.level = configuration.level
+    log.info("the configuration was read again: node groups and log level are in force")
+
+
+def _close_store(store: Store, log: Log) -> None:
+    if not store.close():
+        log.error("not all that waited for the store was written; nobody was told otherwise")
