@@ -8,7 +8,7 @@ from pathlib import Path
 from limpet.states.ports import Route
 
 _UP, _GATEWAY, _HOST, _REJECT = 0x1, 0x2, 0x4, 0x200
-_LOCAL6 = 0x80200001 & ~_UP
+_LOCAL = 0x80000000
 
 
 def read_all(root: Path = Path("/proc/net")) -> list[Route]:
@@ -52,7 +52,7 @@ def _version_6(path: Path) -> list[Route]:
         gateway = str(ipaddress.IPv6Address(int(fields[4], 16)))
         destination = str(ipaddress.IPv6Address(int(fields[0], 16)))
         letters = _letters(flags)
-        if flags & _LOCAL6 & 0x80000000:
+        if flags & _LOCAL:
             letters = letters.replace("H", "") + "n"
         found.append(
             Route(
@@ -69,7 +69,7 @@ def _version_6(path: Path) -> list[Route]:
 
 def _letters(flags: int) -> str:
     if flags & _REJECT:
-        return "!"
+        return "!n"
     return "U" + ("G" if flags & _GATEWAY else "") + ("H" if flags & _HOST else "")
 
 

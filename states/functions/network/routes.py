@@ -33,7 +33,11 @@ def default_route(
 
     CLI Example: limpet run '*' network.default_route
     """
-    return [each for each in routes(context, family) if each["destination"] in ("0.0.0.0", "::/0")]
+    return [
+        _shown(each)
+        for each in context.host.network.routes()
+        if each.destination in ("0.0.0.0/0", "::/0") and family in (None, each.family)
+    ]
 
 
 def get_route(context: FunctionContext, ip: str) -> dict[str, str | None]:
