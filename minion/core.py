@@ -217,7 +217,7 @@ class MinionCore:
     def on_local_gone(self, now: Moment, client: int) -> list[Effect]:
         """Hear that the client has left."""
         self.link.on_turn(now)
-        self.book.local.on_gone(now, client)
+        self.book.local.on_gone(client)
         return self._done(now)
 
     def on_local_cancel(self, now: Moment, jid: JobId) -> list[Effect]:

@@ -10,7 +10,7 @@ from typing import Literal
 from limpet.common.identifiers import Attempt, Commit, JobId
 from limpet.common.messages.enrolment import EnrolRequest
 from limpet.common.messages.fields import Message
-from limpet.minion.jobs.records import Record
+from limpet.minion.jobs.records import JobFinished, Record
 
 NOW = Commit(0)
 """Wait for no commit."""
@@ -161,10 +161,14 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class LocalAnswer:
-    """Tell a client of the minion's Unix socket how its own run ended (`limpet call`)."""
+    """Tell a client of the minion's Unix socket how its own run ended (`limpet call`).
+
+    A body over 16 KiB is in the spool until the `DropSpool` that follows.
+    """
 
     client: int
     jid: JobId
+    ending: JobFinished
 
 
 @dataclass(frozen=True, slots=True)

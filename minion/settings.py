@@ -31,6 +31,16 @@ class JobLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class MasterPlace:
+    """One place where the master may be found."""
+
+    host: str
+    """Name or numeric address, without brackets."""
+    port: int
+    enrol_port: int
+
+
+@dataclass(frozen=True, slots=True)
 class LinkSettings:
     """Whom to talk to, as whom."""
 
@@ -47,6 +57,8 @@ class LinkSettings:
     protocol_min: int = PROTOCOL_MIN
     protocol_max: int = PROTOCOL_MAX
     limits: JobLimits = field(default_factory=JobLimits)
+    others: tuple[MasterPlace, ...] = ()
+    """More places of the same master; the next one is tried when one has failed."""
 
     def __post_init__(self) -> None:
         assert self.master_host
@@ -54,3 +66,8 @@ class LinkSettings:
         assert 0 < self.enrol_port < 65536
         assert self.limits.queued_max >= 1
         assert self.limits.side_by_side_max >= 1
+
+    @property
+    def places(self) -> tuple[MasterPlace, ...]:
+        """Give all places of the master, in the order of trying."""
+        return (MasterPlace(self.master_host, self.port, self.enrol_port), *self.others)

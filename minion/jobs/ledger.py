@@ -142,7 +142,7 @@ class Ledger:
         del self.live[job.jid]
         if job.is_local:
             assert job.client is not None
-            self._outbox.add(LocalAnswer(job.client, job.jid))
+            self._outbox.add(LocalAnswer(job.client, job.jid, ending))
             self._outbox.add(DropSpool(job.jid, NOW))
         else:
             job.finished = self._outbox.persist(*before, ending)

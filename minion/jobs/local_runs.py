@@ -1,4 +1,4 @@
-"""Runs asked for on this host (`limpet call`): no journal, no master, only while somebody waits."""
+"""Runs asked for on this host (`limpet call`): no journal and no master."""
 
 import random
 from typing import Final
@@ -78,13 +78,14 @@ class LocalRuns:
         self._outbox.add(LocalStored(client, jid))
         self._ledger.start_next(now)
 
-    def on_gone(self, now: Moment, client: int) -> None:
-        """End what the client ran: nobody waits for it."""
+    def on_gone(self, client: int) -> None:
+        """Forget what the client asked for and has not begun; what runs goes on to its end.
+
+        Half a package installation is worse than one that nobody watches; `kill_job` ends it.
+        """
         for job in [job for job in self._ledger.live.values() if job.client == client]:
             if job.phase is Phase.QUEUED:
                 del self._ledger.live[job.jid]
-            elif not job.is_ending:
-                self._ledger.kill(now, job, "cancelled", NOW)
 
     def on_cancel(self, now: Moment, jid: JobId) -> None:
         """End a job because somebody on this host says so; unknown ones are left alone."""

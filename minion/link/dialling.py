@@ -4,6 +4,7 @@ A round is one pass over all addresses on one port. Each method says how the rou
 while it goes on.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -61,16 +62,17 @@ class Dialler:
         seat: Seat,
         retreat: Retreat,
     ) -> None:
-        self._settings = settings
         self._memory = memory
         self._outbox = outbox
         self._seat = seat
         self._retreat = retreat
         self.round = Round(retreat.port, [])
+        self._places = deque(settings.places)
+        """The first is dialled; one that has failed goes to the end."""
 
     def start(self, now: Moment) -> Loss | None:
         """Look the name up anew; a numeric address is dialled at once."""
-        host = self._settings.master_host
+        host = self._places[0].host
         attempt = self._seat.next_attempt()
         if is_numeric(host):
             self._seat.enter(now, State.RESOLVING, RESOLVING_S, "")
@@ -85,10 +87,14 @@ class Dialler:
         candidates = ordered(addresses or known, known[0] if known else "")
         self.round = Round(self._retreat.port, list(candidates))
         if not candidates:
-            host = self._settings.master_host
+            host = self._places[0].host
             self._outbox.warning("resolve", f"the master's name {host} can't be resolved")
             return Loss.UNRESOLVED
         return self._next_address(now)
+
+    def change_place(self) -> None:
+        """Dial another place of the master from now on: an attempt at this one has failed."""
+        self._places.rotate(-1)
 
     def on_tcp(self) -> None:
         """Note that TCP is up: a hint that only serves to name a failure."""
@@ -122,7 +128,7 @@ class Dialler:
         dialled.opened = now.boot
         dialled.is_tcp_connected = False
         is_main = dialled.port == "main"
-        number = self._settings.port if is_main else self._settings.enrol_port
+        number = self._places[0].port if is_main else self._places[0].enrol_port
         is_new_context = self._retreat.failures.take_context()
         self._seat.open(dialled.port, dialled.address, number, is_new_context=is_new_context)
         self._seat.enter(now, State.CONNECTING, CONNECTING_S, f"{dialled.address} port {number}")

@@ -442,6 +442,7 @@ class Link:
         """Count a failed attempt, throw its socket away and pause."""
         self.seat.close()
         self._end_session(None)
+        self._dialler.change_place()
         if not self._last_loss:
             self._last_loss = str(loss)
         is_tcp_connected = self._dialler.round.was_tcp_connected

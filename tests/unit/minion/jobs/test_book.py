@@ -561,7 +561,8 @@ def test_a_local_run_needs_neither_journal_nor_master() -> None:
     job = bench.of(LocalStored)[0].jid
     bench.spawn(job)
     bench.end(job)
-    assert bench.of(LocalAnswer) == [LocalAnswer(1, job)]
+    assert [(answer.client, answer.jid) for answer in bench.of(LocalAnswer)] == [(1, job)]
+    assert bench.of(LocalAnswer)[0].ending.outcome == "ok"
     assert [effect.jid for effect in bench.of(DropSpool)] == [job]
     assert len(bench.of(Persist)) == commits
     bench.connect()
@@ -569,17 +570,18 @@ def test_a_local_run_needs_neither_journal_nor_master() -> None:
     assert bench.last(SyncPage).entries == ()
 
 
-def test_a_local_run_ends_when_its_client_leaves() -> None:
+def test_a_local_run_that_has_begun_goes_on_when_its_client_leaves() -> None:
     bench = Bench().start()
-    local_run(bench, 1)
-    local_run(bench, 2)
-    job, other = (stored.jid for stored in bench.of(LocalStored))
+    local_run(bench, 1, "state.apply")
+    local_run(bench, 2, "state.apply")
+    job, waiting = (stored.jid for stored in bench.of(LocalStored))
     bench.spawn(job)
     bench.take(bench.core.on_local_gone(bench.now, 1))
-    assert [kill.jid for kill in bench.of(KillJob)] == [job]
+    bench.take(bench.core.on_local_gone(bench.now, 2))
+    assert bench.of(KillJob) == []
     bench.end(job)
-    bench.spawn(other)
-    assert bench.of(ReleaseJob)[-1].jid == other
+    assert [effect.jid for effect in bench.of(DropSpool)] == [job]
+    assert waiting not in spawned(bench)
 
 
 def test_local_runs_have_slots_of_their_own_and_a_bound() -> None:

@@ -8,7 +8,7 @@ from limpet.common.messages.session import Busy, Denied, Hello, SyncPage
 from limpet.minion.effects import CloseSocket, OpenSocket, Reexec, Resolve
 from limpet.minion.jobs.records import JournalState, Note, replay
 from limpet.minion.link.states import State
-from limpet.minion.settings import LinkSettings
+from limpet.minion.settings import LinkSettings, MasterPlace
 from support.minion_bench import SETTINGS, Bench, message_names
 
 NAMED = LinkSettings(MinionId("web1"), "master.example", "aa" * 32)
@@ -115,6 +115,22 @@ def test_the_name_is_looked_up_anew_at_every_attempt() -> None:
     bench.advance_to(State.RESOLVING)
     resolve(bench, "10.0.0.99")
     assert opened(bench) == ["10.0.0.1", "10.0.0.99"]
+
+
+@pytest.mark.covers("A18")
+def test_a_master_with_several_places_is_looked_for_at_each_in_turn() -> None:
+    others = (MasterPlace("10.0.0.2", 14506, 14505),)
+    settings = LinkSettings(MinionId("web1"), "10.0.0.1", "aa" * 32, others=others)
+    bench = Bench(settings=settings).start()
+    for _ in range(3):
+        bench.link("refused")
+        bench.advance_to(State.CONNECTING)
+    assert [(effect.address, effect.number) for effect in bench.of(OpenSocket)] == [
+        ("10.0.0.1", 4506),
+        ("10.0.0.2", 14506),
+        ("10.0.0.1", 4506),
+        ("10.0.0.2", 14506),
+    ]
 
 
 def test_an_address_that_comes_late_is_ignored() -> None:
