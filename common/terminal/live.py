@@ -50,6 +50,6 @@ class LiveLine:
 
 def _columns(stream: TextIO) -> int:
     try:
-        return os.get_terminal_size(stream.fileno()).columns
+        return os.get_terminal_size(stream.fileno()).columns or 80  # 0: it does not know
     except (OSError, ValueError):
         return 80

@@ -19,6 +19,7 @@ INTERRUPTED: Final = 130
 """Ended by Ctrl-C, as shells say it."""
 PIPE_CLOSED: Final = 141
 """Whoever read the output has gone."""
+COMPLETION_VARIABLE: Final = "_LIMPET_COMPLETE"
 
 COMMANDS: Final = {
     "run": ("limpet.master.commands.run:command", "Run a function on minions."),
@@ -30,7 +31,7 @@ COMMANDS: Final = {
     "events": ("limpet.master.commands.events:command", "Follow what happens."),
     "status": ("limpet.master.commands.status:command", "Show how the master is."),
     "doc": ("limpet.master.commands.doc:command", "Show what a function does (offline)."),
-    "call": ("limpet.minion.commands.minion:call", "Run a function on this minion."),
+    "call": ("limpet.minion.commands.call:command", "Run a function on this minion."),
     "master": ("limpet.master.commands.master:command", "Run the master in the foreground."),
     "minion": ("limpet.minion.commands.minion:command", "Run the minion in the foreground."),
     "completion": ("limpet.master.commands.completion:command", "Print shell completion."),
@@ -68,8 +69,14 @@ def run(words: list[str]) -> int:
     """Run one command line and give its exit code. Errors become one line on stderr."""
     _mend_streams()
     try:
-        result = cli.main(words, prog_name="limpet", standalone_mode=False)
+        if COMPLETION_VARIABLE in os.environ:  # a shell asks what could follow
+            cli.main(words, prog_name="limpet", complete_var=COMPLETION_VARIABLE)
+        # Not `cli.main`: it has answers of its own to Ctrl-C and to a reader that has gone.
+        with cli.make_context("limpet", list(words)) as context:
+            result = cli.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except LimpetError as error:
         complain(str(error))
         return int(error.exit_code)
