@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 
@@ -23,6 +23,9 @@ from limpet.minion.jobs.parent_messages import Spawn, WorkerSetup, spool_of
 from limpet.minion.jobs.plain import encode_value, shorten
 from limpet.minion.jobs.results import ERROR_CHARACTERS_MAX, RESULT_BODY_BYTES_MAX
 from limpet.minion.jobs.spool import Spool
+
+if TYPE_CHECKING:
+    from limpet.states.context import FunctionContext
 
 REPORT_BYTES_MAX: Final = 60 * 1024
 """A report fits the pipe's buffer, so that writing it never waits for the keeper."""
@@ -165,7 +168,7 @@ def _call(job: Spawn, setup: WorkerSetup) -> tuple[Outcome, int, str, Any]:
     return "ok", 0, "", value
 
 
-def make_context(job: Spawn, setup: WorkerSetup) -> Any:  # noqa: ANN401 - typed where it is imported
+def make_context(job: Spawn, setup: WorkerSetup) -> "FunctionContext":
     """Give the surroundings that the function is handed."""
     from limpet.minion.local.client import JobsOfMinion
     from limpet.states.context import FunctionContext, Places
