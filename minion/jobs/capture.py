@@ -62,7 +62,7 @@ class Piece(NamedTuple):
 
 
 def read(path: Path, offset: int, size: int, *, lag_bytes_max: int = 0) -> Piece:
-    """Read up to `size` bytes from an offset in all that ever came.
+    """Read up to `size` bytes from an offset in all that ever came; none: there is no more yet.
 
     With `lag_bytes_max` a reader that is further behind jumps that close to the end. No file yet:
     nothing. Raises `OSError` for the rest.
@@ -78,7 +78,10 @@ def read(path: Path, offset: int, size: int, *, lag_bytes_max: int = 0) -> Piece
             start = total - lag_bytes_max
         for _ in range(3):
             start = max(start, _oldest(start, total))
-            data = b"".join(_read(descriptor, start, min(size, total - start)))
+            end = min(start + size, total)
+            if start < HEAD_BYTES:
+                end = min(end, HEAD_BYTES)  # what followed the head may be overwritten
+            data = b"".join(_read(descriptor, start, end - start))
             now = _total(descriptor)
             if _oldest(start, now) <= start:
                 return Piece(data, start - offset, start + len(data))

@@ -377,10 +377,9 @@ class Workers:
                     path, entry.output_offset, OUTPUT_BYTES_MAX, lag_bytes_max=TAIL_LAG_BYTES_MAX
                 )
                 entry.output_offset = piece.offset
-                if piece.data or piece.missed:
-                    events.append(OutputRead(entry.jid, piece.data, piece.missed))
-                if len(piece.data) < OUTPUT_BYTES_MAX:
+                if not piece.data and not piece.missed:
                     break
+                events.append(OutputRead(entry.jid, piece.data, piece.missed))
 
         def go_on(now: Moment) -> list[WorkerEvent]:
             entry.is_tailing = False
