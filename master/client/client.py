@@ -246,7 +246,7 @@ class Client:
     # --- minions, keys, tokens ------------------------------------------------------------------
 
     def minions(self, target: str = "*", kind: TargetKind = "glob") -> tuple[MinionRow, ...]:
-        """Give the accepted minions of a target, by id. Raises `NoMinionMatched`."""
+        """Give the accepted minions of a target, by id; maybe none."""
         return self._ask(ListMinions(target=target, target_kind=kind), Minions).minions
 
     def keys(self) -> tuple[KeyInfo, ...]:

@@ -20,6 +20,7 @@ from limpet.common.control.replies import (
     JobOutput as OutputReply,
 )
 from limpet.common.control.requests import RunJob, WatchJob
+from limpet.common.errors import MasterUnreachable, Stalled
 from limpet.master.client.errors import ConnectionLost, raise_refusal, unexpected
 from limpet.master.client.line import Line
 from limpet.master.client.results import JobBook, JobOutput, JobResult, MinionAnswer
@@ -53,6 +54,7 @@ class Following:
         self._is_asked = False
         self._is_over = False
         self._heard_at = 0.0
+        self._began = time.monotonic()
         self._deadline = float("inf") if timeout_s is None else time.monotonic() + timeout_s
 
     @property
@@ -76,13 +78,12 @@ class Following:
 
     def wait_stored(self) -> JobResult:
         """Wait until the job is stored. Raises what `next_change` raises, also `Stalled`."""
-        from limpet.common.errors import Stalled
-
-        began = time.monotonic()
         while self._book.jid is None:
             if time.monotonic() >= self._deadline:
                 self.close()
-                raise Stalled("the master to store the job", time.monotonic() - began)
+                if not self._line.was_reached:
+                    raise MasterUnreachable(self._line.trouble)
+                raise Stalled("the master to store the job", time.monotonic() - self._began)
             self._take(self._deadline)
         return self._book.result()
 

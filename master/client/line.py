@@ -47,6 +47,8 @@ class Line:
         self._retry_at = 0.0
         self._backoff_s = BACKOFF_FIRST_S
         self._is_noticed = False
+        self.trouble = ""
+        """Why the last attempt failed."""
         self.was_reached = was_reached
         """Whether the master has ever taken a connection."""
 
@@ -94,7 +96,7 @@ class Line:
         work that was asked for.
         """
         self.close()
-        why = str(lost)
+        why = self.trouble = str(lost)
         now = time.monotonic()
         if self._lost_at is None:
             self._lost_at = now

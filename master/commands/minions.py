@@ -34,18 +34,16 @@ def command(target: str, form: str, **chosen: bool) -> int:
     """
     session = Session.current()
     with Client(session.root, on_notice=session.note) as client:
-        try:
-            rows = client.minions(target, kind_of(chosen))
-        except NoMinionMatched:
-            if form != "text":
-                write_document({"minions": {}}, form)
-            raise
+        rows = client.minions(target, kind_of(chosen))
     if form != "text":
         write_document({"minions": {row.minion: _data(row) for row in rows}}, form)
     elif rows:
         _print(rows, session.palette)
-    else:
-        session.note("no minion is accepted yet (limpet keys list)")
+    if rows:
+        return 0
+    if target != "*":
+        raise NoMinionMatched(f"no minion matches {target[:80]!a}")
+    session.note(f"no minion is accepted yet ({session.command('keys', 'list')})")
     return 0
 
 

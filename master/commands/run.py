@@ -11,9 +11,10 @@ from limpet.common.terminal.arguments import parse_arguments
 from limpet.common.terminal.group import DURATION
 from limpet.common.terminal.session import Session
 from limpet.master.commands.functions import check_call
-from limpet.master.commands.output import output_for
+from limpet.master.commands.output import output_for, write_document
 from limpet.master.commands.targets import kind_of, target_options
 from limpet.master.commands.watching import Watching
+from limpet.master.commands.wording import job_data
 
 EPILOG = """\b
 Examples:
@@ -153,8 +154,11 @@ def send(
             job_timeout_s=job_timeout_s,
             batch=batch,
         )
-        sys.stdout.write(f"{stored.jid}\n")
         client.close()
+        if form == "text":
+            sys.stdout.write(f"{stored.jid}\n")
+        else:
+            write_document(job_data(stored), form)
         return 0
     with client:
         return watching.follow(

@@ -118,13 +118,14 @@ class Watching:
     def _on_interrupted(self, following: Following | None) -> None:
         """Tell how to see the rest and how to cancel."""
         jid = None if following is None else following.jid
-        if jid is None:
+        if following is None or jid is None:
             complain(
                 "interrupted before the master said that the job is stored; it may be all the "
                 f"same: {self._session.command('jobs', 'list')}"
             )
             return
-        done = sum(answer.is_final for answer in self._answers.values())
-        complain(f"interrupted; job {jid} goes on ({done} of {len(self._answers)} have answered)")
+        answers = following.result().minions.values()
+        done = sum(answer.is_final for answer in answers)
+        complain(f"interrupted; job {jid} goes on ({done} of {len(answers)} have answered)")
         complain(f"see the rest: {self._session.command('jobs', 'wait', jid)}")
         complain(f"cancel it:    {self._session.command('jobs', 'cancel', jid)}")

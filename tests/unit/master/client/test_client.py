@@ -201,6 +201,11 @@ def test_a_timeout_before_the_job_is_stored_is_an_error(master: FakeMaster, clie
     assert caught.value.exit_code == ExitCode.NO_RESULT
 
 
+def test_a_timeout_shorter_than_the_patience_names_the_missing_master(tmp_path: Path) -> None:
+    with pytest.raises(MasterUnreachable, match="does not exist"):
+        Client(str(tmp_path)).run("web1", "test.ping", timeout_s=0.2)
+
+
 def test_a_job_is_submitted_without_waiting_for_it(master: FakeMaster, client: Client) -> None:
     master.on(RunJob, stored(result("web1", "queued")))
 

@@ -12,7 +12,6 @@ from limpet.common.control.replies import (
     MasterStatus,
     MinionRow,
     Minions,
-    NoMinion,
     TokenInfo,
     TokenMade,
     Tokens,
@@ -180,11 +179,15 @@ def test_minions_are_shown_with_state_and_since(master: FakeMaster, limpet: Limp
 
 
 def test_no_minion_of_that_target_is_exit_code_3(master: FakeMaster, limpet: Limpet) -> None:
-    master.on(ListMinions, NoMinion("x*", "no minion matches 'x*'"))
+    master.on(ListMinions, Minions(()))
 
     ran = limpet("minions", "x*", "--format", "json")
-
     assert (ran.code, json.loads(ran.out)) == (3, {"minions": {}})
+    assert ran.err == "limpet: no minion matches 'x*'\n"
+
+    empty = limpet("minions")
+    assert (empty.code, empty.out) == (0, "")
+    assert "no minion is accepted yet" in empty.err
 
 
 def test_events_are_lines_that_nothing_can_forge(master: FakeMaster, limpet: Limpet) -> None:
@@ -246,7 +249,6 @@ def test_completion_is_printed_for_each_shell(limpet: Limpet, shell: str) -> Non
     assert "_LIMPET_COMPLETE" in ran.out
 
 
-OURS = [name for name, (place, _) in COMMANDS.items() if not place.endswith((".minion:call",))]
 TALKING = ["run", "apply", "jobs", "minions", "keys", "token", "events", "status", "doc"]
 
 

@@ -253,6 +253,16 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(
     assert master.requests == []
 
 
+@pytest.mark.covers("B-69")
+def test_metacharacters_are_letters_like_others(master: FakeMaster, limpet: Limpet) -> None:
+    script(master, result("web1"))
+    words = ["; reboot", "a|b", "&", "$(id)", "`id`", "a\nb", "%i", "!x", "> /etc/passwd"]
+
+    limpet("run", "web1", "test.arg", *words, "k=$(id)")
+
+    assert msgspec.msgpack.decode(master.requests[0].arguments) == [words, {"k": "$(id)"}]
+
+
 def test_a_misspelt_function_is_hinted_at_and_sent_all_the_same(
     master: FakeMaster, limpet: Limpet
 ) -> None:
@@ -265,6 +275,7 @@ def test_a_misspelt_function_is_hinted_at_and_sent_all_the_same(
     assert len(master.requests) == 1
 
 
+@pytest.mark.covers("B-72")
 def test_a_refusal_of_the_master_is_one_line(master: FakeMaster, limpet: Limpet) -> None:
     master.on(RunJob, Refused("usage", "no node group\n'x'"))
 
@@ -279,6 +290,9 @@ def test_async_prints_the_job_id_and_nothing_else(master: FakeMaster, limpet: Li
     ran = limpet(*PING, "--async")
 
     assert (ran.code, ran.out, ran.err) == (0, f"{JID}\n", "")
+    document = json.loads(limpet(*PING, "--async", "--format", "json").out)
+    assert document["jid"] == JID
+    assert document["minions"]["web1"]["status"] == "offline"
 
 
 @pytest.mark.covers("F7", "K3")
