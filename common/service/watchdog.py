@@ -84,22 +84,14 @@ class Watchdog:
         self.close()
 
     def _watch(self) -> None:
-        interval_s = self._limit_s / _LOOKS
-        seen = self._turns
-        stood_s = 0.0
-        last = time.monotonic()
-        while not self._stop.wait(interval_s):
+        patience = Patience(self._limit_s, time.monotonic(), self._turns)
+        while not self._stop.wait(patience.interval_s):
             signal.setitimer(signal.ITIMER_PROF, self._limit_s)
-            now = time.monotonic()
-            stood_s += min(now - last, 2 * interval_s)
-            last = now
-            if seen != self._turns:
-                seen = self._turns
-                stood_s = 0.0
+            if patience.look(time.monotonic(), self._turns):
                 if self._on_alive is not None:
                     self._on_alive()
-            elif stood_s >= self._limit_s:
-                self._dump(stood_s)
+            elif patience.is_over:
+                self._dump(patience.stood_s)
                 self._on_hang()
                 return
 
@@ -112,6 +104,34 @@ class Watchdog:
             if poll.poll(0):  # a full stderr would hold the watchdog as well
                 os.write(self._fd, text.encode())
                 faulthandler.dump_traceback(file=self._fd, all_threads=True)
+
+
+class Patience:
+    """How long a loop has stood still while its process ran. Times are on any steady clock."""
+
+    def __init__(self, limit_s: float, now: float, turns: int) -> None:
+        self.interval_s = limit_s / _LOOKS
+        self.stood_s = 0.0
+        self._limit_s = limit_s
+        self._last = now
+        self._turns = turns
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the loop has stood for the limit."""
+        return self.stood_s >= self._limit_s
+
+    def look(self, now: float, turns: int) -> bool:
+        """Say whether the loop has turned since the last look; to be called every `interval_s`."""
+        gap_s = now - self._last
+        self._last = now
+        if turns != self._turns:
+            self._turns = turns
+            self.stood_s = 0.0
+            return True
+        # A longer gap is one in which nobody ran, the loop as little as this thread.
+        self.stood_s += min(gap_s, 2 * self.interval_s)
+        return False
 
 
 def exit_process(code: int = HANG_EXIT_CODE) -> Callable[[], None]:

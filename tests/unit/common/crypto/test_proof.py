@@ -52,6 +52,18 @@ def test_every_field_of_the_statement_has_its_negative_test() -> None:
     assert {name for change in mark.args[1] for name in change} == set(Statement.__struct_fields__)
 
 
+def test_a_statement_takes_everything_from_the_request() -> None:
+    taken = {name: getattr(STATEMENT, name) for name in Statement.__struct_fields__}
+    for name in EnrolRequest.__struct_fields__:
+        if name != "signature":
+            assert taken.pop(name) == getattr(REQUEST, name)
+    assert taken == {
+        "master_key": MASTER,
+        "minion_key": MINION,
+        "label": "limpet enrolment proof 1",
+    }
+
+
 @pytest.mark.covers("R-3.3")
 def test_what_the_master_keeps_proves_nothing() -> None:
     kept = VERIFIER.verifier_of(SECRET)

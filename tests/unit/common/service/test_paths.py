@@ -88,3 +88,60 @@ def test_a_file_in_the_place_of_a_directory_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with pytest.raises(UsageError, match="run is not a directory"):
         Roots.locate("master", str(tmp_path), {}).prepare()
+
+
+def system_places(top: Path) -> Roots:
+    """Give the system's places, moved below a directory."""
+    return Roots(
+        role="minion",
+        base=None,
+        config_dir=top / "etc" / "limpet",
+        state_dir=top / "lib" / "limpet-minion",
+        run_dir=top / "run" / "limpet-minion",
+        cache_dir=top / "cache" / "limpet-minion",
+        states_dir=top / "srv" / "states",
+        pillar_dir=top / "srv" / "pillar",
+    )
+
+
+@pytest.mark.covers("R-8.1")
+def test_the_systems_places_are_made_private(tmp_path: Path) -> None:
+    roots = system_places(tmp_path)
+    roots.prepare()
+    assert mode(roots.state_dir) == mode(roots.cache_dir) == 0o700
+    assert mode(roots.run_dir) == 0o750
+    assert not roots.config_dir.exists()
+
+
+@pytest.mark.covers("R-8.1")
+@pytest.mark.parametrize("parent", ["etc", "lib", "run"])
+def test_a_parent_that_anybody_may_write_to_is_refused_with_the_fix(
+    tmp_path: Path, parent: str
+) -> None:
+    place = tmp_path / parent
+    place.mkdir()
+    place.chmod(0o777)
+    with pytest.raises(UsageError, match=f"`chmod o-w {place}`"):
+        system_places(tmp_path).prepare()
+    place.chmod(0o1777)  # sticky, as /tmp is: nobody can replace what is another's
+    system_places(tmp_path).prepare()
+
+
+@needs_root
+@pytest.mark.covers("R-8.1")
+def test_a_parent_of_somebody_else_is_refused_with_the_fix(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    os.chown(tmp_path / "lib", 65534, 65534)
+    with pytest.raises(UsageError, match=r"belongs to nobody, who could replace .*`chown root "):
+        system_places(tmp_path).prepare()
+
+
+@needs_root
+@pytest.mark.covers("R-8.1")
+def test_a_configuration_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    roots = system_places(tmp_path)
+    roots.config_dir.mkdir(parents=True)
+    roots.prepare()
+    os.chown(roots.config_dir, 65534, 65534)
+    with pytest.raises(UsageError, match="etc/limpet belongs to nobody"):
+        roots.prepare()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from limpet.common.service.watchdog import HANG_EXIT_CODE
+from limpet.common.service.watchdog import HANG_EXIT_CODE, Patience
 
 _HEAD = """
 import os, re, signal, sys, time
@@ -101,6 +101,22 @@ def test_a_process_that_was_stopped_as_a_whole_is_not_taken_for_hung() -> None:
         process.send_signal(signal.SIGCONT)
         assert process.stdout.read() == "done\n"
     assert process.returncode == 0
+
+
+@pytest.mark.covers("B7")
+def test_only_time_that_the_watchdog_lived_through_counts() -> None:
+    patience = Patience(30.0, now=0.0, turns=7)
+    assert patience.look(3.0, turns=8)
+    assert not patience.look(6.0, turns=8)
+    assert not patience.look(6.0 + 86400, turns=8)  # suspended for a day
+    assert patience.stood_s == 9.0
+    for number in range(6):
+        assert not patience.is_over
+        assert not patience.look(86409.0 + 3.5 * number, turns=8)
+    assert not patience.look(86430.0, turns=8)
+    assert patience.is_over
+    assert patience.look(86431.0, turns=9)
+    assert not patience.is_over
 
 
 def test_systemd_is_fed_only_while_the_loop_turns_and_closing_leaves_nothing_behind() -> None:

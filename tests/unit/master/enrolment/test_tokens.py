@@ -150,6 +150,8 @@ def test_expiry_is_exact_and_concerns_no_minion_that_is_in() -> None:
     assert counter.ask(A, "web1", join) == "accepted"
     counter.wait(0.5)
     assert counter.ask(B, "web2", join) == "refused"
+    counter.restart()
+    assert counter.ask(C, "web3", join) == "refused"
     assert counter.ask(A, "web1", join) == "accepted"
     counter.wait(365 * 86400)
     assert counter.ask(A, "web1", join) == "accepted"
