@@ -4,7 +4,14 @@ from collections import Counter
 
 from limpet.common.messages.fields import Message
 from limpet.common.messages.jobs import Cancel, CancelAnswer, Deliver, Outcome, ReturnAck
-from limpet.common.messages.session import Regreet, SyncAnswer, SyncEntry, SyncState
+from limpet.common.messages.session import (
+    Regreet,
+    SyncAnswer,
+    SyncEntry,
+    SyncPage,
+    SyncState,
+    Welcome,
+)
 from support.master_bench import Bench, MinionOnBench
 
 
@@ -25,12 +32,11 @@ class HonestMinion(MinionOnBench):
         self.is_ready = False
         self._read = len(self.bench.sent)
         self.session = 0
-        self.greet()
-        if self.session:
-            self.tell_all()
+        self.say(self.hello())
+        self.work()
 
     def tell_all(self) -> None:
-        """Sync, and do as the verdicts say."""
+        """Sync; the verdicts come at once, or when the master's disk is done."""
         states: dict[str, SyncState] = {
             "accepted": "accepted",
             "running": "running",
@@ -39,11 +45,7 @@ class HonestMinion(MinionOnBench):
         entries = tuple(
             SyncEntry(jid, states[state]) for jid, state in self.jobs.items() if state in states
         )
-        answer = self.sync(*entries)
-        self.is_ready = True
-        for verdict in answer.verdicts:
-            self._obey(verdict.jid, verdict.verdict)
-        self.work()
+        self.say(SyncPage(self.session, 0, True, entries))
 
     def _obey(self, jid: str, verdict: str) -> None:
         if verdict == "acknowledge":
@@ -71,9 +73,16 @@ class HonestMinion(MinionOnBench):
             case Cancel(jid=jid):
                 self._cancel(jid)
             case Regreet(session=session) if session == self.session:
-                self.take(self.say(self.greeting()))
+                self.is_ready = False
+                self.say(self.greeting())
+            case Welcome():
+                self.take([message])
                 self.tell_all()
-            case SyncAnswer() | _:
+            case SyncAnswer(session=session, verdicts=verdicts) if session == self.session:
+                self.is_ready = True
+                for verdict in verdicts:
+                    self._obey(verdict.jid, verdict.verdict)
+            case _:
                 pass
 
     def _on_deliver(self, jid: str) -> None:

@@ -173,17 +173,8 @@ class Master(RuleBasedStateMachine):
         self.minions[number].come()
 
     @rule(number=minion_numbers)
-    def wait_for_turn(self, number: int) -> None:
-        minion = self.minions[number]
-        if not minion.is_ready and minion.peer:
-            minion.take([each for to, each in self.bench.sent if to == minion.peer][-1:])
-            if minion.session:
-                minion.say(SyncPage(minion.session, 0, True, ()))
-
-    @rule(number=minion_numbers)
     def work(self, number: int) -> None:
-        if self.minions[number].is_ready:
-            self.minions[number].work()
+        self.minions[number].work()
 
     @rule(number=minion_numbers)
     def beat(self, number: int) -> None:
