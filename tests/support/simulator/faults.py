@@ -27,6 +27,34 @@ class Faults:
         self.minions = minions
         self.end = end
         self.happened: list[str] = []
+        self.watch: Callable[[MinionHost], None] = lambda _host: None
+
+    def clone_of(self, host: MinionHost, seconds: float) -> None:
+        """Start a copy of a host, for a while."""
+        copy = MinionHost(
+            self.world,
+            self.network,
+            self.master,
+            host.truth,
+            name=f"{host.name}'",
+            minion_id=host.settings.minion_id,
+            key=host.key,
+        )
+        copy.records = list(host.records)
+        copy.count_into = host.count_into
+        self.watch(copy)
+        host.truth.cloned.add(host.settings.minion_id)
+        copy.boot()
+
+        def end() -> None:
+            copy.is_on = False
+            for worker in list(copy.workers.values()):
+                worker.is_gone = True
+                if worker.run is not None and not worker.run.ended:
+                    worker.run.ended = "died"
+            copy.kill()
+
+        self.world.later(seconds, end)
 
     def draw(self, when: float) -> None:
         """Plan one random fault for a time."""
@@ -270,7 +298,92 @@ def restore_backup(faults: Faults, room: float) -> None:
     faults.world.later(faults.seconds(room, 20.0), act)
 
 
+def stop_and_start_master(faults: Faults, room: float) -> None:
+    """Stop the master in good order, and start it again."""
+    faults.master.stop_and_start(faults.seconds(room, 20.0))
+
+
+def stop_and_start_minion(faults: Faults, room: float) -> None:
+    """Stop a minion in good order, and start it again."""
+    faults.minion().stop_and_start(faults.seconds(room, 20.0))
+
+
+def no_resolver(faults: Faults, room: float) -> None:
+    """The name of the master can't be resolved for a while, and its connection is gone."""
+    host = faults.minion()
+    host.resolver_works = False
+    for connection in list(faults.network.connections.values()):
+        if connection.weather is host.weather and not connection.is_dead:
+            faults.network.reset(connection)
+    faults.world.later(faults.seconds(room, 20.0), lambda: setattr(host, "resolver_works", True))
+
+
+def no_workers(faults: Faults, room: float) -> None:
+    """No process can be made on a host for a while."""
+    host = faults.minion()
+    host.spawning_works = False
+    faults.world.later(faults.seconds(room, 20.0), lambda: setattr(host, "spawning_works", True))
+
+
+def no_proof(faults: Faults, room: float) -> None:
+    """The join string can't be used on a host for a while."""
+    host = faults.minion()
+    host.proving_works = False
+    faults.world.later(faults.seconds(room, 20.0), lambda: setattr(host, "proving_works", True))
+
+
+def garble(faults: Faults, room: float) -> None:
+    """Frames come through that nobody can read, at one end, for a moment."""
+    victim = faults.world.chance.choice([faults.master, *faults.minions])
+    victim.garbles = True
+    faults.world.later(faults.seconds(room, 3.0), lambda: setattr(victim, "garbles", False))
+
+
+def long_way(faults: Faults, room: float) -> None:
+    """A long way for everybody: many things are under way when others happen."""
+    for host in faults.minions:
+        host.weather.latency_s = faults.world.chance.choice((0.05, 0.5, 1.5))
+        host.weather.jitter_s = host.weather.latency_s
+
+    def end() -> None:
+        for host in faults.minions:
+            host.weather.latency_s = host.weather.jitter_s = 0.001
+
+    faults.world.later(faults.seconds(room, 40.0), end)
+
+
+def run_locally(faults: Faults, room: float) -> None:
+    """Run something on a host by hand."""
+    faults.minion().run_locally(faults.seconds(room, 10.0))
+
+
+def change_key(faults: Faults, room: float) -> None:
+    """Reject or delete a key, and accept it again before the calm."""
+    host = faults.minion()
+    chance = faults.world.chance
+    faults.master.change_key(chance.choice(("reject", "reject", "delete")), host.settings.minion_id)
+    faults.world.later(
+        faults.seconds(room, 20.0),
+        lambda: faults.master.change_key("accept", host.settings.minion_id),
+    )
+
+
+def clone(faults: Faults, room: float) -> None:
+    """Start a copy of a host, its key and journal included, elsewhere, for a while."""
+    faults.clone_of(faults.minion(), faults.seconds(room, 40.0))
+
+
 ALL: tuple[Fault, ...] = (
+    stop_and_start_master,
+    stop_and_start_minion,
+    no_resolver,
+    no_workers,
+    no_proof,
+    garble,
+    long_way,
+    run_locally,
+    change_key,
+    clone,
     kill_master,
     kill_master,
     kill_master,

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, cast
 
-from limpet.common.control.replies import AnyReply
-from limpet.common.control.requests import Request
+from limpet.common.control.replies import AnyReply, Keys, Refused
+from limpet.common.control.requests import ChangeKeys, KeyAction, Request
 from limpet.common.identifiers import Commit, MinionKey
 from limpet.common.messages.fields import Message
 from limpet.common.wire.codec import encode, enrol_request_decoder, master_decoder
@@ -26,6 +26,12 @@ from support.store_model import StoreModel
 class AnyProof:
     """A verifier for which every proof that a simulated minion makes is right."""
 
+    master_key = b"m" * 32
+
+    def verifier_of(self, secret: bytes) -> bytes:
+        """Give what stands for the secret."""
+        return b"v" * 32
+
     def verify(self, verifier: bytes, message: bytes, signature: bytes) -> bool:
         """Say yes to the one signature that simulated minions make."""
         return signature == b"s" * 64
@@ -42,7 +48,7 @@ class MasterHost(Process, MasterDoor):
         self.store = StoreModel()
         self.disk: Disk[Operation] = Disk(world, "master", self.apply)
         self.core: MasterCore | None = None
-        self.settings = MasterSettings()
+        self.settings = MasterSettings(sync_at_once=world.chance.choice((1, 100)))
         self.restart_after_s = 1.0
         self.peers: dict[bytes, Connection] = {}
         self.clients: dict[int, Callable[[AnyReply | None], None]] = {}
@@ -53,6 +59,7 @@ class MasterHost(Process, MasterDoor):
         self._committed = 0
         self._wake = 0
         self.is_enrol_up = True
+        self.garbles = False
         self.full_peers: set[bytes] = set()
         self.lives = 0
         self.count_into: Pairs | None = None
@@ -100,6 +107,17 @@ class MasterHost(Process, MasterDoor):
         for tell in clients.values():
             self.world.later(0.001, lambda tell=tell: tell(None))
         self.world.later(self.restart_after_s, self.boot)
+
+    def stop_and_start(self, seconds: float) -> None:
+        """End as SIGTERM does, telling the minions, and start again."""
+
+        def stop() -> None:
+            assert self.core is not None
+            self._carry_out(self.core.on_stop(self.clock.now()))
+            self.restart_after_s = seconds
+            self.world.later(0.5, self.kill)
+
+        self.let(self.life, stop)
 
     def restore(self, backup: StoreModel) -> None:
         """Bring an older copy of the store back while the master is down."""
@@ -153,6 +171,13 @@ class MasterHost(Process, MasterDoor):
             self.peers[connection.peer] = connection
 
     def _on_frame(self, connection: Connection, frame: bytes) -> None:
+        if self.garbles:
+            self.step(
+                lambda core: core.on_bad_frame(
+                    self.clock.now(), do.Peer(connection.peer), connection.key, "bad_schema"
+                )
+            )
+            return
         message = master_decoder_shared.decode(frame)
         peer = do.Peer(connection.peer)
 
@@ -299,6 +324,32 @@ class MasterHost(Process, MasterDoor):
             )
         )
 
+    def change_key(self, action: KeyAction, minion: str) -> None:
+        """Change a key as `limpet keys` does, insisting until it is done."""
+        self.truth.keys_changed.add(minion)
+        is_done: list[bool] = []
+
+        def on_reply(reply: AnyReply | None) -> None:
+            if reply is None:
+                if not is_done:
+                    self.world.later(0.3, lambda: self.change_key(action, minion))
+                return
+            is_done.append(True)
+            if client is not None:
+                self.leave(client)
+            is_open = isinstance(reply, Keys) and reply.keys == () and action == "accept"
+            if isinstance(reply, Refused) or is_open:
+                self.world.later(1.0, lambda: self._accept_again(minion))
+
+        client = self.connect_client(on_reply)
+        if client is None:
+            self.world.later(0.3, lambda: self.change_key(action, minion))
+        else:
+            self.ask(client, ChangeKeys(action, (minion,), False, False))
+
+    def _accept_again(self, minion: str) -> None:
+        """A deleted key comes back by its token; a key that nobody knows yet is asked for again."""
+
     def leave(self, client: int) -> None:
         """Close a client's connection."""
         if self.clients.pop(client, None) is not None:
@@ -310,7 +361,8 @@ enrol_decoder_shared = enrol_request_decoder()
 
 
 def presence_of(core: MasterCore, arguments: tuple[Any, ...]) -> str:
-    """Give the state of the session that an event is about."""
+    """Give the presence of the minion that an event is about."""
     if len(arguments) > 3 and isinstance(arguments[2], str):
-        return core.presence(MinionKey(arguments[2]), arguments[0])
+        minion = core._roster.by_key.get(MinionKey(arguments[2]))
+        return minion.presence if minion is not None else "no minion"
     return "any"

@@ -41,6 +41,7 @@ class Worker:
     seconds: float
     outcome: str
     size: int
+    is_streamed: bool
     is_released: bool = False
     is_gone: bool = False
     run: Run | None = None
@@ -92,6 +93,10 @@ class MinionHost(Process):
         self._committed = 0
         self.restart_after_s = 1.0
         self.is_on = True
+        self.resolver_works = True
+        self.spawning_works = True
+        self.proving_works = True
+        self.garbles = False
         self.cores_seen = 0
         self.count_into: Pairs | None = None
 
@@ -123,6 +128,9 @@ class MinionHost(Process):
         self._committed = 0
         self.disk.tell_trouble = self._trouble
         self.world.note(self.name, "starts")
+        kept = {j for j, e in self.journal().jobs.items() if not e.is_acknowledged}
+        for jid in [jid for jid in self.spool if jid not in kept]:  # as the shell tidies up
+            del self.spool[jid]
         self.core = MinionCore(
             self.settings,
             self.journal(),
@@ -184,6 +192,27 @@ class MinionHost(Process):
         self.workers.clear()
         self.kill()
 
+    def stop_and_start(self, seconds: float) -> None:
+        """End the link as SIGTERM does, and start it again: jobs go on."""
+
+        def stop() -> None:
+            core = core_of(self)
+            self._carry_out(core.on_stop(self.now()))
+            self.restart_after_s = seconds
+            self.world.later(0.3, self.kill)
+
+        self.let(self.life, stop)
+
+    def run_locally(self, seconds: float) -> None:
+        """Run a job for `limpet call`, which may lose patience."""
+        client = self.world.chance.getrandbits(30)
+        arguments = msgspec.msgpack.encode([[], {"seconds": seconds}])
+        self.step(lambda core: core.on_local_run(self.now(), client, "cmd.run", arguments, 60.0))
+        if self.world.chance.random() < 0.5:
+            self.world.later(
+                seconds / 2, lambda: self.step(lambda core: core.on_local_gone(self.now(), client))
+            )
+
     def reimage(self) -> None:
         """The host is installed anew with its old key: no journal, no jobs, no spool."""
         self.world.note(self.name, "is reimaged")
@@ -217,6 +246,8 @@ class MinionHost(Process):
                 continue
             self.count_effect()
             self._do(effect)
+            if not self.is_alive:
+                return
         self._set_alarm()
         self._watch_ready()
 
@@ -247,7 +278,6 @@ class MinionHost(Process):
     def _committed_to(self, life: int, commit: int) -> None:
         def act() -> None:
             self._committed = max(self._committed, commit)
-            assert self.core is not None
             due = [effect for after, effect in self._held if after <= self._committed]
             self._held = [
                 (after, effect) for after, effect in self._held if after > self._committed
@@ -255,7 +285,8 @@ class MinionHost(Process):
             for effect in due:
                 self.count_effect()
                 self._do(effect)
-            self._carry_out(self.core.on_committed(self.now(), Commit(commit)))
+            if life == self.life:
+                self._carry_out(core_of(self).on_committed(self.now(), Commit(commit)))
 
         self.let(life, act)
 
@@ -270,11 +301,10 @@ class MinionHost(Process):
                 effect.commit, effect.records, lambda commit: self._committed_to(life, commit)
             )
         elif isinstance(effect, do.Resolve):
+            found = ("192.0.2.1",) if self.resolver_works else ()
             self.world.later(
-                0.01,
-                lambda: self.step(
-                    lambda core: core.on_resolved(self.now(), effect.attempt, ("192.0.2.1",))
-                ),
+                0.01 if self.resolver_works else self.world.chance.choice((0.01, 2.0, 9.0)),
+                lambda: self.step(lambda core: core.on_resolved(self.now(), effect.attempt, found)),
             )
         elif isinstance(effect, do.OpenSocket):
             self._open(effect)
@@ -286,6 +316,14 @@ class MinionHost(Process):
                 self.network.send(self.connection, upwards=True, frame=encode(effect.message))
         elif isinstance(effect, do.Prove):
             request = effect.request
+            if not self.proving_works:
+                self.world.later(
+                    0.1,
+                    lambda: self.step(
+                        lambda core: core.on_proof_failed(self.now(), effect.attempt, "no key")
+                    ),
+                )
+                return
             signed = msgspec.structs.replace(request, signature=b"s" * 64)
             self.world.later(
                 0.1, lambda: self.let(life, lambda: self._send_up(effect.attempt, signed))
@@ -382,6 +420,11 @@ class MinionHost(Process):
             def act() -> None:
                 if attempt == self.connected_attempt:
                     assert self.core is not None
+                    if self.garbles:
+                        self._carry_out(
+                            core_of(self).on_bad_frame(self.now(), attempt, "bad_schema")
+                        )
+                        return
                     message = decoder.decode(frame)
                     self.world.note(self.name, f"<- {message}") if self.world.is_traced else None
                     self._carry_out(self.core.on_message(self.now(), attempt, message))
@@ -401,6 +444,14 @@ class MinionHost(Process):
     # -- workers ------------------------------------------------------------------------------
 
     def _spawn(self, effect: do.SpawnJob) -> None:
+        if not self.spawning_works:
+            self.world.later(
+                0.02,
+                lambda: self.step(
+                    lambda core: core.on_job_spawn_failed(self.now(), effect.jid, "no memory")
+                ),
+            )
+            return
         self._pid += 1
         _args, options = msgspec.msgpack.decode(effect.arguments)
         worker = Worker(
@@ -410,6 +461,7 @@ class MinionHost(Process):
             min(options.get("seconds", 0.1), effect.job_timeout_s),
             options.get("outcome", "ok"),
             options.get("size", 10),
+            effect.is_streamed,
         )
         if options.get("seconds", 0.1) > effect.job_timeout_s:
             worker.outcome = "timeout"
@@ -436,6 +488,8 @@ class MinionHost(Process):
         self.truth.runs.append(worker.run)
         self.world.note(self.name, f"runs {jid}")
         self._watch(worker)
+        if worker.is_streamed:
+            self._talk(worker, 0)
         started = self.now().wall
 
         def end() -> None:
@@ -445,6 +499,14 @@ class MinionHost(Process):
                 )
 
         self.world.later(worker.seconds, end)
+
+    def _talk(self, worker: Worker, turn: int) -> None:
+        """Let a streamed job print a line now and then."""
+        if worker.is_gone or turn > 40:
+            return
+        jid = JobId(worker.jid)
+        self.step(lambda core: core.on_output(self.now(), jid, b"a line\n", 0))
+        self.world.later(0.3, lambda: self._talk(worker, turn + 1))
 
     def _end(self, worker: Worker, outcome: str, started: float) -> None:
         worker.is_gone = True
@@ -500,13 +562,26 @@ class MinionHost(Process):
 
     def _kill_job(self, jid: str, reason: str) -> None:
         worker = self.workers.get(jid)
-        if worker is None or not worker.is_released:
-            return
         outcome = "cancelled" if reason == "cancelled" else "failed"
+        if worker is None or not worker.is_released:
+            if worker is not None:
+                worker.is_gone = True
+                del self.workers[jid]
+            never = WorkerResult(outcome, 1, "ended before its first step")
+            self.world.later(
+                0.01, lambda: self.step(lambda c: c.on_job_ended(self.now(), JobId(jid), never))
+            )
+            return
         started = self.now().wall
         self.world.later(
             0.05, lambda: None if worker.is_gone else self._end(worker, outcome, started)
         )
+
+
+def core_of(host: "MinionHost") -> MinionCore:
+    """Give the core of a host that lives."""
+    assert host.core is not None
+    return host.core
 
 
 def digest_of(body: bytes) -> str:

@@ -64,7 +64,7 @@ class Command:
         self.first_told_at = 0.0
         self._client: int | None = None
         self._turn = 0
-        self.is_cancelled = False
+        self.is_cancel_asked = False
         self._connect()
         if cancel_after_s is not None:
             world.later(cancel_after_s, self._cancel)
@@ -77,7 +77,7 @@ class Command:
         self._client = self.master.connect_client(lambda reply: self._on_reply(turn, reply))
         if self._client is None:
             self.world.later(0.25, self._connect)
-        elif self.jid and self.world.chance.random() < 0.5:
+        elif self.jid:
             self.master.ask(self._client, WatchJob(self.jid, self.request.is_streamed, True))
         else:
             self.master.ask(self._client, self.request)
@@ -140,8 +140,6 @@ class Command:
                 self.world.later(0.3, self._cancel)
             elif not done:
                 done.append(True)
-                if isinstance(reply, JobStored):
-                    self.is_cancelled = True
                 if client is not None:
                     self.master.leave(client)
 
@@ -149,6 +147,7 @@ class Command:
         if client is None:
             self.world.later(0.3, self._cancel)
         else:
+            self.is_cancel_asked = True
             self.master.ask(client, CancelJob(self.jid))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from limpet.common.identifiers import MinionId, MinionKey
 from limpet.master.store.operations import KeyRow, PutKey, PutToken, TokenRow
+from limpet.minion import effects as minion_effects
 from support.simulator.checkers import READY_BOUND_S, Checkers
 from support.simulator.coverage import Pairs
 from support.simulator.faults import Faults
@@ -50,6 +51,7 @@ class Story:
         self.checkers = Checkers(self.world, self.master, self.minions, self.truth)
         self._watch()
         self.faults = Faults(self.world, self.network, self.master, self.minions, FAULTS_END_S)
+        self.faults.watch = self._watch_minion
         for _ in range(chance.randint(0, faults_max)):
             self.faults.draw(chance.uniform(0.0, FAULTS_END_S - 1))
         for _ in range(chance.randint(1, 6)):
@@ -85,16 +87,7 @@ class Story:
     def _watch(self) -> None:
         checkers = self.checkers
         for host in self.minions:
-            inner = host._do
-
-            def checked(effect: object, host: MinionHost = host, inner: object = inner) -> None:
-                checkers.minion_effect(host, effect)  # type: ignore[arg-type]
-                before = len(self.truth.runs)
-                inner(effect)  # type: ignore[operator]
-                if len(self.truth.runs) > before:
-                    checkers.started_run(host, self.truth.runs[-1].jid)
-
-            host._do = checked  # type: ignore[method-assign]
+            self._watch_minion(host)
         inner_master = self.master._do
 
         def checked_master(effect: object) -> None:
@@ -102,6 +95,19 @@ class Story:
             inner_master(effect)  # type: ignore[arg-type]
 
         self.master._do = checked_master  # type: ignore[method-assign, assignment]
+
+    def _watch_minion(self, host: MinionHost) -> None:
+        checkers = self.checkers
+        inner = host._do
+
+        def checked(effect: minion_effects.Effect) -> None:
+            checkers.minion_effect(host, effect)
+            before = len(self.truth.runs)
+            inner(effect)
+            if len(self.truth.runs) > before:
+                checkers.started_run(host, self.truth.runs[-1].jid)
+
+        host._do = checked  # type: ignore[method-assign]
 
     def _command(self) -> None:
         chance = self.world.chance
@@ -121,6 +127,7 @@ class Story:
                 ttl_s=chance.choice((None, None, 5.0, 30.0, 60.0)),
                 job_timeout_s=chance.choice((0.0, 0.0, 3.0)),
                 batch=chance.choice(("", "", "", "1")),
+                is_streamed=chance.random() < 0.2,
                 cancel_after_s=chance.choice((None, None, None, 0.0, 0.5, 4.0)),
             )
         )

@@ -26,6 +26,8 @@ class Truth:
     """(jid, minion) to the statuses that a client was told, in order."""
     journals_replaced: set[str] = field(default_factory=set)
     """Minions whose journal was wiped or rolled back at some time."""
+    cloned: set[str] = field(default_factory=set)
+    """Minions of whom a copy was started at some time."""
     keys_changed: set[str] = field(default_factory=set)
     """Minions whose key was rejected or deleted at some time."""
     is_store_rolled_back: bool = False
