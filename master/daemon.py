@@ -265,6 +265,7 @@ class Master:
             "enrol_connections": float(self._enrolment.connections),
             "enrol_starts": float(self._enrolment.starts),
             "effects_held": float(self._carrier.held),
+            "self_checks_passed": float(self._check.passed),
             "self_check_failures": float(self._check.failures),
             "log_lines_dropped": float(self._log.lines_dropped),
             "fds": float(len(os.listdir("/proc/self/fd"))),

@@ -30,6 +30,9 @@ class SelfCheck:
         """Begin idle. `key` is the one to be let in."""
         self.key, self._secret = make_keypair()
         self.failures = 0
+        """Logins in a row that did not work."""
+        self.passed = 0
+        """Logins that worked."""
         self.next_deadline = Instant(0.0)
         self._context = context
         self._address = reachable(addresses)
@@ -59,6 +62,7 @@ class SelfCheck:
         happened = self._dealer.events()
         if "ready" in happened:
             self.failures = 0
+            self.passed += 1
             self._end(now)
         elif now.boot >= self._give_up_at:
             if self._others_served <= 1:

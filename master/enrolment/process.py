@@ -7,6 +7,7 @@ whose descriptor is its only argument. It ends when the other end of that pair d
     stranger ─ EnrolRequest ─▶ bounds, rates ─ Question ─▶ master ─ Reply ─▶ stranger
 """
 
+import ctypes
 import gc
 import signal
 import socket
@@ -61,6 +62,7 @@ _ARRIVALS_A_TURN: Final = 100
 _COUNTERS_S: Final = 1.0
 _TURN_S_MAX: Final = 1.0
 _LOG_SWEEP_S: Final = 60.0
+_PR_SET_PDEATHSIG: Final = 1
 
 _decoder: Final[msgspec.msgpack.Decoder[FromMaster]] = msgspec.msgpack.Decoder(FromMaster)
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -343,6 +345,7 @@ def main(words: list[str]) -> int:
     """Run the process: the descriptor of the line is the only argument."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the master ends it, by closing the line
+    _die_with_parent()
     connection = socket.socket(fileno=int(words[0]))
     connection.setblocking(True)
     connection.settimeout(10.0)
@@ -363,6 +366,14 @@ def main(words: list[str]) -> int:
         EnrolmentProcess(line, setup, log, watchdog).run()
     line.close()
     return 0
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this process with the master, even while it hangs.
+
+    Where that can't be had, the end of the line is heard as soon as the loop turns.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _first_message(connection: socket.socket) -> Setup:
