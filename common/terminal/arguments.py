@@ -56,7 +56,7 @@ def _from_yaml(text: str) -> Any:  # noqa: ANN401
     if re.search(r"[&*]", text) and _has_alias(text, loader):
         return text
     try:
-        value = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
+        value = _load(text, loader)
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError):
         return text
     if "#" in text and (value is None or isinstance(value, str)):
@@ -70,6 +70,15 @@ def _from_yaml(text: str) -> Any:  # noqa: ANN401
     if value == "" and text in ("|", "!", ">"):
         return text
     return value if isinstance(value, str | bool | int | float) else text
+
+
+def _load(text: str, loader_type: Any) -> Any:  # noqa: ANN401
+    """Read one document with a safe loader."""
+    loader = loader_type(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def _has_alias(text: str, loader: Any) -> bool:  # noqa: ANN401

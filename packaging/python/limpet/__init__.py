@@ -1,5 +1,6 @@
 """limpet: configuration management with one master and many minions that never get stuck."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     """Load `limpet.Client` when it is first asked for, so that a minion never pays for it."""
     if name == "Client":
-        from limpet.master.client import Client
-
-        return Client
+        # By name: the package itself depends on none of its rooms.
+        return getattr(import_module("limpet.master.client"), name)
     raise AttributeError(name)
