@@ -44,7 +44,7 @@ class MinionResult(msgspec.Struct, array_like=True, frozen=True):
     is_cut: bool
 
 
-class JobStored(Reply, tag="stored"):
+class JobStored(Reply, tag="stored", frozen=True):
     """The job is on disk. `results` has every targeted minion, by id."""
 
     jid: str
@@ -56,14 +56,14 @@ class JobStored(Reply, tag="stored"):
     is_ended: bool
 
 
-class JobUpdate(Reply, tag="update"):
+class JobUpdate(Reply, tag="update", frozen=True):
     """One minion's status changed."""
 
     jid: str
     result: MinionResult
 
 
-class JobOutput(Reply, tag="output"):
+class JobOutput(Reply, tag="output", frozen=True):
     """Live output of one minion."""
 
     jid: str
@@ -72,20 +72,20 @@ class JobOutput(Reply, tag="output"):
     dropped_bytes: int
 
 
-class JobEnded(Reply, tag="ended"):
+class JobEnded(Reply, tag="ended", frozen=True):
     """Every minion has a final status; the last reply."""
 
     jid: str
 
 
-class NoMinion(Reply, tag="no_minion"):
+class NoMinion(Reply, tag="no_minion", frozen=True):
     """The target matched nobody; no job was made. Exit code 3."""
 
     target: str
     text: str
 
 
-class Refused(Reply, tag="refused"):
+class Refused(Reply, tag="refused", frozen=True):
     """The request can't be done; the last reply."""
 
     reason: Literal["usage", "unknown_job", "busy", "denied", "store", "stopping", "failed"]
@@ -104,7 +104,7 @@ class JobSummary(msgspec.Struct, array_like=True, frozen=True):
     """Status to number of minions."""
 
 
-class Jobs(Reply, tag="job_list"):
+class Jobs(Reply, tag="job_list", frozen=True):
     """Newest first."""
 
     jobs: tuple[JobSummary, ...]
@@ -124,7 +124,7 @@ class MinionRow(msgspec.Struct, array_like=True, frozen=True):
     last_loss: str
 
 
-class Minions(Reply, tag="minion_list"):
+class Minions(Reply, tag="minion_list", frozen=True):
     """By id."""
 
     minions: tuple[MinionRow, ...]
@@ -142,13 +142,13 @@ class KeyInfo(msgspec.Struct, array_like=True, frozen=True):
     token_id: str
 
 
-class Keys(Reply, tag="key_list"):
+class Keys(Reply, tag="key_list", frozen=True):
     """By state, then id."""
 
     keys: tuple[KeyInfo, ...]
 
 
-class TokenMade(Reply, tag="token_made"):
+class TokenMade(Reply, tag="token_made", frozen=True):
     """The one time that the join string is shown."""
 
     token_id: str
@@ -170,13 +170,13 @@ class TokenInfo(msgspec.Struct, array_like=True, frozen=True):
     created_by: str
 
 
-class Tokens(Reply, tag="token_list"):
+class Tokens(Reply, tag="token_list", frozen=True):
     """Newest first."""
 
     tokens: tuple[TokenInfo, ...]
 
 
-class Event(Reply, tag="event"):
+class Event(Reply, tag="event", frozen=True):
     """Something happened.
 
     `tag` is a path: `job/JID/new`, `job/JID/return/web1`, `minion/web1/ready`, `minion/web1/lost`,
@@ -188,7 +188,7 @@ class Event(Reply, tag="event"):
     data: dict[str, str]
 
 
-class MasterStatus(Reply, tag="master_status"):
+class MasterStatus(Reply, tag="master_status", frozen=True):
     """How the master is."""
 
     version: str

@@ -20,7 +20,7 @@ RequestId = Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 Pattern = Annotated[str, Meta(min_length=1, max_length=4096)]
 
 
-class RunJob(Request, tag="run"):
+class RunJob(Request, tag="run", frozen=True):
     """Store a job and follow it. Asked again with the same request id: the same job.
 
     Answered by `JobStored`, then, if `is_followed`, `JobUpdate` and `JobOutput` until `JobEnded`.
@@ -39,7 +39,7 @@ class RunJob(Request, tag="run"):
     is_followed: bool
 
 
-class WatchJob(Request, tag="watch"):
+class WatchJob(Request, tag="watch", frozen=True):
     """Follow a job that exists: `JobStored` with all that is known, then as `RunJob`."""
 
     jid: Jid
@@ -48,14 +48,14 @@ class WatchJob(Request, tag="watch"):
     """False: only the `JobStored` (`jobs show`)."""
 
 
-class CancelJob(Request, tag="cancel"):
+class CancelJob(Request, tag="cancel", frozen=True):
     """Cancel a job on all its minions, or on those named. Answered by `JobStored`, once durable."""
 
     jid: Jid
     minions: tuple[str, ...] = ()
 
 
-class ListJobs(Request, tag="jobs"):
+class ListJobs(Request, tag="jobs", frozen=True):
     """The newest jobs, answered by `Jobs`."""
 
     limit: Annotated[int, Meta(ge=1, le=10_000)]
@@ -63,21 +63,21 @@ class ListJobs(Request, tag="jobs"):
     """Only jobs older than this jid."""
 
 
-class ListMinions(Request, tag="minions"):
+class ListMinions(Request, tag="minions", frozen=True):
     """All accepted minions, or those of a target; answered by `Minions`."""
 
     target: str = "*"
     target_kind: TargetKind = "glob"
 
 
-class ListKeys(Request, tag="keys"):
+class ListKeys(Request, tag="keys", frozen=True):
     """All keys, answered by `Keys`."""
 
 
 KeyAction = Literal["accept", "reject", "delete"]
 
 
-class ChangeKeys(Request, tag="change_keys"):
+class ChangeKeys(Request, tag="change_keys", frozen=True):
     """Accept, reject or delete keys; answered by `Keys` with those changed, once durable.
 
     `patterns` are ids, globs over ids, or fingerprints. `is_dry`: only say which it would be.
@@ -89,7 +89,7 @@ class ChangeKeys(Request, tag="change_keys"):
     is_dry: bool
 
 
-class CreateToken(Request, tag="create_token"):
+class CreateToken(Request, tag="create_token", frozen=True):
     """Make a join token; answered by `TokenMade`, the only place the secret is ever shown."""
 
     ttl_s: float
@@ -97,21 +97,21 @@ class CreateToken(Request, tag="create_token"):
     id_pattern: Annotated[str, Meta(max_length=200)]
 
 
-class ListTokens(Request, tag="tokens"):
+class ListTokens(Request, tag="tokens", frozen=True):
     """All tokens that are not long over, answered by `Tokens`."""
 
 
-class RevokeToken(Request, tag="revoke_token"):
+class RevokeToken(Request, tag="revoke_token", frozen=True):
     """End a token; answered by `Tokens` with it."""
 
     token_id: Annotated[str, Meta(min_length=1, max_length=16)]
 
 
-class WatchEvents(Request, tag="events"):
+class WatchEvents(Request, tag="events", frozen=True):
     """Follow events from now on, answered by `Event` after `Event`."""
 
 
-class AskStatus(Request, tag="status"):
+class AskStatus(Request, tag="status", frozen=True):
     """How the master is, answered by `MasterStatus`."""
 
 

@@ -13,7 +13,7 @@ from limpet.common.messages.fields import Count, Id, Message, Nonce, ShortText, 
 EnrolStatus = Literal["accepted", "pending", "refused"]
 
 
-class EnrolRequest(Message, tag="enrol"):
+class EnrolRequest(Message, tag="enrol", frozen=True):
     """A minion asks for its key to be accepted under an id."""
 
     protocol_min: Count
@@ -28,7 +28,7 @@ class EnrolRequest(Message, tag="enrol"):
     signature: Annotated[bytes, Meta(max_length=64)]
 
 
-class EnrolAnswer(Message, tag="enrol_answer"):
+class EnrolAnswer(Message, tag="enrol_answer", frozen=True):
     """`accepted`: use the main port now. `pending`, `refused`: ask again after `retry`, for ever."""
 
     nonce: Nonce

@@ -35,7 +35,7 @@ from limpet.common.messages.fields import (
 )
 
 
-class Deliver(Message, tag="deliver"):
+class Deliver(Message, tag="deliver", frozen=True):
     """One job for one minion."""
 
     session: Session
@@ -52,14 +52,14 @@ class Deliver(Message, tag="deliver"):
     """Who asked, for the minion's log: `root`, `alice`."""
 
 
-class Accepted(Message, tag="accepted"):
+class Accepted(Message, tag="accepted", frozen=True):
     """The job is in the minion's journal, or was there already."""
 
     session: Session
     jid: Jid
 
 
-class Started(Message, tag="started"):
+class Started(Message, tag="started", frozen=True):
     """The job runs since `at` (the minion's wall clock)."""
 
     session: Session
@@ -70,7 +70,7 @@ class Started(Message, tag="started"):
 Outcome = Literal["ok", "failed", "interrupted", "cancelled", "refused", "expired"]
 
 
-class Return(Message, tag="return"):
+class Return(Message, tag="return", frozen=True):
     """How a job ended. Valid in any session of its key; `session` is the one it was sent in."""
 
     session: Session
@@ -91,14 +91,14 @@ class Return(Message, tag="return"):
     """The body was over the cap and carries a mark where it was cut."""
 
 
-class ReturnAck(Message, tag="return_ack"):
+class ReturnAck(Message, tag="return_ack", frozen=True):
     """The return is durable on the master."""
 
     session: Session
     jid: Jid
 
 
-class BulkOffer(Message, tag="bulk_offer"):
+class BulkOffer(Message, tag="bulk_offer", frozen=True):
     """A body of `total` bytes follows in chunks; the master says from where."""
 
     session: Session
@@ -107,7 +107,7 @@ class BulkOffer(Message, tag="bulk_offer"):
     total: Count
 
 
-class BulkChunk(Message, tag="bulk_chunk"):
+class BulkChunk(Message, tag="bulk_chunk", frozen=True):
     """A piece of the body of a large return; the next waits for its BulkAck."""
 
     session: Session
@@ -117,7 +117,7 @@ class BulkChunk(Message, tag="bulk_chunk"):
     data: Annotated[bytes, Meta(max_length=CHUNK_BYTES_MAX)]
 
 
-class BulkAck(Message, tag="bulk_ack"):
+class BulkAck(Message, tag="bulk_ack", frozen=True):
     """Bytes below `offset` of the body with that digest are durable on the master."""
 
     session: Session
@@ -126,7 +126,7 @@ class BulkAck(Message, tag="bulk_ack"):
     offset: Count
 
 
-class Cancel(Message, tag="cancel"):
+class Cancel(Message, tag="cancel", frozen=True):
     """End the job. Unknown to the minion: it keeps a tombstone and never runs it."""
 
     session: Session
@@ -136,7 +136,7 @@ class Cancel(Message, tag="cancel"):
 CancelVerdict = Literal["cancelling", "cancelled", "finished"]
 
 
-class CancelAnswer(Message, tag="cancel_answer"):
+class CancelAnswer(Message, tag="cancel_answer", frozen=True):
     """The cancel is in the journal. `finished`: the job had ended before; its return stands."""
 
     session: Session
@@ -144,7 +144,7 @@ class CancelAnswer(Message, tag="cancel_answer"):
     verdict: CancelVerdict
 
 
-class Output(Message, tag="output"):
+class Output(Message, tag="output", frozen=True):
     """Live output of a job that was asked to stream; lost pieces are counted in `dropped_bytes`."""
 
     session: Session

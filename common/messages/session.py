@@ -1,14 +1,14 @@
 """Greeting, beats, sync and the end of a session on the main port.
 
-    minion  Hello ─────────▶            the first frame on every new socket, and after Regreet
-            ◀──────── Welcome | Busy | Denied
-            SyncPage(0) ───▶            every unfinished or unacknowledged job, in pages
-            ◀──────── SyncAnswer(0)     a verdict for each; the next page waits for it
-            … last page answered: READY
-            Beat ──────────▶            both sides, each echoing the other's last number
-            ◀──────── MasterBeat
-            ◀──────── Regreet           "I don't know this session": say Hello again on this socket
-            ◀──────── Drain             planned stop: stay away, come back spread out
+minion  Hello ─────────▶            the first frame on every new socket, and after Regreet
+◀──────── Welcome | Busy | Denied
+SyncPage(0) ───▶            every unfinished or unacknowledged job, in pages
+◀──────── SyncAnswer(0)     a verdict for each; the next page waits for it
+… last page answered: READY
+Beat ──────────▶            both sides, each echoing the other's last number
+◀──────── MasterBeat
+◀──────── Regreet           "I don't know this session": say Hello again on this socket
+◀──────── Drain             planned stop: stay away, come back spread out
 """
 
 from typing import Annotated, Literal
@@ -31,7 +31,7 @@ from limpet.common.messages.fields import (
 )
 
 
-class Hello(Message, tag="hello"):
+class Hello(Message, tag="hello", frozen=True):
     """A minion greets. Its id is not told: the key says who it is."""
 
     protocol_min: Count
@@ -55,7 +55,7 @@ class Hello(Message, tag="hello"):
     """Sockets opened since the last READY."""
 
 
-class Welcome(Message, tag="welcome"):
+class Welcome(Message, tag="welcome", frozen=True):
     """The master accepts the greeting and opens a session."""
 
     session: Session
@@ -79,7 +79,7 @@ class Welcome(Message, tag="welcome"):
     """Cap of one job's return; the rest is cut with a mark."""
 
 
-class Busy(Message, tag="busy"):
+class Busy(Message, tag="busy", frozen=True):
     """Too many greetings at once: wait for `Welcome` on this connection."""
 
     nonce: Nonce
@@ -89,7 +89,7 @@ class Busy(Message, tag="busy"):
 DenialReason = Literal["unknown_key", "rejected", "cloned", "protocol", "stopping"]
 
 
-class Denied(Message, tag="denied"):
+class Denied(Message, tag="denied", frozen=True):
     """The greeting is refused; ask again after `retry`, with jitter, for ever."""
 
     nonce: Nonce
@@ -98,13 +98,13 @@ class Denied(Message, tag="denied"):
     retry: Ticks
 
 
-class Regreet(Message, tag="regreet"):
+class Regreet(Message, tag="regreet", frozen=True):
     """The frame's session is unknown here. Heeded only if it is the minion's present session."""
 
     session: Session
 
 
-class Beat(Message, tag="beat"):
+class Beat(Message, tag="beat", frozen=True):
     """A minion lives. `number` grows by one a beat; `echo` is the master's last number heard."""
 
     session: Session
@@ -116,7 +116,7 @@ class Beat(Message, tag="beat"):
     """Empty, or what ails the host: `disk full`, `disk error: …`."""
 
 
-class MasterBeat(Message, tag="master_beat"):
+class MasterBeat(Message, tag="master_beat", frozen=True):
     """The master lives, and has heard beat number `echo`."""
 
     session: Session
@@ -130,14 +130,14 @@ SyncState = Literal["accepted", "running", "finished"]
 SyncVerdictName = Literal["adopt", "acknowledge", "resend", "cancel", "unknown"]
 
 
-class SyncEntry(Message):
+class SyncEntry(Message, frozen=True):
     """One job that the minion has not finished, or whose return is not acknowledged."""
 
     jid: Jid
     state: SyncState
 
 
-class SyncPage(Message, tag="sync"):
+class SyncPage(Message, tag="sync", frozen=True):
     """A page of what the minion holds. Page 0 with `is_last` and no entries: nothing."""
 
     session: Session
@@ -146,7 +146,7 @@ class SyncPage(Message, tag="sync"):
     entries: Annotated[tuple[SyncEntry, ...], Meta(max_length=SYNC_PAGE_ENTRIES_MAX)]
 
 
-class SyncVerdict(Message):
+class SyncVerdict(Message, frozen=True):
     """What the minion does with one of its jobs.
 
     adopt: the master knows it as unfinished, go on. acknowledge: the return is stored, forget it.
@@ -158,7 +158,7 @@ class SyncVerdict(Message):
     verdict: SyncVerdictName
 
 
-class SyncAnswer(Message, tag="sync_answer"):
+class SyncAnswer(Message, tag="sync_answer", frozen=True):
     """The verdicts for one page."""
 
     session: Session
@@ -166,7 +166,7 @@ class SyncAnswer(Message, tag="sync_answer"):
     verdicts: Annotated[tuple[SyncVerdict, ...], Meta(max_length=SYNC_PAGE_ENTRIES_MAX)]
 
 
-class Drain(Message, tag="drain"):
+class Drain(Message, tag="drain", frozen=True):
     """The master is about to stop: close, come back after `back_in` plus a random part of `spread`."""
 
     session: Session
@@ -174,7 +174,7 @@ class Drain(Message, tag="drain"):
     spread: Ticks
 
 
-class Grains(Message, tag="grains"):
+class Grains(Message, tag="grains", frozen=True):
     """The minion's facts: a JSON object in UTF-8, sent when they changed or the master wants them."""
 
     session: Session

@@ -23,7 +23,7 @@ class LineMessage(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_f
     """The base of all that is said on the line."""
 
 
-class Setup(LineMessage, tag="setup"):
+class Setup(LineMessage, tag="setup", frozen=True):
     """Open the port. The secret travels here and nowhere else: not in argv, not in a file."""
 
     secret_key: bytes
@@ -33,26 +33,26 @@ class Setup(LineMessage, tag="setup"):
     log_level: int
 
 
-class Reply(LineMessage, tag="reply"):
+class Reply(LineMessage, tag="reply", frozen=True):
     """The answer to a question, as bytes of the wire."""
 
     handle: int
     frame: bytes
 
 
-class Bound(LineMessage, tag="bound"):
+class Bound(LineMessage, tag="bound", frozen=True):
     """The port is open."""
 
     port: int
 
 
-class NotBound(LineMessage, tag="not_bound"):
+class NotBound(LineMessage, tag="not_bound", frozen=True):
     """The port could not be opened (yet); it is tried again each second."""
 
     text: str
 
 
-class Question(LineMessage, tag="question"):
+class Question(LineMessage, tag="question", frozen=True):
     """A minion asks; `frame` is its `EnrolRequest`."""
 
     handle: int
@@ -62,7 +62,7 @@ class Question(LineMessage, tag="question"):
     frame: bytes
 
 
-class Counters(LineMessage, tag="counters"):
+class Counters(LineMessage, tag="counters", frozen=True):
     """What has been turned away since the process began, and gauges."""
 
     rejected: dict[str, int]

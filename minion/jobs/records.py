@@ -17,20 +17,20 @@ class Record(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
     """One durable statement; a journal is a sequence of them."""
 
 
-class JournalOpened(Record, tag="opened"):
+class JournalOpened(Record, tag="opened", frozen=True):
     """The first record of a journal: its identity."""
 
     journal_id: str
 
 
-class Note(Record, tag="note"):
+class Note(Record, tag="note", frozen=True):
     """A small fact to keep: `fleet`, `store_id`, `store_commit`, `minion_id`, `remember_s`, …"""
 
     name: str
     value: str
 
 
-class JobAccepted(Record, tag="accepted"):
+class JobAccepted(Record, tag="accepted", frozen=True):
     """The job may run, once, if started before it expires."""
 
     jid: str
@@ -48,7 +48,7 @@ class JobAccepted(Record, tag="accepted"):
     accepted_wall_s: float
 
 
-class JobStarted(Record, tag="started"):
+class JobStarted(Record, tag="started", frozen=True):
     """The worker with this pid and start time (field 22 of /proc/PID/stat) is about to be released."""
 
     jid: str
@@ -59,7 +59,7 @@ class JobStarted(Record, tag="started"):
     started_boot_s: float
 
 
-class JobFinished(Record, tag="finished"):
+class JobFinished(Record, tag="finished", frozen=True):
     """How it ended. The body, if any, is in the spool file of the jid."""
 
     jid: str
@@ -76,21 +76,21 @@ class JobFinished(Record, tag="finished"):
     finished_wall_s: float
 
 
-class JobTombstone(Record, tag="tombstone"):
+class JobTombstone(Record, tag="tombstone", frozen=True):
     """Cancelled. Before it was seen: never runs. While running: the worker is being ended."""
 
     jid: str
     at_wall_s: float
 
 
-class JobAcknowledged(Record, tag="acknowledged"):
+class JobAcknowledged(Record, tag="acknowledged", frozen=True):
     """The master has the return; the jid is remembered, the rest is not."""
 
     jid: str
     at_wall_s: float
 
 
-class JobForgotten(Record, tag="forgotten"):
+class JobForgotten(Record, tag="forgotten", frozen=True):
     """Older than the longest ttl: the jid may be dropped."""
 
     jid: str
