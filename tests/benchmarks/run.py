@@ -141,7 +141,7 @@ def measure(fleet: Fleet, figures: dict[str, object]) -> None:
     )
 
     floor = floor_round_trip(fleet.port + 2)
-    with Client(root=master.root) as client:
+    with Client(root=str(master.root)) as client:
         client.run("web1", "test.ping")
         samples = [timed(lambda: client.run("web1", "test.ping")) for _ in range(500)]
     figures["floor_round_trip_s"] = round(floor, 6)
@@ -153,8 +153,8 @@ def measure(fleet: Fleet, figures: dict[str, object]) -> None:
 
     def start() -> None:
         node.start()
-        with Client(root=master.root) as client:
-            while client.run("web1", "test.ping", timeout=5).minions["web1"].status != "ok":
+        with Client(root=str(master.root)) as client:
+            while client.run("web1", "test.ping", timeout_s=5).minions["web1"].status != "ok":
                 time.sleep(0.005)
 
     starts = []

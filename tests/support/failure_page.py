@@ -79,7 +79,7 @@ def _covered(node: ast.AST) -> list[str]:
         and node.func.attr == "covers"
     ):
         return []
-    return [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+    return [str(each.value) for each in node.args if isinstance(each, ast.Constant)]
 
 
 def order(number: str) -> tuple[int, str, int, str]:
