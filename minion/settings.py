@@ -24,10 +24,16 @@ class JobLimits:
     """Jobs running at the same time."""
     default_timeout_s: float = 24 * 3600.0
     """How long a job may run if its sender set no timeout."""
+    timeout_s_max: float = 366 * 24 * 3600.0
+    """No job may run longer, whatever its sender says."""
     return_bytes_max: int = 100 * 1024 * 1024
     """Cap of one return until the master has told its own."""
     remember_s: float = 7 * 24 * 3600.0
     """How long finished jids are remembered until the master has told its own."""
+
+    def timeout_s(self, asked_s: float) -> float:
+        """Give how long a job may run whose sender asks for this; 0: for nothing special."""
+        return min(asked_s or self.default_timeout_s, self.timeout_s_max)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,10 @@ class JobBook:
         """Give the figures for people: how many jobs are where."""
         return self.ledger.counts()
 
+    def is_live(self, jid: JobId) -> bool:
+        """Say whether the job waits or runs."""
+        return jid in self.ledger.live
+
     # --- start ----------------------------------------------------------------------------
 
     def start(self, now: Moment, journal: JournalState) -> None:
@@ -219,7 +223,7 @@ class JobBook:
             jid=jid,
             function=deliver.function,
             arguments=deliver.arguments,
-            job_timeout_s=to_seconds(deliver.job_timeout) or self._limits.default_timeout_s,
+            job_timeout_s=self._limits.timeout_s(to_seconds(deliver.job_timeout)),
             is_streamed=deliver.is_streamed,
             user=deliver.user,
             return_bytes_max=self._memory.return_bytes_max,

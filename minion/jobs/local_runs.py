@@ -68,7 +68,7 @@ class LocalRuns:
             jid=jid,
             function=function,
             arguments=arguments,
-            job_timeout_s=job_timeout_s or self._limits.default_timeout_s,
+            job_timeout_s=self._limits.timeout_s(job_timeout_s),
             is_streamed=False,
             user="",
             return_bytes_max=self._limits.return_bytes_max,

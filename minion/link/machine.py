@@ -380,6 +380,7 @@ class Link:
         self.seat.enter_until(
             now, State.READY, session.beats.lost_at, f"session with {self.address}"
         )
+        self._outbox.info("ready", f"ready: in a session with the master at {self.address}")
         session.beat(now)
         self._jobs.on_ready(now, session.line)
 

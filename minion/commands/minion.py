@@ -1,0 +1,43 @@
+"""`limpet minion`: run the minion in the foreground."""
+
+import click
+
+from limpet.common.terminal.session import Session
+
+EPILOG = """\b
+Examples:
+  limpet minion --master 192.0.2.1 --join limpet-join-1.…
+  limpet minion                        with /etc/limpet/minion.yaml
+  limpet minion --root ~/try --id web1 --master 127.0.0.1 --join limpet-join-1.…"""
+
+
+@click.command(name="minion", epilog=EPILOG)
+@click.option("--id", "minion_id", metavar="ID", help="Name of this minion [the host's, once].")
+@click.option(
+    "--master",
+    "masters",
+    metavar="HOST[:PORT]",
+    multiple=True,
+    help="Where the master is; several are tried in turn.",
+)
+@click.option("--join", metavar="STRING", help="What `limpet token create` printed.")
+def command(minion_id: str | None, masters: tuple[str, ...], join: str | None) -> int:
+    """Run the minion in the foreground, until it is told to end (SIGTERM).
+
+    It stays up whatever happens to the master, and comes back to it by itself. Options stand
+    above minion.yaml. Why it is not connected: DIR/run/minion-status.json, and the log.
+    """
+    from limpet.minion.starting import make_plan, make_way
+
+    session = Session.current()
+    plan = make_plan(
+        session.root,
+        {
+            "id": minion_id,
+            "master": list(masters) or None,
+            "join": join,
+            "log_level": session.log_level,
+        },
+    )
+    make_way(plan)
+    return 0

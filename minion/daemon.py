@@ -1,0 +1,401 @@
+"""`python -I -m limpet.minion.daemon FD`: the running minion.
+
+A plain loop: wait until something happens or is due, tell the core, carry out what it answers. It
+decides nothing about the protocol. FD is the plan that `limpet minion` worked out (`plan.py`).
+"""
+
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from limpet.common.clock import Clock, Moment, SystemClock
+from limpet.common.errors import LimpetError
+from limpet.common.identifiers import JobId, MinionId
+from limpet.common.messages.jobs import Deliver
+from limpet.common.service import watchdog
+from limpet.common.service.locks import InstanceLock
+from limpet.common.service.logs import Level, Log
+from limpet.common.service.notify import Notifier
+from limpet.common.service.paths import tighten_umask
+from limpet.common.service.signals import SignalPipe
+from limpet.common.transport.sockets import Poller
+from limpet.minion import plan as plans
+from limpet.minion.core import MinionCore
+from limpet.minion.effects import Effect
+from limpet.minion.executor import Executor
+from limpet.minion.jobs import events as job_events
+from limpet.minion.jobs.journal import Journal
+from limpet.minion.jobs.workers import Workers
+from limpet.minion.local import messages as local
+from limpet.minion.local.server import LocalGone, LocalServer
+from limpet.minion.master_socket import BadFrame, MasterSocket
+from limpet.minion.plan import Plan
+from limpet.minion.settings import JobLimits, LinkSettings, MasterPlace
+from limpet.minion.status_file import StatusFile
+from limpet.states.functions.instant import INSTANT
+
+TURN_S_MAX: Final = 5.0
+"""The loop turns at least this often, so that the watchdog knows that it does."""
+FRAMES_A_TURN: Final = 100
+SWEEP_S: Final = 60.0
+"""How often the log tells of what it held back."""
+CLOSE_S: Final = 1.0
+"""How long the disk may take at the end for what has not been promised to anybody."""
+
+End = Literal["stopped", "afresh"]
+
+
+def settings_of(plan: Plan) -> LinkSettings:
+    """Give the part of the plan that the core is told."""
+    first, *others = plan.places
+    limits = JobLimits(side_by_side_max=plan.jobs_at_once)
+    if plan.job_timeout_s:
+        limits = JobLimits(
+            side_by_side_max=plan.jobs_at_once,
+            default_timeout_s=min(plan.job_timeout_s, limits.default_timeout_s),
+            timeout_s_max=plan.job_timeout_s,
+        )
+    return LinkSettings(
+        minion_id=MinionId(plan.minion_id),
+        master_host=first.host,
+        port=first.port,
+        enrol_port=first.enrol_port,
+        server_key=plan.server_key.hex(),
+        join_token_id=plan.join_token_id,
+        version=plan.version,
+        limits=limits,
+        others=tuple(MasterPlace(each.host, each.port, each.enrol_port) for each in others),
+    )
+
+
+class Daemon:
+    """One running minion; its lock is held by the caller."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        log: Log,
+        *,
+        clock: Clock | None = None,
+        turned: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._plan = plan
+        self._log = log
+        self._clock = clock if clock is not None else SystemClock()
+        self._turned = turned
+        self._poller = Poller()
+        self._polled: dict[int, bool] = {}
+        self._signals = SignalPipe()
+        self._notifier = Notifier()
+        self._status = StatusFile(plan.status_path)
+        self._journal = Journal.open(plan.journal_dir)
+        for finding in (*plan.notices, *self._journal.findings):
+            log.warning(finding)
+        known = {JobId(jid) for jid in self._journal.state.jobs}
+        spool = plan.worker_setup.spool
+        self._workers = Workers(Path(spool), plan.worker_setup)
+        self._workers.tidy(known)
+        self._server = LocalServer(Path(plan.socket_path))
+        self._socket = MasterSocket(plan, self._poller)
+        self._executor = Executor(
+            plan,
+            log,
+            self._clock,
+            socket=self._socket,
+            journal=self._journal,
+            workers=self._workers,
+            server=self._server,
+        )
+        self._core = MinionCore(
+            settings_of(plan),
+            self._journal.state,
+            now=self._clock.now(),
+            boot_id=plan.boot_id,
+            chance=random.SystemRandom(),
+            instant=INSTANT,
+        )
+        self._is_stopping = False
+        self._swept = self._clock.now().boot
+        self._shown_state = ""
+
+    def run(self) -> End:
+        """Run until told to stop or to start afresh."""
+        now = self._clock.now()
+        self._log.info(
+            f"minion {self._plan.minion_id} starts",
+            version=self._plan.version,
+            master=self._plan.places[0].host,
+        )
+        self._do(self._core.start(now))
+        self._notifier.ready(f"minion {self._plan.minion_id} runs")
+        while not self._is_stopping and not self._executor.reexec_reason:
+            self._turn()
+        return "stopped" if self._is_stopping else "afresh"
+
+    def close(self) -> None:
+        """Let go of everything within two seconds; jobs that run go on."""
+        self._notifier.stopping()
+        self._show(self._clock.now())
+        self._executor.close()
+        self._socket.end()
+        self._server.close()
+        self._workers.close(0.2)
+        self._journal.close(CLOSE_S)
+        self._status.close()
+        self._signals.close()
+
+    # --- one turn -----------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        self._register()
+        self._poller.wait(self._pause_s(self._clock.now()))
+        self._turned()
+        self._hear_signals()
+        self._hear_master()
+        self._hear_disk()
+        self._hear_jobs()
+        self._hear_clients()
+        self._hear_helpers()
+        now = self._clock.now()
+        if now.boot >= self._core.next_deadline:
+            self._do(self._core.on_deadline(now))
+        self._socket.flush()
+        self._show(now)
+        self._status.collect(now)
+        if now.boot - self._swept >= SWEEP_S:
+            self._swept = now.boot
+            self._log.sweep()
+
+    def _pause_s(self, now: Moment) -> float:
+        first = min(
+            self._core.next_deadline,
+            self._journal.next_deadline,
+            self._workers.next_deadline,
+            self._server.next_deadline,
+            self._executor.next_deadline,
+            self._status.next_deadline,
+            self._socket.next_deadline(now),
+        )
+        return min(max(0.0, first - now.boot), TURN_S_MAX)
+
+    def _register(self) -> None:
+        """Poll what is open now: descriptors come and go with jobs and clients."""
+        wanted = dict.fromkeys(
+            (
+                self._signals.fileno(),
+                self._status.fileno(),
+                *self._journal.filenos(),
+                *self._workers.filenos(),
+                *self._server.filenos(),
+                *self._executor.filenos(),
+            ),
+            False,
+        )
+        for fd in (*self._workers.wants_write(), *self._server.wants_write()):
+            wanted[fd] = True
+        if wanted == self._polled:
+            return
+        for fd in self._polled:
+            if fd not in wanted:
+                self._poller.unregister(fd)
+        for fd, writable in wanted.items():
+            if self._polled.get(fd) is not writable:
+                self._poller.register(fd, writable=writable)
+        self._polled = wanted
+
+    def _do(self, effects: list[Effect]) -> None:
+        self._executor.carry_out(effects)
+
+    # --- who has something to say -----------------------------------------------------------------
+
+    def _hear_signals(self) -> None:
+        for number in self._signals.take():
+            now = self._clock.now()
+            if number is signal.SIGHUP:
+                self._log.info("SIGHUP: the grains are collected anew")
+                self._do(self._core.on_refresh_grains(now))
+            else:
+                self._log.info(f"{number.name}: the minion ends; running jobs go on")
+                self._do(self._core.on_stop(now))
+                self._is_stopping = True
+
+    def _hear_master(self) -> None:
+        attempt = self._socket.attempt
+        for what in self._socket.events():
+            self._do(self._core.on_link(self._clock.now(), attempt, what))
+        for message in self._socket.messages(FRAMES_A_TURN):
+            now = self._clock.now()
+            attempt = self._socket.attempt
+            if isinstance(message, BadFrame):
+                self._do(self._core.on_bad_frame(now, attempt, message.reason))
+                if message.is_fatal:
+                    self._do(self._core.on_link(now, attempt, "disconnected"))
+                continue
+            if isinstance(message, Deliver):
+                self._tell_trouble(now)
+            self._do(self._core.on_message(now, attempt, message))
+
+    def _tell_trouble(self, now: Moment) -> None:
+        """Tell the core of a full disk before it accepts one job more."""
+        trouble = self._journal.trouble
+        if trouble != self._core.book.condition:
+            self._do(self._core.on_journal_trouble(now, trouble))
+
+    def _hear_disk(self) -> None:
+        for event in self._journal.collect(self._clock.now()):
+            now = self._clock.now()
+            if isinstance(event, job_events.Durable):
+                self._executor.on_durable(event.commit)
+                self._do(self._core.on_committed(now, event.commit))
+            else:
+                self._do(self._core.on_journal_trouble(now, event.text))
+
+    def _hear_jobs(self) -> None:
+        core = self._core
+        for event in self._workers.collect(self._clock.now()):
+            now = self._clock.now()
+            if isinstance(event, job_events.Spawned):
+                self._do(core.on_job_spawned(now, event.jid, event.pid, event.process_start))
+            elif isinstance(event, job_events.SpawnFailed):
+                self._do(core.on_job_spawn_failed(now, event.jid, event.reason))
+            elif isinstance(event, job_events.Ended):
+                self._do(core.on_job_ended(now, event.jid, event.result))
+            elif isinstance(event, job_events.OutputRead):
+                self._do(core.on_output(now, event.jid, event.data, event.dropped))
+            else:
+                if event.problem:
+                    self._log.report("error", "spool", event.problem)
+                self._do(core.on_body(now, event.jid, event.offset, event.data))
+
+    def _hear_clients(self) -> None:
+        for event in self._server.collect(self._clock.now()):
+            now = self._clock.now()
+            if isinstance(event, LocalGone):
+                self._do(self._core.on_local_gone(now, event.client))
+            else:
+                self._serve(now, event.client, event.request)
+
+    def _serve(self, now: Moment, client: int, request: local.AnyLocalRequest) -> None:
+        if isinstance(request, local.RunLocal):
+            self._tell_trouble(now)
+            self._do(
+                self._core.on_local_run(
+                    now, client, request.function, request.arguments, request.job_timeout_s
+                )
+            )
+        elif isinstance(request, local.AskRunning):
+            jobs = tuple(
+                local.LocalJob(
+                    job.jid, job.function, job.user, job.pid, job.started_wall_s, job.arguments
+                )
+                for job in self._workers.running()
+            )
+            self._server.answer(client, local.LocalJobs(jobs))
+        elif isinstance(request, local.KillLocal):
+            is_live = self._core.book.is_live(JobId(request.jid))
+            self._do(self._core.on_local_cancel(now, JobId(request.jid)))
+            verdict: Literal["cancelling", "finished"] = "cancelling" if is_live else "finished"
+            self._server.answer(client, local.LocalKilled(request.jid, verdict))
+        elif isinstance(request, local.RefreshGrains):
+            self._do(self._core.on_refresh_grains(now))
+            self._server.answer(client, local.LocalDone())
+        else:
+            self._server.answer(client, self._local_status())
+
+    def _hear_helpers(self) -> None:
+        """Hear the resolver, and the children that collect grains and sign."""
+        for attempt, addresses in self._executor.resolver.collect():
+            self._do(self._core.on_resolved(self._clock.now(), attempt, addresses))
+        now = self._clock.now()
+        for attempt, reason in self._executor.take_proof_failures(now):
+            self._do(self._core.on_proof_failed(now, attempt, reason))
+        grains = self._executor.take_grains(now)
+        if grains is not None:
+            self._do(self._core.on_grains(now, grains.body, grains.digest, grains.problem))
+
+    # --- what people see ----------------------------------------------------------------------
+
+    def _figures(self) -> dict[str, int]:
+        link = self._core.link
+        return {
+            "sockets_opened": link.seat.sockets_opened,
+            "new_contexts": link.retreat.failures.contexts,
+            "failures_in_a_row": link.retreat.failures.in_a_row,
+            "bad_frames": link.bad_frames,
+            "frames_dropped": self._socket.frames_dropped,
+            **self._core.book.counts(),
+        }
+
+    def _show(self, now: Moment) -> None:
+        facts: dict[str, Any] = {
+            "minion_id": self._plan.minion_id,
+            "pid": os.getpid(),
+            "version": self._plan.version,
+            "master": [place.host for place in self._plan.places],
+            "address": self._core.link.address,
+            "trouble": self._core.book.condition,
+            "figures": self._figures(),
+        }
+        self._status.note(self._core.link.seat.changes, facts)
+        state = self._core.state.value
+        if state != self._shown_state:
+            self._shown_state = state
+            self._notifier.status(f"{state}: {self._core.link.seat.changes[-1].reason}")
+
+    def _local_status(self) -> local.LocalStatus:
+        last = self._core.link.seat.changes[-1]
+        return local.LocalStatus(
+            minion_id=self._plan.minion_id,
+            state=last.state.value.upper(),
+            master=self._core.link.address or self._plan.places[0].host,
+            since_wall_s=last.at_wall_s,
+            version=self._plan.version,
+            trouble=self._core.book.condition,
+            figures=self._figures(),
+        )
+
+
+def run(plan_fd: int) -> int:
+    """Run the minion of a plan; gives the exit code, or does not come back (started afresh)."""
+    plan = plans.take_over(plan_fd)
+    log = Log(level=Level(plan.log_level))
+    tighten_umask()
+
+    def start_afresh() -> None:
+        os.set_inheritable(plan_fd, True)
+        watchdog.exec_process([sys.executable, "-I", "-m", "limpet.minion.daemon", str(plan_fd)])()
+
+    is_supervised = "INVOCATION_ID" in os.environ
+    notifier = Notifier()
+    guard = watchdog.Watchdog(
+        limit_s=watchdog.LIMIT_S,
+        on_hang=watchdog.exit_process() if is_supervised else start_afresh,
+        on_alive=notifier.alive,
+    )
+    with InstanceLock(Path(plan.lock_path), "a limpet minion"), guard:
+        daemon = Daemon(plan, log, turned=guard.turned)
+        try:
+            end = daemon.run()
+        finally:
+            daemon.close()
+    if end == "afresh":
+        log.warning("the minion starts itself afresh; running jobs go on")
+        start_afresh()
+    return 0
+
+
+def main() -> int:
+    """Run with the plan whose descriptor is on the command line."""
+    try:
+        return run(int(sys.argv[1]))
+    except LimpetError as error:
+        sys.stderr.write(f"limpet: {error}\n")
+        return int(error.exit_code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""From configuration and key files to a plan: what happens before the minion runs.
+
+Everything that can be wrong with what a person wrote is found here, and said in one line.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from limpet import __version__
+from limpet.common.crypto.joinstring import JoinString, parse_join_string
+from limpet.common.crypto.keyfiles import load_or_make_pair, read_trusted, write_trusted
+from limpet.common.crypto.keys import decode_public_key
+from limpet.common.errors import UsageError
+from limpet.common.service.locks import InstanceLock
+from limpet.common.service.paths import Roots, tighten_umask
+from limpet.common.settings.minion import MinionConfiguration, load_minion, require_master
+from limpet.common.settings.minion_identity import find_minion_id
+from limpet.common.transport import sockets
+from limpet.minion.jobs.parent_messages import WorkerSetup
+from limpet.minion.plan import Plan, PlannedPlace, hand_over
+
+KEY_NAME: Final = "minion"
+TRUSTED_NAME: Final = "trusted.public"
+BOOT_ID_PATH: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
+    """Read the configuration, make what the first start has to make, and give the plan.
+
+    Raises `UsageError` and `SourceError` for what a person has to put right, `HostError` where
+    the host refuses.
+    """
+    sockets.check_library()
+    roots = Roots.locate("minion", root)
+    configuration = load_minion(roots, options)
+    require_master(configuration, roots)
+    join = None if configuration.join is None else parse_join_string(configuration.join)
+    tighten_umask()
+    roots.prepare()
+    with InstanceLock(roots.lock_path, "a limpet minion"):
+        pair = load_or_make_pair(
+            roots.keys_dir,
+            KEY_NAME,
+            make=sockets.make_keypair,
+            public_of=sockets.public_key_of,
+        )
+        server_key, notices = find_server_key(roots, configuration, join)
+        found = find_minion_id(roots.state_dir, configuration.id)
+    return Plan(
+        minion_id=found.minion,
+        places=tuple(
+            PlannedPlace(place.host, place.port, place.enrol_port)
+            for place in configuration.addresses
+        ),
+        server_key=server_key,
+        public_key=pair.public,
+        secret_key=pair.secret,
+        join_token_id="" if join is None else join.token_id,
+        join_secret=b"" if join is None else join.secret,
+        boot_id=boot_id(roots.state_dir),
+        version=__version__,
+        log_level=int(configuration.level),
+        root=None if roots.base is None else str(roots.base),
+        state_dir=str(roots.state_dir),
+        run_dir=str(roots.run_dir),
+        lock_path=str(roots.lock_path),
+        socket_path=str(roots.socket_path),
+        jobs_at_once=configuration.jobs_at_once,
+        job_timeout_s=configuration.job_timeout_s or 0.0,
+        worker_setup=worker_setup(roots, configuration, found.minion),
+        notices=(*pair.notices, *notices, *found.notices),
+    )
+
+
+def find_server_key(
+    roots: Roots, configuration: MinionConfiguration, join: JoinString | None
+) -> tuple[bytes, tuple[str, ...]]:
+    """Give the master's public key: as told, else as kept. What is told is kept.
+
+    Raises `UsageError` if two places contradict each other, or none says it.
+    """
+    path = roots.keys_dir / TRUSTED_NAME
+    kept, notices = read_trusted(path)
+    told = None if configuration.master_key is None else decode_public_key(configuration.master_key)
+    if join is not None:
+        if told is not None and told != join.master_key:
+            raise UsageError(
+                f"`master_key` in {roots.config_file} is not the key of the join string: "
+                "remove the wrong one"
+            )
+        told = join.master_key
+    if told is None:
+        if kept is None:
+            raise UsageError(
+                "the master's key is not known: use --join with what `limpet token create` "
+                f"printed there, or set `master_key` in {roots.config_file}"
+            )
+        return kept, notices
+    if told != kept:
+        if kept is not None:
+            notices = (*notices, f"the master's key is another one than before (kept in {path})")
+        write_trusted(path, told)
+    return told, notices
+
+
+def boot_id(state_dir: Path) -> str:
+    """Name this boot of this host and this state directory, in 32 hex digits.
+
+    Two copies of one minion differ in it even on one host: a copied directory is another inode.
+    """
+    try:
+        kernel = BOOT_ID_PATH.read_text(encoding="ascii").strip()
+    except OSError:
+        kernel = ""  # containers may hide it; the directory still tells copies apart
+    place = state_dir.stat()
+    text = f"{kernel} {place.st_dev} {place.st_ino}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def worker_setup(roots: Roots, configuration: MinionConfiguration, minion_id: str) -> WorkerSetup:
+    """Give what all jobs of the minion are told."""
+    from limpet.states.context import Places
+
+    places = Places.of(roots)
+    mapping: dict[str, Any] = msgspec.to_builtins(configuration)
+    for secret in configuration.SECRETS:
+        mapping.pop(secret, None)
+    return WorkerSetup(
+        minion_id=minion_id,
+        spool=str(roots.state_dir / "spool"),
+        local_socket=str(roots.socket_path),
+        configuration_file=str(places.configuration_file),
+        grains_file=str(places.grains_file),
+        state_directory=str(places.state_directory),
+        configuration=mapping,
+        memory_bytes_max=configuration.job_memory_bytes_max or 0,
+    )
+
+
+def make_way(plan: Plan) -> None:
+    """Become the running minion: the libraries that were needed until here are left behind."""
+    fd = hand_over(plan)
+    os.set_inheritable(fd, True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(  # noqa: S606 - no shell is wanted
+        sys.executable, [sys.executable, "-I", "-m", "limpet.minion.daemon", str(fd)]
+    )
