@@ -43,7 +43,8 @@ class Connections:
         self._first = int.from_bytes(first_peer[1:], "big")
         self._handshake_s = handshake_s
         self._handshakes = 0
-        self._failures: deque[RejectReason] = deque(maxlen=1_000)
+        self._unheard = 0  # handshakes done by connections of which no frame was read yet
+        self._failures: deque[monitor.Failure] = deque(maxlen=1_000)
         self._by_fd: dict[int, Connection] = {}
         self._by_peer: dict[bytes, Connection] = {}
 
@@ -76,27 +77,40 @@ class Connections:
             return [Accepted(event.value, connection.address)]
         if event.number == monitor.HANDSHAKE_SUCCEEDED:
             self._handshakes += 1
+            self._unheard += 1
             return []
         if event.number != monitor.DISCONNECTED:
-            reason = monitor.reject_reason(event)
-            if reason is not None:
+            failure = monitor.failure(event)
+            if failure is not None:
                 # It does not say whose; the end of that connection follows, and does.
-                self._failures.append(reason)
+                self._failures.append(failure)
             return []
         gone = self.on_disconnected(event.value)
         address = "" if gone is None else gone.address
         ended: list[RouterEvent] = []
-        # Of a connection that was read from, only a frame that does not decrypt is a failure.
-        is_read = gone is not None and gone.peer is not None
-        if self._failures and (not is_read or self._failures[0] == "decrypt_failed"):
-            reason = self._failures.popleft()
-            age_s = 0.0 if gone is None else now - gone.accepted_at
-            if reason == "handshake_failed" and age_s >= self._handshake_s * 0.9:
-                reason = "handshake_timeout"
+        reason = self._why(gone, now)
+        if reason is not None:
             ended.append(HandshakeFailed(event.value, address, reason))
         peer, key = (None, None) if gone is None else (gone.peer, gone.key)
         ended.append(Disconnected(event.value, address, peer, key))
         return ended
+
+    def _why(self, gone: Connection | None, now: float) -> RejectReason | None:
+        """Say what a connection that ended was rejected for; None if it simply ended."""
+        if gone is not None and gone.peer is not None:
+            # It was read from, so that only a frame which does not decrypt can have failed.
+            if self._failures and self._failures[0] == "protocol":
+                self._failures.popleft()
+                return "decrypt_failed"
+            return None
+        if self._failures:
+            if self._failures.popleft() == "denied":
+                return "denied"
+        elif self._unheard > 0:  # it got in and left without a word
+            self._unheard -= 1
+            return None
+        age_s = 0.0 if gone is None else now - gone.accepted_at
+        return "handshake_timeout" if age_s >= self._handshake_s * 0.9 else "handshake_failed"
 
     def shut(self, fd: int, peer: bytes | None) -> bool:
         """Shut the connection down that has the descriptor; with `peer`, only if it is that one."""
@@ -147,6 +161,7 @@ class Connections:
         serial = (int.from_bytes(peer[1:], "big") - self._first) & _SERIAL_MASK
         if not 1 <= serial <= self._handshakes:
             return False
+        self._unheard = max(0, self._unheard - 1)
         connection = self._by_fd.get(fd)
         if connection is not None:
             # A frame may be read after its connection's end, when the number is another's already:

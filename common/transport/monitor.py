@@ -6,9 +6,9 @@ to import it. Monitor events are hints: late, and only about the last thing that
 
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
-from limpet.common.transport.events import LinkEvent, RejectReason
+from limpet.common.transport.events import LinkEvent
 
 CONNECTED: Final = 0x0001
 CONNECT_RETRIED: Final = 0x0004
@@ -42,7 +42,14 @@ ROUTER_EVENTS: Final = (
 )
 """What a listening socket asks the monitor for."""
 
-_CRYPTOGRAPHIC: Final = 0x11000001
+Failure = Literal["denied", "protocol", "handshake"]
+"""denied: ZAP said no. protocol: what came was wrong. handshake: it ended, or took too long."""
+
+_FAILURES: Final[dict[int, Failure]] = {
+    HANDSHAKE_FAILED_AUTH: "denied",
+    HANDSHAKE_FAILED_PROTOCOL: "protocol",
+    HANDSHAKE_FAILED_NO_DETAIL: "handshake",
+}
 _HEAD: Final = struct.Struct("=HI")
 
 
@@ -97,12 +104,6 @@ class LinkStory:
         return how
 
 
-def reject_reason(event: MonitorEvent) -> RejectReason | None:
-    """Say what a failure event of a listening socket is counted as; None for other events."""
-    if event.number == HANDSHAKE_FAILED_AUTH:
-        return "denied"
-    if event.number == HANDSHAKE_FAILED_PROTOCOL:
-        return "decrypt_failed" if event.value == _CRYPTOGRAPHIC else "handshake_failed"
-    if event.number == HANDSHAKE_FAILED_NO_DETAIL:
-        return "handshake_failed"
-    return None
+def failure(event: MonitorEvent) -> Failure | None:
+    """Say what kind of failure an event of a listening socket tells of; None for other events."""
+    return _FAILURES.get(event.number)

@@ -150,11 +150,13 @@ class _Monitor:
 
 def _drain(raw: Raw) -> bool:
     """Throw the rest of a message away without keeping it; False if too much is left for one go."""
-    for _ in range(options.DRAIN_PARTS_MAX):
-        if not raw.getsockopt(zmq.RCVMORE):
-            return True
-        raw.recv(zmq.NOBLOCK)
-    return not raw.getsockopt(zmq.RCVMORE)
+    receive, flags = raw.recv, int(zmq.NOBLOCK)
+    has_more = bool(raw.getsockopt(zmq.RCVMORE))
+    for _ in range(options.DRAIN_PARTS_MAX if has_more else 0):
+        has_more = receive(flags, copy=False).more  # the fastest way there is
+        if not has_more:
+            break
+    return not has_more
 
 
 class DealerSocket:

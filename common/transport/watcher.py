@@ -2,8 +2,11 @@
 
 ZeroMQ hands over whole messages only, so a peer that never ends one is invisible to whoever reads,
 while its memory grows. What such a peer cannot hide is the count of bytes that the kernel received:
-the watcher compares it with the moment of the last whole message. It also ends connections that
-never say anything sensible, and, where asked, those that are simply old or too many.
+the watcher compares it with the moment of the last whole message.
+
+It also ends connections that never say anything sensible; those that libzmq has stopped reading
+(it leaves one open whose frame did not decrypt, and that minion would wait for its next beat in
+vain); and, where asked, those that are old or too many.
 
 No socket and no clock in here: the time is handed in, and so is the function that reads the counts.
 """
@@ -12,12 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-CutReason = Literal["unfinished_message", "no_hello", "connection_age", "connection_limit"]
+CutReason = Literal[
+    "unfinished_message", "decrypt_failed", "no_hello", "connection_age", "connection_limit"
+]
 
 SWEEP_INTERVAL_S: Final = 0.2
 _RECHECK_S: Final = 0.02
 _REPEAT_S: Final = 1.0
 _SLICE: Final = 1_000
+_UNREAD_LOOKS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class _Watched:
     peer: bytes | None = None
     base: int = 0
     has_new_message: bool = False
+    taken: int = -1
+    unread_looks: int = 0
     cut_at: float = field(default=float("-inf"))
 
 
@@ -130,7 +138,8 @@ class Watcher:
             for fd in tuple(self._suspects):
                 # Still no message, with another look at the socket in between: it is not a burst
                 # that merely began after the last one.
-                if self._is_over(fd, self._taken):
+                watched, taken = self._watched.get(fd), self._taken(fd)
+                if watched is not None and taken is not None and self._is_over(watched, taken):
                     self._cut(cuts, fd, "unfinished_message", now)
             self._suspects.clear()
         if now >= self._next_full_sweep and not self._queue:
@@ -152,19 +161,28 @@ class Watcher:
             self._cut(cuts, fd, "connection_age", now)
         elif watched.peer is None and age > self._limits.first_message_s:
             self._cut(cuts, fd, "no_hello", now)
-        elif is_drained and self._is_over(fd, self._received):
-            self._suspects.add(fd)
+        elif is_drained and (received := self._received(fd)) is not None:
+            if self._is_over(watched, received):
+                self._suspects.add(fd)
+            if self._is_unread(fd, watched, received):
+                self._cut(cuts, fd, "decrypt_failed", now)
 
-    def _is_over(self, fd: int, read: Callable[[int], int | None]) -> bool:
-        watched = self._watched.get(fd)
-        count = None if watched is None else read(fd)
-        if watched is None or count is None:
-            return False
+    def _is_over(self, watched: _Watched, count: int) -> bool:
+        """Say whether too many bytes came since the last whole message."""
         if watched.has_new_message or count < watched.base:
             watched.has_new_message = False
             watched.base = count
-            return False
         return count - watched.base > self._limits.unfinished_bytes_max
+
+    def _is_unread(self, fd: int, watched: _Watched, received: int) -> bool:
+        """Say whether bytes have been waiting for a second, though nothing keeps them."""
+        taken = self._taken(fd) if received > watched.base else None
+        if taken is None or taken >= received or taken != watched.taken:
+            watched.unread_looks = 0
+        else:
+            watched.unread_looks += 1
+        watched.taken = -1 if taken is None else taken
+        return watched.unread_looks >= _UNREAD_LOOKS
 
     def _cut(self, cuts: list[Cut], fd: int, reason: CutReason, now: float) -> None:
         watched = self._watched.get(fd)

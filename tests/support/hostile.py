@@ -98,8 +98,14 @@ class HostilePeer:
         public_key: bytes,
         secret_key: bytes,
         metadata: Mapping[str, bytes] | None = None,
+        *,
+        of_small_order: bool = False,
     ) -> None:
-        """Read the WELCOME and send an INITIATE with any claims in its metadata."""
+        """Read the WELCOME and send an INITIATE with any claims in its metadata.
+
+        What is shared with a key of small order is the same for every secret, so that whoever
+        claims one can prove it: say `of_small_order` for such a public key.
+        """
         welcome = self.read_frame()
         assert welcome.startswith(b"\7WELCOME"), welcome[:20]
         key = curve.shared_key(self._server_key, self._transient_secret)
@@ -110,7 +116,7 @@ class HostilePeer:
         vouch = curve.seal(
             self._transient_public + self._server_key,
             b"VOUCH---" + vouch_nonce,
-            curve.shared_key(server_transient, secret_key),
+            curve.shared_key(public_key if of_small_order else server_transient, secret_key),
         )
         properties = {"Socket-Type": b"DEALER", "Identity": b"", **(metadata or {})}
         claims = b"".join(

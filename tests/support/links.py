@@ -82,9 +82,10 @@ def listener(
     handshake_s: float = HANDSHAKE_S,
     small_buffers: bool = False,
     addresses: tuple[str, ...] = ("127.0.0.1",),
+    keypair: tuple[bytes, bytes] | None = None,
 ) -> Iterator[Listener]:
     """Give a listening end that is closed afterwards."""
-    public_key, secret_key = make_keypair()
+    public_key, secret_key = keypair or make_keypair()
     context = Context(burn=True)
     authenticator = Authenticator(context, {DOMAIN: admit})
     router = RouterSocket(

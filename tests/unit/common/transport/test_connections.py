@@ -188,6 +188,34 @@ def test_a_handshake_that_lasted_as_long_as_it_may_is_told_as_a_timeout() -> Non
     assert told[0] == HandshakeFailed(7, "192.0.2.1", "handshake_timeout")
 
 
+def test_a_connection_that_ends_before_its_handshake_has_failed_even_if_nobody_says_so() -> None:
+    connections = book()
+    connections.on_accepted(7, NAME, 0)
+
+    told = connections.on_event(MonitorEvent(monitor.DISCONNECTED, 7), 0.1)
+
+    assert told[0] == HandshakeFailed(7, "192.0.2.1", "handshake_failed")
+
+
+def test_a_connection_that_leaves_without_a_word_has_not_failed() -> None:
+    connections = book(7)
+
+    told = connections.on_event(MonitorEvent(monitor.DISCONNECTED, 7), 0.1)
+
+    assert told == [Disconnected(7, "192.0.2.1", None, None)]
+
+
+@pytest.mark.covers("B-11")
+def test_a_frame_that_does_not_decrypt_is_told_with_the_end_of_its_connection() -> None:
+    connections = book(7)
+    assert arrive(connections, peer(1), 7) == ""
+    connections.on_event(MonitorEvent(monitor.HANDSHAKE_FAILED_PROTOCOL, 0x11000001), 1)
+
+    told = connections.on_event(MonitorEvent(monitor.DISCONNECTED, 7), 1)
+
+    assert told[0] == HandshakeFailed(7, "192.0.2.1", "decrypt_failed")
+
+
 def test_the_end_of_a_good_connection_is_not_taken_for_anothers_failure() -> None:
     connections = book(7)
     connections.on_accepted(8, NAME, 0)

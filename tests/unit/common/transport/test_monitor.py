@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from limpet.common.transport import monitor
 from limpet.common.transport.events import LinkEvent
-from limpet.common.transport.monitor import LinkStory, MonitorEvent, decode, reject_reason
+from limpet.common.transport.monitor import LinkStory, MonitorEvent, decode, failure
 
 FAILURES = (
     monitor.HANDSHAKE_FAILED_NO_DETAIL,
@@ -73,12 +73,7 @@ def test_no_story_ends_twice(numbers: list[int]) -> None:
     assert not happened or happened[-1] in ends or ends.isdisjoint(happened)
 
 
-def test_failures_have_a_reason_and_nothing_else_has() -> None:
-    assert {n for bit in range(16) if reject_reason(MonitorEvent(n := 1 << bit, 0))} == set(
-        FAILURES
-    )
-    assert reject_reason(MonitorEvent(monitor.HANDSHAKE_FAILED_AUTH, 400)) == "denied"
-    assert (
-        reject_reason(MonitorEvent(monitor.HANDSHAKE_FAILED_PROTOCOL, 0x11000001))
-        == "decrypt_failed"
-    )
+def test_failures_have_a_kind_and_nothing_else_has() -> None:
+    assert {n for bit in range(16) if failure(MonitorEvent(n := 1 << bit, 0))} == set(FAILURES)
+    assert failure(MonitorEvent(monitor.HANDSHAKE_FAILED_AUTH, 400)) == "denied"
+    assert failure(MonitorEvent(monitor.HANDSHAKE_FAILED_PROTOCOL, 0x11000001)) == "protocol"

@@ -117,10 +117,38 @@ def test_bytes_that_wait_in_the_kernel_are_not_held_against_their_sender() -> No
 
     wire.received[7] = 5_000
     wire.waiting[7] = 4_900
-    assert sweeps(watcher, 1, 2) == []
+    assert sweeps(watcher, 1, 1.5) == []
 
     wire.waiting[7] = 0
-    assert sweeps(watcher, 2, 3) != []
+    assert sweeps(watcher, 1.5, 2.5) != []
+
+
+@pytest.mark.covers("B-11")
+def test_a_connection_that_is_no_longer_read_is_cut_after_a_second() -> None:
+    watcher, wire = watching()
+    wire.received[7] = 500
+    watcher.accepted(7, "192.0.2.1", 0)
+    watcher.message(7, b"peer", 0)
+    assert sweeps(watcher, 0, 0.9) == []
+
+    wire.received[7] = 600
+    wire.waiting[7] = 100
+
+    assert sweeps(watcher, 1, 1.9) == []
+    assert sweeps(watcher, 1.9, 2.3) == [Cut(7, b"peer", "decrypt_failed")]
+
+
+def test_a_connection_that_is_read_slowly_is_not_cut() -> None:
+    watcher, wire = watching()
+    wire.received[7] = 500
+    watcher.accepted(7, "192.0.2.1", 0)
+    watcher.message(7, b"peer", 0)
+    assert sweeps(watcher, 0, 0.9) == []
+    wire.received[7] = 900
+
+    for step in range(10):
+        wire.waiting[7] = 400 - 40 * step
+        assert sweeps(watcher, 1 + step, 1.7 + step) == []
 
 
 def test_nobody_is_judged_by_bytes_while_frames_wait_to_be_read() -> None:
