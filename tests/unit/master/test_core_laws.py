@@ -33,9 +33,9 @@ from limpet.common.messages.jobs import (
     ReturnAck,
     Started,
 )
-from limpet.common.messages.session import Beat, Grains, SyncEntry, SyncPage
+from limpet.common.messages.session import Beat, Grains, SyncAnswer, SyncEntry, SyncPage, Welcome
 from limpet.master import effects as do
-from limpet.master.jobs.delivery import ARROWS, shown_status
+from limpet.master.jobs.delivery import ARROWS, OPEN, shown_status
 from limpet.master.settings import MasterSettings
 from limpet.master.store.operations import PutDelivery
 from support.honest_minion import HonestMinion
@@ -53,25 +53,36 @@ class CheckedBench(Bench):
 
     def _do(self, effect: do.Effect) -> None:
         match effect:
-            case do.Persist(operations=operations):
+            case do.Persist(operations=operations) if isinstance(effect, do.Persist):
                 for operation in operations:
                     if isinstance(operation, PutDelivery):
-                        self._check_arrow(operation)
+                        self._check_arrow(operation, effect.commit)
             case do.Send(message=Deliver(jid=jid)) if isinstance(effect, do.Send):
                 row = self.store.deliveries[JobId(jid)][self._minion_of(effect)]
                 assert row.journal_id, "sent before it was bound on disk"
             case do.Send(message=ReturnAck(jid=jid)) if JobId(jid) in self.store.jobs:
                 assert isinstance(effect, do.Send)
                 row = self.store.deliveries[JobId(jid)][self._minion_of(effect)]
-                assert row.state not in ("created", "bound", "accepted", "started"), (
-                    "a return was acknowledged before it was durable"
-                )
+                assert row.state not in OPEN, "a return was acknowledged before it was durable"
+            case do.Send(message=SyncAnswer(verdicts=verdicts)) if isinstance(effect, do.Send):
+                for verdict in verdicts:
+                    rows = self.store.deliveries.get(JobId(verdict.jid), {})
+                    held = rows.get(self._minion_of(effect))
+                    assert (
+                        verdict.verdict != "acknowledge" or held is None or held.state not in OPEN
+                    )
+            case do.Send(message=Welcome(store_id=store_id)):
+                assert store_id == self.store.notes["store_id"], "told a store id before its commit"
             case do.Answer(reply=JobStored(jid=jid)):
                 assert JobId(jid) in self.store.jobs, "a job id was told before it was durable"
             case do.Answer(reply=JobUpdate(jid=jid, result=result)):
                 row = self.store.deliveries[JobId(jid)][MinionId(result.minion)]
-                told = self.was.get((jid, result.minion), set())
-                assert result.status in told | {shown_status(row.state)}
+                told = {
+                    status
+                    for commit, status in self.was.get((jid, result.minion), ())
+                    if commit <= self.store.commit
+                }
+                assert result.status in told | {shown_status(row.state)}, "told before its commit"
             case do.Answer(reply=JobEnded(jid=jid)):
                 assert self.store.jobs[JobId(jid)].ended_s > 0 or jid in self.reopened
             case _:
@@ -85,7 +96,7 @@ class CheckedBench(Bench):
         super().carry_out(effects)
 
     def boot(self) -> None:
-        self.was: dict[tuple[str, str], set[str]] = {}
+        self.was: dict[tuple[str, str], list[tuple[int, str]]] = {}
         self.reopened: set[str] = set()
         self.next_states: dict[tuple[str, str], str] = {
             (jid, minion): row.state
@@ -94,16 +105,16 @@ class CheckedBench(Bench):
         }
         super().boot()
 
-    def _check_arrow(self, put: PutDelivery) -> None:
+    def _check_arrow(self, put: PutDelivery, commit: int) -> None:
         name = (put.row.jid, put.row.minion)
         before = self.next_states.get(name)
         after = put.row.state
         if before is not None and before != after:
             assert after in ARROWS.get(before, ()), f"{name}: {before} -> {after}"
-            if before not in ("created", "bound", "accepted", "started"):
+            if before not in OPEN:
                 self.reopened.add(put.row.jid)
         self.next_states[name] = after
-        self.was.setdefault(name, set()).add(shown_status(after))
+        self.was.setdefault(name, []).append((commit, shown_status(after)))
 
     def _minion_of(self, effect: do.Send) -> MinionId:
         return self.store.keys[effect.key].minion
@@ -211,7 +222,9 @@ class Master(RuleBasedStateMachine):
         name = NAMES[number]
         self.bench.seed += 1
         anew = f"{name} {self.bench.seed}"
+        runs = self.minions[number].runs  # what ran on a host has run, whatever it forgets
         self.minions[number] = HonestMinion(self.bench, name, host=anew, journal=anew)
+        self.minions[number].runs = runs
         self.minions[number].come()
 
     # -- messages that keep no rules ----------------------------------------------------------
