@@ -1,11 +1,22 @@
 """Rows for tests of the store, and waiting for what its threads report."""
 
+import hashlib
 import select
 from collections.abc import Callable
 
 from limpet.common.clock import SystemClock
 from limpet.common.identifiers import JobId, MinionId, MinionKey
-from limpet.master.store.operations import DeliveryRow, JobRow
+from limpet.master.store.operations import (
+    DeliveryRow,
+    JobRow,
+    JoinChunks,
+    Operation,
+    PruneHistory,
+    PutChunk,
+    PutDelivery,
+    PutJob,
+    PutNote,
+)
 from limpet.master.store.store import Outcome, Store
 
 PATIENCE_S = 20.0
@@ -54,3 +65,30 @@ def collect_until(store: Store, is_enough: Callable[[list[Outcome]], bool]) -> l
         select.select([store], [], [], left_s)
         found += store.collect()
     return found
+
+
+def scripted_batch(number: int) -> tuple[Operation, ...]:
+    """Give the operations of commit `number`: the same each time, of every kind over time."""
+    jid = job_row(number).jid
+    earlier = JobId(f"01HX{max(1, number - 7):022d}")
+    minion = MinionId("web1")
+    body = bytes([number % 256]) * 3000
+    digest = hashlib.sha256(body).hexdigest()
+    batch: list[Operation] = [
+        PutJob(job_row(number)),
+        PutDelivery(delivery_row(number, state="bound")),
+        PutNote("last", str(number)),
+        PutChunk(jid, minion, digest, 0, body[:2000]),
+    ]
+    if number > 7:
+        early_body = bytes([(number - 7) % 256]) * 3000
+        early_digest = hashlib.sha256(early_body).hexdigest()
+        batch += [
+            PutChunk(earlier, minion, early_digest, 2000, early_body[2000:]),
+            JoinChunks(earlier, minion, early_digest),
+            PutDelivery(delivery_row(number - 7, state="ok")),
+            PutJob(job_row(number - 7, ended_s=float(number))),
+        ]
+    if number % 50 == 0:
+        batch.append(PruneHistory(before_s=0.0, jobs_max=20))
+    return tuple(batch)
