@@ -36,6 +36,7 @@ class Parameter:
     annotation: Any
     is_required: bool
     default: Any
+    is_by_name_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Signature:
 
     parameters: tuple[Parameter, ...]
     takes_more_positional: bool = False
+    more: Any = Any
+    """The type of each of the positional values beyond the parameters."""
     takes_more_keyword: bool = False
     drops_odd_keyword: bool = False
     """Salt's function takes any keyword and ignores it: templates in the wild pass junk. People
@@ -89,9 +92,11 @@ def signature_of(implementation: Callable[..., Any]) -> Signature:
         return _signature_of_struct(struct)
     parameters: list[Parameter] = []
     takes_more_positional = takes_more_keyword = drops_odd_keyword = False
+    more: Any = Any
     for each in found:
         if each.kind is inspect.Parameter.VAR_POSITIONAL:
             takes_more_positional = True
+            more = hints.get(each.name, Any)
         elif each.kind is inspect.Parameter.VAR_KEYWORD:
             takes_more_keyword = not each.name.startswith("_")
             drops_odd_keyword = each.name.startswith("_")
@@ -103,10 +108,11 @@ def signature_of(implementation: Callable[..., Any]) -> Signature:
                     hints.get(each.name, Any),
                     is_required,
                     None if is_required else each.default,
+                    each.kind is inspect.Parameter.KEYWORD_ONLY,
                 )
             )
     return Signature(
-        tuple(parameters), takes_more_positional, takes_more_keyword, drops_odd_keyword
+        tuple(parameters), takes_more_positional, more, takes_more_keyword, drops_odd_keyword
     )
 
 
@@ -139,8 +145,9 @@ def bind(
     taken: list[Any] = []
     chosen: dict[str, Any] = {}
     usage = signature.usage(function)
+    by_place = sum(not each.is_by_name_only for each in signature.parameters)
     for index, parameter in enumerate(signature.parameters):
-        if index < len(values):
+        if index < len(values) and not parameter.is_by_name_only:
             if parameter.name in named:
                 raise UsageError(
                     f"{function}: the argument {parameter.name!r} is given twice, by place and by "
@@ -159,13 +166,16 @@ def bind(
             raise UsageError(
                 f"{function}: the argument {parameter.name!r} is missing{hint} (usage: {usage})"
             )
-    rest = values[len(signature.parameters) :]
+    rest = values[by_place:]
     if rest and not signature.takes_more_positional:
         raise UsageError(
-            f"{function} takes at most {len(signature.parameters)} arguments, but {rest[0]!r:.60} "
-            f"is number {len(signature.parameters) + 1} (usage: {usage})"
+            f"{function} takes at most {by_place} arguments, but {rest[0]!r:.60} is number "
+            f"{by_place + 1} (usage: {usage})"
         )
-    taken.extend(rest)
+    taken.extend(
+        _convert(function, Parameter(f"number {number}", signature.more, True, None), each)
+        for number, each in enumerate(rest, by_place + 1)
+    )
     if named and not signature.takes_more_keyword:
         if is_strict or not signature.drops_odd_keyword:
             raise UsageError(_unknown(function, next(iter(named)), signature, usage))
