@@ -7,6 +7,7 @@ opened first and named as `/proc/self/fd/N`.
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,7 @@ def connect(path: Path, wait_s: float) -> socket.socket:
     try:
         connection.settimeout(wait_s)
         with reachable(path) as name:
-            connection.connect(name)
+            _connect(connection, name, wait_s)
         uid = peer_of(connection).uid
         if uid not in (0, os.geteuid()):
             raise HostError(f"the socket {path} belongs to uid {uid}, not to the minion: remove it")
@@ -70,3 +71,20 @@ def connect(path: Path, wait_s: float) -> socket.socket:
             advice = "is the minion running? (`limpet call --local` works without it)"
         raise HostError(f"no minion answers at {path}: {error.strerror}; {advice}") from error
     return connection
+
+
+def _connect(connection: socket.socket, name: str, wait_s: float) -> None:
+    """Connect; where more clients wait than the listener lets wait, try again until the time is up.
+
+    With a timeout set, the kernel does not wait for a place by itself.
+    """
+    end = time.monotonic() + wait_s
+    while True:
+        try:
+            connection.connect(name)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return

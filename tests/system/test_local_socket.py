@@ -34,6 +34,7 @@ from limpet.minion.local.messages import (
     RunLocal,
 )
 from limpet.minion.local.server import CLIENTS_MAX, LocalGone, LocalRequest, LocalServer
+from support.jobs_on_host import HostedJobs, value_of
 from support.journal_records import jid
 
 CLOCK = SystemClock()
@@ -151,6 +152,17 @@ def test_a_call_gets_its_value_whatever_its_size(minion: Minion, path: Path, siz
     ended = call_minion(path, "test.echo", ARGUMENTS, 0.0)
 
     assert (ended.jid, ended.outcome, ended.value) == (jid(1), "ok", value)
+
+
+def test_a_job_sees_and_ends_other_jobs_of_its_minion(
+    minion: Minion, path: Path, tmp_path: Path
+) -> None:
+    with HostedJobs(tmp_path, local_socket=str(path)) as jobs:
+        running = value_of(jobs.run(2, "saltutil.running"), tmp_path, 2)
+        jobs.run(3, "saltutil.kill_job", jid(1))
+
+        assert [job["fun"] for job in running] == ["test.sleep"]
+        assert minion.killed == [jid(1)]
 
 
 def test_a_refusal_is_an_error_with_its_text(minion: Minion, path: Path) -> None:
@@ -289,9 +301,9 @@ def test_idle_clients_are_bounded_in_number_and_in_time(
     try:
         for _ in range(CLIENTS_MAX + 5):
             connection = socket.socket(socket.AF_UNIX)
-            connection.settimeout(10)
-            connection.connect(os.fspath(path))
             idle.append(connection)
+            connection.connect(os.fspath(path))
+            connection.settimeout(10)
         assert idle[-1].recv(1) == b""
         assert idle[0].recv(1) == b""  # after its time was up
         assert len(JobsOfMinion(path).running()) == 1
