@@ -102,7 +102,10 @@ class Master:
         self._lag_since = Instant(0.0)
 
     def run(self, signals: SignalPipe, notifier: Notifier) -> None:
-        """Serve until a stop is asked for. Raises `StoreFailed` and `NobodyLetIn`."""
+        """Serve until a stop is asked for.
+
+        Raises `StoreFailed`, `NobodyLetIn`, and `UsageError` if the enrolment port stays taken.
+        """
         for thing in (signals, self._store, self._port.router, self._port.authenticator):
             self._poller.register(thing)
         self._poller.register(self._control)
@@ -142,6 +145,8 @@ class Master:
         self._check.on_handshakes(self._port.serve_handshakes())
         for outcome in self._store.collect():
             self._on_outcome(outcome, now)
+        for left in self._port.departures(now.boot):
+            self._on_port_event(left, now)
         hearing_until = now.boot + HEARING_S_MAX
         for event in self._port.hear(now.boot, FRAMES_A_TURN):
             self._on_port_event(event, self._clock.now())
@@ -157,6 +162,7 @@ class Master:
                 now, question.handle, question.key, question.address, question.request
             )
             self._carry(effects, now)
+        self._enrolment.raise_if_never_open(now)
         self._tell_failed_sends(now)
         self._port.sweep(now.boot)
         self._check_oneself(now)

@@ -119,9 +119,24 @@ class MainPort:
             self.rejected[refusal.reason] += refusal.count
         return served
 
-    def hear(self, now: Instant, frames_max: int) -> Iterator[PortEvent]:
+    def departures(self, now: Instant) -> list[PeerLeft]:
+        """Give the connections that have ended; those that began are taken note of."""
+        left: list[PeerLeft] = []
+        for event in self.router.events():
+            match event:
+                case Accepted():
+                    self._watcher.accepted(event.fd, event.address, now)
+                case HandshakeFailed(reason=reason) if reason != "denied":
+                    self.rejected[reason] += 1  # the authenticator counts those it denied
+                case Disconnected():
+                    self._watcher.disconnected(event.fd)
+                    if event.peer is not None:
+                        self._keys.pop(event.peer, None)
+                        left.append(PeerLeft(Peer(event.peer)))
+        return left
+
+    def hear(self, now: Instant, frames_max: int) -> Iterator[Heard | BadFrame]:
         """Give what came, at most `frames_max` frames; stop early at will, the rest stays."""
-        yield from self._follow(now)
         for _ in range(frames_max):
             try:
                 arrival = self.router.receive_ready()
@@ -172,19 +187,6 @@ class MainPort:
         if not self._is_accepted(name):
             return False
         return not self._suspensions.is_suspended(name, self._clock.now().boot)
-
-    def _follow(self, now: Instant) -> Iterator[PeerLeft]:
-        for event in self.router.events():
-            match event:
-                case Accepted():
-                    self._watcher.accepted(event.fd, event.address, now)
-                case HandshakeFailed(reason=reason) if reason != "denied":
-                    self.rejected[reason] += 1  # the authenticator counts those it denied
-                case Disconnected():
-                    self._watcher.disconnected(event.fd)
-                    if event.peer is not None:
-                        self._keys.pop(event.peer, None)
-                        yield PeerLeft(Peer(event.peer))
 
     def _cut(
         self, reason: str, fd: int, peer: bytes | None, key: MinionKey | None, now: Instant

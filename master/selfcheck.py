@@ -1,10 +1,12 @@
 """The master logs in at its own main port now and then, to see whether anybody still can.
 
     idle ─ every 10 s ─▶ probing ─ ready ─▶ idle
-                            └─ 5 s, nobody else served ─▶ failed ─ twice ─▶ `is_failed`
+                            └─ denied, or TCP stands for 5 s and nobody else is served
+                                    ─▶ failed ─ twice ─▶ `is_failed`
 
-A port that is busy with the logins of others is known to work, and is not judged by a slow login
-of our own.
+Where not even TCP gets through (a packet filter, an address that went away) nothing is judged: that
+is not the authenticator's doing. A port that is busy with the logins of others is known to work,
+and is not judged by a slow login of our own.
 """
 
 from collections.abc import Sequence
@@ -41,6 +43,7 @@ class SelfCheck:
         self._dealer: DealerSocket | None = None
         self._give_up_at = Instant(0.0)
         self._others_served = 0
+        self._is_connected = False
 
     @property
     def is_failed(self) -> bool:
@@ -60,13 +63,14 @@ class SelfCheck:
             return
         self.next_deadline = now.after(_LOOK_S)
         happened = self._dealer.events()
+        self._is_connected |= "connected" in happened
         if "ready" in happened:
             self.failures = 0
             self.passed += 1
             self._end(now)
-        elif now.boot >= self._give_up_at:
-            if self._others_served <= 1:
-                self.failures += 1
+        elif "denied" in happened or now.boot >= self._give_up_at:
+            is_ignored = self._is_connected and self._others_served <= 1
+            self.failures += int("denied" in happened or is_ignored)
             self._end(now)
 
     def close(self) -> None:
@@ -77,6 +81,7 @@ class SelfCheck:
 
     def _begin(self, now: Moment) -> None:
         self._others_served = 0
+        self._is_connected = False
         self._give_up_at = now.after(PATIENCE_S)
         self.next_deadline = now.after(_LOOK_S)
         self._dealer = DealerSocket(
@@ -97,5 +102,6 @@ class SelfCheck:
 
 def reachable(addresses: Sequence[str]) -> str:
     """Give an address at which this host reaches what listens on the first of these."""
-    loopbacks = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on
+    # Either wildcard serves IPv4, which loopback has even where IPv6 is switched off.
+    loopbacks = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}  # noqa: S104 - what is listened on
     return loopbacks.get(addresses[0], addresses[0])

@@ -7,6 +7,7 @@ One descriptor to poll stands for all of them (`fileno`). Nothing here waits, an
 means is not its business.
 """
 
+import errno
 import os
 import select
 import threading
@@ -37,6 +38,8 @@ from limpet.master.effects import Client
 CLIENTS_MAX: Final = 64
 CLIENTS_OF_ONE_MAX: Final = 8
 """Connections of one user; root and the master's own user may have them all."""
+REST_S: Final = 1.0
+"""Pause in accepting when there are no descriptors left."""
 _ACCEPTS_A_TURN: Final = 32
 _EPOLL_EVENTS: Final = 128
 
@@ -76,6 +79,7 @@ class ControlServer:
         self._by_fd: dict[int, Connection] = {}
         self._numbers = count(1)
         self._own_uid = os.geteuid()
+        self._rests_until = FOREVER
         self.rejected: Counter[str] = Counter()
         """What was turned away, by reason; the caller takes it and clears it."""
 
@@ -89,11 +93,15 @@ class ControlServer:
     @property
     def next_deadline(self) -> Instant:
         """When `collect` is wanted even if nothing is readable."""
-        return min((c.deadline for c in self._clients.values()), default=FOREVER)
+        soonest = min((c.deadline for c in self._clients.values()), default=FOREVER)
+        return min(soonest, self._rests_until)
 
     def collect(self, now: Moment) -> list[Asked | ClientGone]:
         """Do what is due and give what was asked, a bounded part of it in each turn."""
         found: list[Asked | ClientGone] = []
+        if now.boot >= self._rests_until:
+            self._rests_until = FOREVER
+            self._poll.modify(self._listener, select.EPOLLIN)
         for fd, events in self._poll.poll(0, _EPOLL_EVENTS):
             if fd == self._listener.fileno():
                 self._accept(now)
@@ -146,7 +154,9 @@ class ControlServer:
             except BlockingIOError:
                 return
             except OSError as error:  # no descriptors left, or the client was faster
-                self.rejected[f"cli_accept_{error.errno}"] += 1
+                self.rejected["cli_accept"] += 1
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    self._rest(now)
                 return
             try:
                 caller = caller_of(accepted)
@@ -163,6 +173,11 @@ class ControlServer:
                 self.rejected["cli_connections"] += 1
                 self._end(connection, "busy", crowd, now)
             self._set_poll(connection)
+
+    def _rest(self, now: Moment) -> None:
+        """Leave the listener alone for a second: it stays readable, and the loop would spin."""
+        self._poll.modify(self._listener, 0)
+        self._rests_until = now.after(REST_S)
 
     def _crowd(self, caller: Caller) -> str:
         """Say why there is no room for one more connection of this user; empty: there is."""

@@ -120,8 +120,10 @@ class UserDirectory:
         """Say whether the caller may give commands; None: ask again when woken, or in 2 s."""
         if caller.uid == NOBODY_UID:
             return _denied("the user nobody (65534) never may give commands")
+        if caller.uid == 0:
+            return Verdict(True, "root")
         self._take_answers(now)
-        trusted = caller.uid in (0, self._own_uid)
+        trusted = caller.uid == self._own_uid
         found = self._known.get(caller.uid)
         if found is not None and now.boot < found[0]:
             return self._decide(caller, found[1], trusted)
@@ -136,7 +138,7 @@ class UserDirectory:
         if pending is not None and now.boot < pending.deadline:
             return None
         if trusted:  # the name is only for show
-            return Verdict(True, "root" if caller.uid == 0 else str(caller.uid))
+            return Verdict(True, str(caller.uid))
         return Verdict(
             False,
             str(caller.uid),
@@ -147,7 +149,7 @@ class UserDirectory:
 
     def _decide(self, caller: Caller, names: Names, trusted: bool) -> Verdict:
         if trusted:
-            return Verdict(True, names.user or ("root" if caller.uid == 0 else str(caller.uid)))
+            return Verdict(True, names.user or str(caller.uid))
         if not names.user:
             return _denied(f"uid {caller.uid} has no name on the master's host")
         if names.group_id in (caller.gids or names.member_of):

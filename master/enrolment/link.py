@@ -14,7 +14,7 @@ import msgspec
 
 from limpet.common.clock import FOREVER, Instant, Moment
 from limpet.common.control.framing import FramedSocket
-from limpet.common.errors import PeerError
+from limpet.common.errors import PeerError, UsageError
 from limpet.common.identifiers import MinionKey, is_minion_key
 from limpet.common.messages.enrolment import EnrolAnswer, EnrolRequest
 from limpet.common.service.logs import Log
@@ -33,6 +33,8 @@ from limpet.master.enrolment.line import (
 
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 1.0
+OPEN_S_MAX: Final = 30.0
+"""How long, at the start, the port may be held by another process."""
 SETTLED_S: Final = 10.0
 """A process that lived this long starts the backoff afresh."""
 _READS_A_TURN: Final = 1
@@ -71,6 +73,9 @@ class EnrolmentLink:
         self._start_at = Instant(0.0)
         self._started_at = Instant(0.0)
         self._backoff_s = BACKOFF_FIRST_S
+        self._was_open = False
+        self._bind_trouble = ""
+        self._bind_trouble_since = Instant(0.0)
         self._rejected_before: dict[str, int] = {}
         self._rejected_now: dict[str, int] = {}
         self._requests = enrol_request_decoder()
@@ -116,6 +121,14 @@ class EnrolmentLink:
         if self._line.is_closed:
             self._end(now)
         return found
+
+    def raise_if_never_open(self, now: Moment) -> None:
+        """Raise `UsageError` if another process has held the port since the start, for 30 s.
+
+        A port that was open once and is taken later is tried for ever: the fleet is served.
+        """
+        if self._bind_trouble and self._bind_trouble_since + OPEN_S_MAX <= now.boot:
+            raise UsageError(self._bind_trouble)
 
     def answer(self, handle: int, answer: EnrolAnswer) -> None:
         """Answer a question; one that came from an earlier process is dropped."""
@@ -193,14 +206,18 @@ class EnrolmentLink:
         match message:
             case Bound(port=port):
                 self.port = port
-                self.is_open = True
-                self.problem = ""
+                self.is_open = self._was_open = True
+                self.problem = self._bind_trouble = ""
                 # The next process has to open the same port, even if this one was picked freely.
                 self._setup = msgspec.structs.replace(self._setup, port=port)
                 self._log.info(f"strangers may ask for enrolment on port {port}")
             case NotBound(text=text):
                 self.problem = text
                 self._log.report("error", "enrol.bind", text)
+                if not self._was_open and not self._bind_trouble:
+                    self._bind_trouble_since = self._started_at
+                if not self._was_open:
+                    self._bind_trouble = text
             case Counters(rejected=rejected, connections=connections):
                 self._rejected_now = rejected
                 self.connections = connections

@@ -197,14 +197,17 @@ def test_a_port_that_is_still_held_is_waited_for(tmp_path: Path) -> None:
 
 @pytest.mark.covers("C12")
 @pytest.mark.slow
+@pytest.mark.parametrize("which", ["port", "enrol_port"])
 def test_a_port_that_stays_held_ends_the_start_with_exit_code_2_and_its_number(
-    tmp_path: Path,
+    tmp_path: Path, which: str
 ) -> None:
-    with Fleet(tmp_path) as fleet, socket.create_server(("127.0.0.1", fleet.port)):
-        ended = fleet.limpet("master", within_s=50)
+    with Fleet(tmp_path) as fleet:
+        held = getattr(fleet, which)
+        with socket.create_server(("127.0.0.1", held)):
+            ended = fleet.limpet("master", within_s=55)
     assert ended.returncode == 2
     last = ended.stderr.strip().splitlines()[-1]
-    assert f"the port {fleet.port} on 127.0.0.1 is in use by another process" in last
+    assert f"the port {held} on 127.0.0.1 is in use by another process" in last
     assert "Traceback" not in ended.stderr
 
 

@@ -1,0 +1,220 @@
+"""In which order effects leave: after their commits, and for each client one after the other."""
+
+from typing import Any
+
+import pytest
+
+from limpet.common.clock import Instant, Moment
+from limpet.common.control.replies import (
+    Event,
+    JobEnded,
+    Jobs,
+    MasterStatus,
+    Refused,
+    Reply,
+)
+from limpet.common.control.requests import ListJobs
+from limpet.common.identifiers import Commit, JobId, MinionId, MinionKey
+from limpet.common.messages.enrolment import EnrolAnswer
+from limpet.common.messages.fields import Message
+from limpet.common.messages.jobs import ReturnAck
+from limpet.common.service.logs import Level, Log
+from limpet.common.transport.errors import FrameTooLarge
+from limpet.master.carrying import Carrier
+from limpet.master.effects import (
+    Answer,
+    AnswerEnrolment,
+    Client,
+    Count,
+    Disconnect,
+    Fetch,
+    Peer,
+    Persist,
+    Publish,
+    Query,
+    Send,
+    Subscribe,
+)
+from limpet.master.store.operations import PutNote
+
+NOW = Moment(Instant(1.0), 1.0)
+KEY = MinionKey("0" * 64)
+PEER = Peer(b"\0peer")
+ALICE, BOB = Client(1), Client(2)
+
+
+class World:
+    """Everything that a carrier talks to, writing down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        self.why: Any = ""
+        self.is_store_busy = False
+        self.carrier = Carrier(
+            port=self,
+            store=self,
+            control=self,
+            enrolment=self,
+            log=Log(level=Level.QUIET),
+            add_figures=lambda status: status,
+            committed=Commit(10),
+        )
+
+    def send(self, peer: Peer, message: Message) -> Any:  # noqa: ANN401
+        if isinstance(self.why, Exception):
+            raise self.why
+        self.told.append(message)
+        return self.why
+
+    def disconnect(self, peer: Peer) -> None:
+        self.told.append("disconnect")
+
+    def submit(self, commit: Commit, operations: Any) -> None:  # noqa: ANN401
+        self.told.append(("submit", commit))
+
+    def ask(self, question: Query | Fetch) -> bool:
+        self.told.append(("ask", question.client))
+        return not self.is_store_busy
+
+    def answer(self, who: Any, reply: Reply | EnrolAnswer, now: Any = None) -> None:  # noqa: ANN401
+        self.told.append((who, reply))
+
+    def carry(self, *effects: Any) -> None:  # noqa: ANN401
+        self.carrier.carry_out(list(effects), NOW)
+
+    def take(self) -> list[Any]:
+        told, self.told = self.told, []
+        return told
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def _ack(number: int) -> ReturnAck:
+    return ReturnAck(1, f"01HX{number:022d}")
+
+
+def _event(tag: str) -> Event:
+    return Event(tag, 1.0, {})
+
+
+def test_what_names_a_commit_leaves_after_it_and_the_rest_at_once(world: World) -> None:
+    world.carry(
+        Persist(Commit(11), (PutNote("a", "b"),)),
+        Send(PEER, KEY, _ack(1), Commit(11)),
+        Send(PEER, KEY, _ack(2)),
+        AnswerEnrolment(7, EnrolAnswer(bytes(16), "pending", 1, ""), Commit(11)),
+        Answer(ALICE, JobEnded("j"), Commit(11)),
+        Disconnect(PEER, "x"),
+        Count("y"),
+    )
+    assert world.take() == [("submit", 11), _ack(2), "disconnect"]
+    assert world.carrier.held == 3
+    assert world.carrier.counts == {"y": 1}
+
+    world.carrier.on_committed(Commit(11), NOW)
+    told = world.take()
+    assert told[0] == _ack(1)
+    assert told[1][0] == 7
+    assert told[2] == (ALICE, JobEnded("j"))
+    assert world.carrier.held == 0
+
+
+def test_effects_of_an_earlier_commit_do_not_wait_for_a_later_one(world: World) -> None:
+    world.carry(
+        Send(PEER, KEY, _ack(12), Commit(12)),
+        Send(PEER, KEY, _ack(11), Commit(11)),
+        Send(PEER, KEY, _ack(13), Commit(11)),
+        Send(PEER, KEY, _ack(10), Commit(10)),
+    )
+    assert world.take() == [_ack(10)]
+    world.carrier.on_committed(Commit(11), NOW)
+    assert world.take() == [_ack(11), _ack(13)]
+    world.carrier.on_committed(Commit(12), NOW)
+    assert world.take() == [_ack(12)]
+
+
+def test_a_client_hears_things_in_order_and_does_not_hold_up_another(world: World) -> None:
+    world.carry(
+        Answer(ALICE, JobEnded("first"), Commit(11)),
+        Answer(ALICE, JobEnded("second")),
+        Answer(BOB, JobEnded("other")),
+    )
+    assert world.take() == [(BOB, JobEnded("other"))]
+    world.carrier.on_committed(Commit(11), NOW)
+    assert world.take() == [(ALICE, JobEnded("first")), (ALICE, JobEnded("second"))]
+
+
+def test_what_follows_a_question_to_the_store_waits_for_its_answer(world: World) -> None:
+    world.carry(
+        Query(ALICE, ListJobs(limit=1), Commit(11)),
+        Answer(ALICE, JobEnded("after")),
+        Fetch(ALICE, JobId("j"), MinionId("web1")),
+        Answer(ALICE, JobEnded("last")),
+    )
+    assert world.take() == []
+    world.carrier.on_committed(Commit(11), NOW)
+    assert world.take() == [("ask", ALICE)]
+    world.carrier.on_answered(ALICE, (Jobs(()),), NOW)
+    assert world.take() == [(ALICE, Jobs(())), (ALICE, JobEnded("after")), ("ask", ALICE)]
+    world.carrier.on_answered(ALICE, (), NOW)
+    assert world.take() == [(ALICE, JobEnded("last"))]
+    world.carry(Answer(ALICE, JobEnded("free again")))
+    assert world.take() == [(ALICE, JobEnded("free again"))]
+
+
+def test_a_store_that_takes_no_more_questions_is_said_so(world: World) -> None:
+    world.is_store_busy = True
+    world.carry(Query(ALICE, ListJobs(limit=1)), Answer(ALICE, JobEnded("next")))
+    asked, (client, refused), last = world.take()
+    assert asked == ("ask", ALICE)
+    assert client == ALICE
+    assert isinstance(refused, Refused)
+    assert refused.reason == "busy"
+    assert last == (ALICE, JobEnded("next"))
+
+
+def test_a_client_that_has_gone_is_forgotten_with_all_that_waited_for_it(world: World) -> None:
+    world.carry(
+        Subscribe(ALICE),
+        Answer(ALICE, JobEnded("never"), Commit(11)),
+        Query(ALICE, ListJobs(limit=1)),
+    )
+    world.carrier.on_client_gone(ALICE)
+    world.carrier.on_committed(Commit(11), NOW)
+    world.carrier.on_answered(ALICE, (Jobs(()),), NOW)
+    world.carry(Publish(_event("x")))
+    assert world.take() == []
+    assert world.carrier.held == 0
+
+
+def test_events_go_to_those_who_follow_them_after_their_commit(world: World) -> None:
+    world.carry(Subscribe(ALICE), Publish(_event("a"), Commit(11)), Publish(_event("b")))
+    assert world.take() == [(ALICE, _event("b"))]
+    world.carrier.on_committed(Commit(11), NOW)
+    assert world.take() == [(ALICE, _event("a"))]
+
+
+def test_sends_that_are_not_taken_are_kept_for_the_core(world: World) -> None:
+    world.why = "full"
+    world.carry(Send(PEER, KEY, _ack(1)))
+    assert list(world.carrier.failed) == [(PEER, "full")]
+
+
+def test_a_message_that_no_minion_would_take_is_dropped_and_counted(world: World) -> None:
+    world.why = FrameTooLarge(10, 5)
+    world.carry(Send(PEER, KEY, _ack(1)))
+    assert not world.carrier.failed
+    assert world.carrier.counts == {"own_frame_too_large": 1}
+
+
+def test_the_status_is_completed_by_the_shell(world: World) -> None:
+    status = MasterStatus("1", 1.0, "s", 1, 0, 0, {}, {}, ())
+    world.carrier._add_figures = lambda found: MasterStatus(
+        found.version, 1.0, "s", 1, 0, 0, {"x": 1}, {}, ()
+    )
+    world.carry(Answer(ALICE, status))
+    ((_, told),) = world.take()
+    assert told.rejected == {"x": 1}
