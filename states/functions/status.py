@@ -251,8 +251,8 @@ def w(context: FunctionContext) -> list[dict[str, Any]]:
 def custom(context: FunctionContext) -> dict[str, Any]:
     """Give chosen values, as `custom:` in the configuration says.
 
-    There, `status.cpustats.custom: [ctxt, btime]` chooses two values of `status.cpustats`. CLI
-    Example: limpet run '*' status.custom
+    There, `status.cpustats.custom: [ctxt, btime]` chooses two values of `status.cpustats`.
+    CLI Example: limpet run '*' status.custom
     """
     found: dict[str, Any] = {}
     chosen = context.call("config.dot_vals", "status")
