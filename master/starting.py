@@ -170,8 +170,10 @@ def bind(port: MainPort, configuration: MasterConfiguration, signals: SignalPipe
                 raise
             log.report("warning", "bind", f"{error} (waiting up to {BIND_S_MAX:.0f} s)")
         poller.wait(_BIND_RETRY_S)
-        if any(number in STOP_SIGNALS for number in signals.take()):
-            return False
+        for number in signals.take():
+            if number in STOP_SIGNALS:
+                log.info(f"asked to stop ({number.name}) before the port was free")
+                return False
 
 
 def raise_descriptor_limit(minions: int) -> None:
