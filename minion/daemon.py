@@ -28,6 +28,7 @@ from limpet.minion.core import MinionCore
 from limpet.minion.effects import Effect
 from limpet.minion.executor import Executor
 from limpet.minion.jobs import events as job_events
+from limpet.minion.jobs.instant import Instants
 from limpet.minion.jobs.journal import Journal
 from limpet.minion.jobs.workers import Workers
 from limpet.minion.local import messages as local
@@ -82,6 +83,7 @@ class Daemon:
         *,
         clock: Clock | None = None,
         turned: Callable[[], None] = lambda: None,
+        instant: Instants = INSTANT,
     ) -> None:
         self._plan = plan
         self._log = log
@@ -116,7 +118,7 @@ class Daemon:
             now=self._clock.now(),
             boot_id=plan.boot_id,
             chance=random.SystemRandom(),
-            instant=INSTANT,
+            instant=instant,
         )
         self._is_stopping = False
         self._swept = self._clock.now().boot
@@ -359,7 +361,7 @@ class Daemon:
         )
 
 
-def run(plan_fd: int) -> int:
+def run(plan_fd: int, *, limit_s: float = watchdog.LIMIT_S, instant: Instants = INSTANT) -> int:
     """Run the minion of a plan; gives the exit code, or does not come back (started afresh)."""
     plan = plans.take_over(plan_fd)
     log = Log(level=Level(plan.log_level))
@@ -372,12 +374,12 @@ def run(plan_fd: int) -> int:
     is_supervised = "INVOCATION_ID" in os.environ
     notifier = Notifier()
     guard = watchdog.Watchdog(
-        limit_s=watchdog.LIMIT_S,
+        limit_s=limit_s,
         on_hang=watchdog.exit_process() if is_supervised else start_afresh,
         on_alive=notifier.alive,
     )
     with InstanceLock(Path(plan.lock_path), "a limpet minion"), guard:
-        daemon = Daemon(plan, log, turned=guard.turned)
+        daemon = Daemon(plan, log, turned=guard.turned, instant=instant)
         try:
             end = daemon.run()
         finally:

@@ -298,17 +298,18 @@ class MinionProcess:
         self.process: subprocess.Popen[bytes] | None = None
         self._jobs: set[int] = set()
 
-    def start(self, **environment: str) -> "MinionProcess":
-        """Start it."""
+    def start(self, program: list[str] | None = None) -> "MinionProcess":
+        """Start it, by the command that users use or by another program."""
+        command = program or [LIMPET, "--root", str(self.root), "minion"]
         kept = {k: v for k, v in os.environ.items() if not k.startswith("LIMPET_")}
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [LIMPET, "--root", str(self.root), "minion"],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**kept, **environment},
+                env=kept,
             )
         return self
 
@@ -356,7 +357,7 @@ class MinionProcess:
             self.process.kill()
             self.process.wait(WAIT_S)
         for pid in self._jobs:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
                 if b"limpet" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     os.kill(pid, signal.SIGKILL)
 
