@@ -11,11 +11,11 @@ import msgspec
 
 from limpet.common.errors import HostError, LimpetError
 from limpet.common.service.paths import Roots
-from limpet.common.settings.minion import MinionConfiguration, load_minion
-from limpet.common.settings.minion_identity import HostNames, find_minion_id, guess_minion_id
+from limpet.common.settings.minion import load_minion
 from limpet.states.context import FunctionContext, Loose, Places
 from limpet.states.functions import registry
 from limpet.states.host.machine import ThisMachine
+from limpet.states.identity import minion_id_of
 
 
 def call_local(
@@ -51,17 +51,8 @@ def local_context(root: str | None) -> FunctionContext:
     roots = Roots.locate("minion", root)
     configuration = load_minion(roots)
     return FunctionContext(
-        minion_id=_minion_id(roots, configuration),
+        minion_id=minion_id_of(roots, configuration),
         host=ThisMachine(),
         places=Places.of(roots),
         configuration=msgspec.to_builtins(configuration),
     )
-
-
-def _minion_id(roots: Roots, configuration: MinionConfiguration) -> str:
-    """Give the id that the minion has, or would find at its first start; none is written down."""
-    if configuration.id is not None:
-        return configuration.id
-    if (roots.state_dir / "minion_id").is_file():
-        return find_minion_id(roots.state_dir, None).minion
-    return guess_minion_id(HostNames()).minion

@@ -19,6 +19,7 @@ from limpet.states.context import FunctionContext, Places
 from limpet.states.grains.collectors import PROBLEMS, collect
 from limpet.states.grains.loading import keep, with_own
 from limpet.states.host.machine import ThisMachine
+from limpet.states.identity import minion_id_of
 
 _LEFT_OUT_FIRST = ("kernelparams", "cpu_flags", "pythonpath", "systempath", "ip_interfaces")
 """What is given up, in this order and then by size, where all of it is over the limit."""
@@ -46,10 +47,11 @@ def run(root: str | None, minion_id: str) -> bytes:
     from limpet.common.settings.minion import load_minion
 
     roots = Roots.locate("minion", root)
-    configuration = msgspec.to_builtins(load_minion(roots))
+    settings = load_minion(roots)
+    configuration = msgspec.to_builtins(settings)
     places = Places.of(roots)
     host = ThisMachine()
-    name = minion_id or configuration.get("id") or host.network.hostname()
+    name = minion_id or minion_id_of(roots, settings)
     context = FunctionContext(minion_id=name, host=host, places=places, configuration=configuration)
     facts = collect(host, name, configuration, pid=os.getppid())
     keep(context, facts)
