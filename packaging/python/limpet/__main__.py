@@ -84,8 +84,7 @@ def run(words: list[str]) -> int:
         click.echo(error.format_message(), err=True)
         return int(ExitCode.USAGE)
     except click.UsageError as error:
-        path = error.ctx.command_path if error.ctx is not None else "limpet"
-        complain(f"{error.format_message()} ({path} --help tells more)")
+        complain(_explained(error))
         return int(ExitCode.USAGE)
     except click.ClickException as error:
         complain(error.format_message())
@@ -104,6 +103,18 @@ def run(words: list[str]) -> int:
         _drop_output()
         return int(ExitCode.FAILED)
     return result if isinstance(result, int) else 0
+
+
+def _explained(error: click.UsageError) -> str:
+    """Give what was wrong and where help is."""
+    path = "limpet"
+    hint = ""
+    if error.ctx is not None:
+        path = error.ctx.command_path
+        takes_words = any(parameter.name == "words" for parameter in error.ctx.command.params)
+        if takes_words and isinstance(error, click.NoSuchOption):
+            hint = "; an ARG that begins with a dash stands after --"
+    return f"{error.format_message().rstrip('.')}{hint} ({path} --help tells more)"
 
 
 def _mend_streams() -> None:

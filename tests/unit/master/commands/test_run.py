@@ -230,6 +230,7 @@ def test_salts_letters_say_how_a_target_is_meant(
         (["run", "web1", "test.ping", "--timeout", "nan"], "is not a duration"),
         (["run", "web1", "test.ping", "--format", "xml"], "'xml' is not one of"),
         (["run", "web1", "test.ping", "--frmat", "json"], "No such option '--frmat'"),
+        (["run", "web1", "test.echo", "-1"], "begins with a dash stands after --"),
         (["run", "w" * 5000, "test.ping"], "1 to 4096 are expected"),
         (["run", "", "test.ping"], "1 to 4096 are expected"),
         (["rnu", "web1"], "did you mean 'run'"),
@@ -377,6 +378,7 @@ def test_apply_sends_what_salt_would_be_sent(master: FakeMaster, limpet: Limpet)
     ran = limpet("apply", "--test", "--pillar", '{"a": [1]}', "web*", "nginx", "users")
 
     assert ran.code == 1
+    assert "the state engine is not part of this release" in ran.err
     (request,) = master.requests
     assert (request.target, request.function) == ("web*", "state.apply")
     assert msgspec.msgpack.decode(request.arguments) == [
