@@ -143,6 +143,8 @@ class Absence:
     def on_store_restored(self, turn: Turn) -> None:
         """End what this older store thinks is still to be sent."""
         for job in list(self._book.jobs.values()):
+            if not job.is_old:  # asked for since: nothing of it was forgotten
+                continue
             for delivery in list(job.deliveries.values()):
                 if delivery.is_open and delivery.state not in RUNNING:
                     self._settle(

@@ -77,6 +77,7 @@ class Book:
             deliveries.setdefault(row.jid, []).append(Delivery.from_row(row))
         for job_row in snapshot.jobs:
             job = Job(job_row, deliveries.get(job_row.jid, ()))
+            job.is_old = True
             self.jobs[job.jid] = job
             self._remember((job_row.uid, job_row.request_id), job.jid)
             for each in job.deliveries.values():
@@ -355,14 +356,15 @@ class Book:
     def on_due(self, turn: Turn, due: Due) -> None:
         """Act on a deadline of a delivery."""
         what, jid, name = due
+        if what == "partial":
+            self.bodies.drop(turn, MinionId(name), JobId(jid))
+            return
         found = self.find(jid, name)
         if found is None:
             return
         job, delivery = found
         if what == "cancel":
             self.sending.send_cancel(turn, delivery)
-        elif what == "partial":
-            self.bodies.drop(turn, delivery.minion, delivery.jid)
         elif self._is_over_time(turn.now.boot, delivery):
             wall_s = turn.now.wall
             text = (

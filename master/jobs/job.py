@@ -14,10 +14,12 @@ from limpet.master.store.operations import JobRow
 class Job:
     """One command."""
 
-    __slots__ = ("active", "commit", "deliveries", "held", "open", "row", "waiting")
+    __slots__ = ("active", "commit", "deliveries", "held", "is_old", "open", "row", "waiting")
 
     def __init__(self, row: JobRow, deliveries: Iterable[Delivery]) -> None:
         self.row = row
+        self.is_old = False
+        """Was in the store when this master started."""
         self.deliveries: dict[MinionId, Delivery] = {each.minion: each for each in deliveries}
         self.open = 0
         """Deliveries without a final status."""

@@ -91,12 +91,13 @@ class Roster:
             self._restore(now, row, alive_s)
 
     def _restore(self, now: Moment, row: KeyRow, alive_s: float) -> None:
-        minion = self._make(row, now.wall)
+        minion = self._make(row, row.since_s)
         if row.seen_s <= 0:
             return
-        minion.seen_s = row.seen_s
+        minion.seen_s = minion.since_s = row.seen_s
         if row.was_ready:  # it was heard until the master died, whatever was last written
             minion.seen_s = max(row.seen_s, min(alive_s, now.wall))
+            minion.since_s = minion.seen_s
             minion.presence = "reconnecting"
             self.timetable.set(("offline", row.key, ""), now.after(self.settings.return_grace_s))
         else:

@@ -1,7 +1,9 @@
 """The master dies at every point of a job's life, and begins again from what was durable."""
 
+import hashlib
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from limpet.common.control.replies import JobEnded, JobStored
@@ -190,8 +192,6 @@ def test_a_cancel_that_was_not_durable_was_never_answered() -> None:
 
 @pytest.mark.covers("B-17")
 def test_a_large_body_goes_on_from_what_was_durable() -> None:
-    import hashlib
-
     bench = Bench(["web1"])
     web1 = HonestMinion(bench, "web1")
     web1.come()
@@ -287,3 +287,33 @@ def test_ended_jobs_leave_memory_and_are_answered_by_the_store() -> None:
     assert again[0].results[0].body == b"\xc3"
     assert again[1] == JobEnded(stored.jid)
     assert sum(isinstance(op, PutJob) for each in bench.persisted for op in each.operations) == 2
+
+
+def test_a_job_of_after_the_restore_is_not_given_up_with_those_of_before() -> None:
+    bench = Bench(["web1", "web2"])
+    web1, web2 = HonestMinion(bench, "web1"), HonestMinion(bench, "web2")
+    old = bench.run("web2", client=1, ttl_s=3600)
+    bench.crash()
+    new = bench.run("web2", client=2, ttl_s=3600)
+    web1.store_id, web1.store_commit = bench.store.notes["store_id"], 10_000
+    web1.come()
+    assert bench.statuses(old.jid) == {"web2": "expired"}
+    assert bench.statuses(new.jid) == {"web2": "queued"}
+    web2.come()
+    assert list(web2.jobs) == [new.jid]
+
+
+def test_a_partial_body_of_a_job_that_is_over_does_not_stay_for_ever() -> None:
+    bench = Bench(["web1"])
+    web1 = HonestMinion(bench, "web1")
+    web1.come()
+    stored = bench.run()
+    digest = "a" * 64
+    web1.say(BulkOffer(web1.session, stored.jid, digest, 100))
+    web1.say(BulkChunk(web1.session, stored.jid, digest, 0, b"x" * 10))
+    row = bench.job(stored.jid)
+    bench.store.jobs[row.jid] = msgspec.structs.replace(row, ended_s=row.created_s)
+    bench.store.deliveries[row.jid] = {}
+    bench.crash()
+    bench.advance(601)
+    assert not bench.store.chunks
