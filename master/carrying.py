@@ -179,7 +179,9 @@ class Carrier:
             case AnswerEnrolment(handle=handle, answer=answer):
                 self._enrolment.answer(handle, answer)
             case Publish(event=event):
-                self._log.write(Level.INFO, f"event {event.tag}", event.data)
+                # A line for each return would drown the rest: those are for `limpet events`.
+                level = Level.DEBUG if event.tag.startswith("job/") else Level.INFO
+                self._log.write(level, f"event {event.tag}", event.data)
                 for client in list(self._subscribed):
                     self._queue(Answer(client, event), now)
 
@@ -244,7 +246,7 @@ def merged(
     total.update(rejected)
     return msgspec.structs.replace(
         status,
-        rejected=dict(total),
+        rejected={reason: number for reason, number in total.items() if number},
         figures={**status.figures, **figures},
         problems=(*status.problems, *(text for text in problems if text not in status.problems)),
     )

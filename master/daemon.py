@@ -164,6 +164,7 @@ class Master:
             self._carry(effects, now)
         self._enrolment.raise_if_never_open(now)
         self._tell_failed_sends(now)
+        self._control.flush(now)
         self._port.sweep(now.boot)
         self._check_oneself(now)
         if now.boot >= self._log_sweep_at:

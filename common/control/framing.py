@@ -8,6 +8,7 @@ passes (they are dropped by the kernel, since no room for them is given).
 import socket
 import struct
 from collections import deque
+from itertools import islice
 from typing import Final
 
 from limpet.common.errors import PeerError
@@ -20,6 +21,8 @@ HEADER_BYTES: Final = 4
 
 _HEADER: Final = struct.Struct(">I")
 _READ_BYTES: Final = 64 * 1024
+_PARTS_MAX: Final = 64
+"""Frames handed to the kernel in one call."""
 
 
 def frame(payload: bytes, *, bytes_max: int) -> bytes:
@@ -134,11 +137,12 @@ class FramedSocket:
                 break
         return payloads
 
-    def send(self, payload: bytes) -> bool:
+    def send(self, payload: bytes, *, is_flushed: bool = True) -> bool:
         """Queue a frame and write what the socket takes; False if it does not fit the queue.
 
-        A frame that did not fit leaves no trace. A closed connection swallows frames and says
-        True: `is_closed` tells. Raises `PeerError` (`oversize`) over the bound of one frame.
+        With `is_flushed` False it is only queued: the caller flushes several at once. A frame that
+        did not fit leaves no trace. A closed connection swallows frames and says True: `is_closed`
+        tells. Raises `PeerError` (`oversize`) over the bound of one frame.
         """
         data = frame(payload, bytes_max=self._write_bytes_max)
         if self.is_closed:
@@ -147,15 +151,15 @@ class FramedSocket:
             return False
         self._queue.append(memoryview(data))
         self.queued_bytes += len(data)
-        self.flush()
+        if is_flushed:
+            self.flush()
         return True
 
     def flush(self) -> None:
         """Write what the socket takes without blocking."""
         while self._queue and not self.is_closed:
-            first = self._queue[0]
             try:
-                written = self._connection.send(first)
+                written = self._connection.sendmsg(tuple(islice(self._queue, _PARTS_MAX)))
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -163,10 +167,16 @@ class FramedSocket:
                 return
             self.queued_bytes -= written
             self.written_bytes += written
-            if written == len(first):
-                self._queue.popleft()
-            else:
+            self._drop_written(written)
+
+    def _drop_written(self, written: int) -> None:
+        while written:
+            first = self._queue[0]
+            if written < len(first):
                 self._queue[0] = first[written:]
+                return
+            written -= len(first)
+            self._queue.popleft()
 
     def cut_short(self, payload: bytes) -> None:
         """Drop what waits, except a frame that is half written, and queue a last word instead."""

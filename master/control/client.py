@@ -26,6 +26,8 @@ LAST_WORD_S: Final = 5.0
 """How long the reason for a cut may take to be read."""
 QUEUE_BYTES_MAX: Final = 16 * 1024 * 1024
 """What may wait for one client (a single larger reply may, alone)."""
+FLUSH_BYTES: Final = 128 * 1024
+"""With more than this queued, a reply is written at once rather than at the end of the turn."""
 STREAM_BYTES_MAX: Final = 1024 * 1024
 """With more than this waiting, events and live output are dropped and counted."""
 
@@ -84,7 +86,10 @@ class Connection:
             self.deadline = now.after(IDLE_S_MAX)
 
     def say(self, reply: Reply, now: Moment) -> bool:
-        """Queue a reply; False if the client reads too slowly for it and has to be cut."""
+        """Queue a reply; False if the client reads too slowly for it and has to be cut.
+
+        It leaves with the next `flush` of the link.
+        """
         if self.is_ending:
             return True
         if isinstance(reply, Event | JobOutput) and self.link.queued_bytes > STREAM_BYTES_MAX:
@@ -99,6 +104,8 @@ class Connection:
             self.events_dropped = 0
             self._queue(gap)
         is_queued = self._queue(reply)
+        if self.link.queued_bytes > FLUSH_BYTES:
+            self.link.flush()
         if self.request is not None and is_last(self.request, reply):
             self.request = None
         self.touch(now)
@@ -116,10 +123,10 @@ class Connection:
 
     def _queue(self, reply: Reply) -> bool:
         try:
-            return self.link.send(_encoder.encode(reply))
+            return self.link.send(_encoder.encode(reply), is_flushed=False)
         except PeerError:
             text = "the answer is over 64 MiB and can't be sent; ask for less at once"
-            return self.link.send(_encoder.encode(Refused("failed", text)))
+            return self.link.send(_encoder.encode(Refused("failed", text)), is_flushed=False)
 
     def _drop(self, reply: Event | JobOutput) -> None:
         if isinstance(reply, Event):

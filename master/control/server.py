@@ -77,6 +77,7 @@ class ControlServer:
         self._poll.register(self._wake, select.EPOLLIN)
         self._clients: dict[Client, Connection] = {}
         self._by_fd: dict[int, Connection] = {}
+        self._answered: dict[Client, None] = {}
         self._numbers = count(1)
         self._own_uid = os.geteuid()
         self._rests_until = FOREVER
@@ -116,14 +117,24 @@ class ControlServer:
         return found
 
     def answer(self, client: Client, reply: Reply, now: Moment) -> None:
-        """Tell a client something; one that has gone hears nothing."""
+        """Tell a client something, with the next `flush`; one that has gone hears nothing."""
         connection = self._clients.get(client)
         if connection is None:
             return
         if not connection.say(reply, now):
             self.rejected["cli_slow"] += 1
             self._end(connection, "busy", "this client reads too slowly and was cut off", now)
-        self._set_poll(connection)
+        self._answered[client] = None
+
+    def flush(self, now: Moment) -> None:
+        """Write what was answered: to be called once at the end of each turn."""
+        for client in self._answered:
+            connection = self._clients.get(client)
+            if connection is not None:
+                connection.link.flush()
+                connection.touch(now)
+                self._set_poll(connection)
+        self._answered.clear()
 
     def close(self) -> None:
         """Close everything, and take the socket's name away if it is still ours."""
@@ -236,6 +247,7 @@ class ControlServer:
         except PeerError as error:
             self.rejected[error.reason] += 1
             connection.say(Refused("usage", str(error)), now)
+            self._answered[connection.client] = None
             return
         connection.request = request
         connection.touch(now)

@@ -58,6 +58,7 @@ class Master:
             self.asked.append(found)
             for reply in self.reply(found):
                 self.server.answer(found.client, reply, self.now())
+        self.server.flush(self.now())
 
     def turn_until(self, is_done: Callable[[], bool]) -> None:
         deadline = SystemClock().now().after(20.0)
