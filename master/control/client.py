@@ -57,7 +57,8 @@ class Connection:
     """What the poll waits for now."""
     events_dropped: int = 0
     output_dropped: int = 0
-    _written_seen: int = field(default=0)
+    _is_writing: bool = False
+    _written_seen: int = 0
 
     @property
     def wants_read(self) -> bool:
@@ -71,12 +72,13 @@ class Connection:
         if self.is_ending:
             return
         if link.wants_write:
-            if link.written_bytes != self._written_seen:
-                self._written_seen = link.written_bytes
+            if not self._is_writing or link.written_bytes != self._written_seen:
                 self.deadline = now.after(STALLED_S_MAX)
-            else:
-                self.deadline = min(self.deadline, now.after(STALLED_S_MAX))
-        elif self.request is not None:
+            self._is_writing = True
+            self._written_seen = link.written_bytes
+            return
+        self._is_writing = False
+        if self.request is not None:
             self.deadline = FOREVER
         elif self.backlog:
             self.deadline = now.boot
