@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from limpet.common.clock import Clock, Moment, SystemClock
 from limpet.common.errors import LimpetError
-from limpet.common.identifiers import JobId, MinionId
+from limpet.common.identifiers import JobId
 from limpet.common.messages.jobs import Deliver
 from limpet.common.service import watchdog
 from limpet.common.service.locks import InstanceLock
@@ -35,7 +35,7 @@ from limpet.minion.local import messages as local
 from limpet.minion.local.server import LocalGone, LocalServer
 from limpet.minion.master_socket import BadFrame, MasterSocket
 from limpet.minion.plan import Plan
-from limpet.minion.settings import JobLimits, LinkSettings, MasterPlace
+from limpet.minion.planned_settings import permitted, settings_of
 from limpet.minion.status_file import StatusFile
 from limpet.states.functions.instant import INSTANT
 
@@ -48,29 +48,6 @@ CLOSE_S: Final = 1.0
 """How long the disk may take at the end for what has not been promised to anybody."""
 
 End = Literal["stopped", "afresh"]
-
-
-def settings_of(plan: Plan) -> LinkSettings:
-    """Give the part of the plan that the core is told."""
-    first, *others = plan.places
-    limits = JobLimits(side_by_side_max=plan.jobs_at_once)
-    if plan.job_timeout_s:
-        limits = JobLimits(
-            side_by_side_max=plan.jobs_at_once,
-            default_timeout_s=min(plan.job_timeout_s, limits.default_timeout_s),
-            timeout_s_max=plan.job_timeout_s,
-        )
-    return LinkSettings(
-        minion_id=MinionId(plan.minion_id),
-        master_host=first.host,
-        port=first.port,
-        enrol_port=first.enrol_port,
-        server_key=plan.server_key.hex(),
-        join_token_id=plan.join_token_id,
-        version=plan.version,
-        limits=limits,
-        others=tuple(MasterPlace(each.host, each.port, each.enrol_port) for each in others),
-    )
 
 
 class Daemon:
@@ -118,7 +95,7 @@ class Daemon:
             now=self._clock.now(),
             boot_id=plan.boot_id,
             chance=random.SystemRandom(),
-            instant=instant,
+            instant=permitted(instant, plan),
         )
         self._is_stopping = False
         self._swept = self._clock.now().boot

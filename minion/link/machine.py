@@ -372,7 +372,7 @@ class Link:
             self._become_ready(now, session)
 
     def _become_ready(self, now: Moment, session: Session) -> None:
-        self._last_loss = ""
+        cause, self._last_loss = self._last_loss, ""
         self.seat.attempts = 0
         self.retreat.failures.on_ready(now.boot)
         self._memory.keep_address(self.address)
@@ -380,7 +380,9 @@ class Link:
         self.seat.enter_until(
             now, State.READY, session.beats.lost_at, f"session with {self.address}"
         )
-        self._outbox.info("ready", f"ready: in a session with the master at {self.address}")
+        self._outbox.info(
+            f"ready after {cause}", f"ready: in a session with the master at {self.address}"
+        )
         session.beat(now)
         self._jobs.on_ready(now, session.line)
 
