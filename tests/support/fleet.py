@@ -57,7 +57,10 @@ class Node:
         self.root = fleet.folder / name
         self.root.mkdir(mode=0o700, exist_ok=True)
         self.log_path = fleet.folder / f"{name}.log"
-        self._arguments = arguments
+        self.program = [LIMPET, "--root", str(self.root), *arguments]
+        """What is started; a test may put another program in its place."""
+        self.environment = {**fleet.environment, "TMPDIR": str(self.root)}
+        """Jobs see it: what they write below `$TMPDIR` tells who ran them."""
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -76,12 +79,12 @@ class Node:
         assert not self.is_running, f"{self.name} runs already"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*prefix, LIMPET, "--root", str(self.root), *self._arguments, *more],
+                [*prefix, *self.program, *more],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env=self.fleet.environment,
+                env=self.environment,
             )
 
     def signal(self, number: int) -> None:
