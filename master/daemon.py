@@ -15,7 +15,7 @@ from typing import Final
 from limpet.common.clock import Clock, Instant, Moment
 from limpet.common.control.framing import FramedSocket
 from limpet.common.control.replies import MasterStatus
-from limpet.common.errors import LimpetError
+from limpet.common.errors import LimpetError, UsageError
 from limpet.common.identifiers import Commit
 from limpet.common.service.logs import Log
 from limpet.common.service.notify import Notifier
@@ -28,6 +28,7 @@ from limpet.master.core import MasterCore
 from limpet.master.effects import Effect
 from limpet.master.enrolment.link import EnrolmentLink
 from limpet.master.mainport import BadFrame, Heard, MainPort, PeerLeft, PortEvent
+from limpet.master.memory import ceiling_bytes, resident_bytes
 from limpet.master.selfcheck import SelfCheck
 from limpet.master.store.reader import Answered
 from limpet.master.store.store import Store
@@ -42,6 +43,9 @@ DRAIN_S_MIN: Final = 0.3
 """How long the last messages may take to leave."""
 DRAIN_S_MAX: Final = 1.0
 LOG_SWEEP_S: Final = 60.0
+MEMORY_LOOK_S: Final = 1.0
+MEMORY_HELPED_S: Final = 60.0
+"""Full again so soon after all connections were ended: it is not they that hold it."""
 LAG_WINDOW_S: Final = 60.0
 FAILED_SENDS_A_TURN: Final = 1_000
 
@@ -71,6 +75,8 @@ class Master:
         log: Log,
         watchdog: Watchdog,
         reload: Callable[[], None],
+        reopen: Callable[[], object],
+        memory_bytes_max: int | None = None,
     ) -> None:
         """Take over what is open and ready; it is the caller's to close."""
         self._core = core
@@ -83,6 +89,11 @@ class Master:
         self._log = log
         self._watchdog = watchdog
         self._reload = reload
+        self._reopen = reopen
+        self._memory_max = ceiling_bytes() if memory_bytes_max is None else memory_bytes_max
+        self._look_at_memory_at = Instant(0.0)
+        self._shut_at = Instant(float("-inf"))
+        self._is_shut = False
         self._committed = committed
         self._carrier = Carrier(
             port=port,
@@ -166,6 +177,7 @@ class Master:
         self._tell_failed_sends(now)
         self._control.flush(now)
         self._port.sweep(now.boot)
+        self._guard_memory(now)
         self._check_oneself(now)
         if now.boot >= self._log_sweep_at:
             self._log_sweep_at = now.after(LOG_SWEEP_S)
@@ -219,6 +231,35 @@ class Master:
             raise NobodyLetIn(
                 "the main port lets nobody in any more, not even this process: it is started afresh"
             )
+
+    def _guard_memory(self, now: Moment) -> None:
+        """Close the port and open it anew where memory runs out: what holds it are connections.
+
+        Minions come back by themselves. If it does not help, or the port is not free within half
+        a minute, the process is started afresh.
+        """
+        if now.boot < self._look_at_memory_at:
+            return
+        self._look_at_memory_at = now.after(MEMORY_LOOK_S)
+        if not self._is_shut and resident_bytes() > self._memory_max:
+            if now.boot < self._shut_at + MEMORY_HELPED_S:
+                raise NobodyLetIn("the memory stays full though all connections were ended")
+            self._log.error("memory runs out: all connections are ended and the port opened anew")
+            self._poller.unregister(self._port.router)
+            self._shut_at = now.boot
+            self._is_shut = True
+            for left in self._port.shut():
+                self._on_port_event(left, now)
+        if self._is_shut:
+            try:
+                self._reopen()
+            except UsageError as error:
+                if now.boot > self._shut_at + MEMORY_HELPED_S / 2:
+                    raise
+                self._log.report("warning", "bind", str(error))
+                return
+            self._is_shut = False
+            self._poller.register(self._port.router)
 
     def _follow_line(self) -> None:
         """Poll the line to the present enrolment process."""
@@ -281,9 +322,3 @@ class Master:
         }
         problems = [self._enrolment.problem] if self._enrolment.problem else []
         return merged(status, rejected=rejected, figures=figures, problems=problems)
-
-
-def resident_bytes() -> int:
-    """Say how much memory this process occupies."""
-    with open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -77,22 +77,15 @@ class MainPort:
         """Make the sockets; nobody can connect before `bind`."""
         self.rejected: Counter[str] = Counter()
         """What the transport turned away, by reason."""
+        self._context = context
+        self._secret_key = secret_key
         self._is_accepted = is_accepted
         self._clock = clock
         self._suspensions = Suspensions()
         self._probe_key = b""
         self.authenticator = Authenticator(context, {DOMAIN: self._may_connect})
-        self.router = RouterSocket(
-            context,
-            secret_key=secret_key,
-            domain=DOMAIN,
-            frame_bytes_max=MINION_FRAME_BYTES_MAX,
-            send_bytes_max=MAIN_FRAME_BYTES_MAX,
-            backlog=BACKLOG,
-            high_water=HIGH_WATER,
-            handshake_s=HANDSHAKE_S,
-        )
-        self._watcher = Watcher(MAIN_LIMITS, received=tcp.bytes_received, taken=tcp.bytes_taken)
+        self.router = self._make_router()
+        self._watcher = self._make_watcher()
         self._decoder = master_decoder()
         self._keys: dict[bytes, MinionKey] = {}
 
@@ -107,6 +100,18 @@ class MainPort:
     def bind(self, addresses: Sequence[str], port: int) -> int:
         """Open the port and give its number. Raises `UsageError` if that can't be done (now)."""
         return self.router.bind(addresses, port)
+
+    def shut(self) -> list[PeerLeft]:
+        """Close the port with all its connections and their memory, and give who is gone by that.
+
+        The new `router` has to be bound (and polled) before anybody can come back.
+        """
+        left = [PeerLeft(Peer(peer)) for peer in self._keys]
+        self._keys.clear()
+        self.router.close()
+        self.router = self._make_router()
+        self._watcher = self._make_watcher()
+        return left
 
     def allow_probe(self, key: bytes) -> None:
         """Let this key in besides the accepted ones: the master's own test client."""
@@ -179,6 +184,22 @@ class MainPort:
         """Close the port and all its connections."""
         self.router.close()
         self.authenticator.close()
+
+    def _make_router(self) -> RouterSocket:
+        return RouterSocket(
+            self._context,
+            secret_key=self._secret_key,
+            domain=DOMAIN,
+            frame_bytes_max=MINION_FRAME_BYTES_MAX,
+            send_bytes_max=MAIN_FRAME_BYTES_MAX,
+            backlog=BACKLOG,
+            high_water=HIGH_WATER,
+            handshake_s=HANDSHAKE_S,
+        )
+
+    @staticmethod
+    def _make_watcher() -> Watcher:
+        return Watcher(MAIN_LIMITS, received=tcp.bytes_received, taken=tcp.bytes_taken)
 
     def _may_connect(self, key: bytes, _address: str) -> bool:
         if key == self._probe_key:

@@ -52,8 +52,8 @@ Read = Callable[[], MasterConfiguration]
 """Reads the configuration (anew)."""
 
 
-def serve(roots: Roots, read: Read, log: Log) -> None:
-    """Run a master until it is asked to stop.
+def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = None) -> None:
+    """Run a master until it is asked to stop. `memory_bytes_max`: None looks what the host allows.
 
     Raises `UsageError` and `SourceError` for what the person at the keyboard can put right (exit
     code 2), `HostError` and the like for the rest.
@@ -131,6 +131,8 @@ def serve(roots: Roots, read: Read, log: Log) -> None:
                 log=log,
                 watchdog=watchdog,
                 reload=reload,
+                memory_bytes_max=memory_bytes_max,
+                reopen=lambda: port.bind(addresses, configuration.port),
             )
             master.run(signals, notifier)
         log.info("the master has ended as asked")

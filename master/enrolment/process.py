@@ -44,6 +44,7 @@ from limpet.master.enrolment.line import (
     Setup,
 )
 from limpet.master.enrolment.rates import EnrolRates
+from limpet.master.memory import resident_bytes
 
 DOMAIN: Final = "limpet-enrol"
 QUESTION_S_MAX: Final = 5.0
@@ -333,12 +334,6 @@ class EnrolmentProcess:
 
     def _say(self, message: msgspec.Struct) -> bool:
         return self._line.send(_encoder.encode(message))
-
-
-def resident_bytes() -> int:
-    """Say how much memory this process occupies."""
-    with open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[1]) * 4096
 
 
 def main(words: list[str]) -> int:

@@ -4,12 +4,14 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from limpet.common.clock import SystemClock
 from limpet.common.control.replies import (
     Event,
     JobEnded,
@@ -29,9 +31,14 @@ from limpet.common.control.requests import (
     WatchEvents,
     WatchJob,
 )
+from limpet.common.crypto.keys import encode_base32
+from limpet.common.errors import UsageError
+from limpet.common.identifiers import MinionKey
 from limpet.common.messages.jobs import Deliver, ReturnAck
-from limpet.common.messages.session import Drain
-from limpet.common.transport.sockets import Context
+from limpet.common.messages.session import Drain, SyncPage
+from limpet.common.transport.sockets import Context, make_keypair, public_key_of
+from limpet.common.wire.codec import encode
+from limpet.master.mainport import Heard, MainPort
 from support.fleet import Fleet, wait_until
 from support.hand_minion import HandMinion, ask, asking, reply_of, wait_ready
 
@@ -384,3 +391,70 @@ def test_everything_that_the_master_keeps_is_private(fleet: Fleet) -> None:
     assert (_path(fleet).stat().st_mode & 0o777) == 0o660
     assert (_path(fleet).parent.stat().st_mode & 0o777) == 0o750
     assert ask(_path(fleet), ListKeys()) == Keys(())
+
+
+NARROW = """
+import sys
+from limpet.common.service.logs import Log
+from limpet.common.service.paths import Roots
+from limpet.common.settings.master import load_master
+from limpet.master.starting import serve
+
+roots = Roots.locate("master", sys.argv[1])
+serve(roots, lambda: load_master(roots), Log(), memory_bytes_max=1)
+"""
+
+
+def test_where_memory_runs_out_the_port_is_opened_anew_and_then_the_process_ends(
+    tmp_path: Path,
+) -> None:
+    with Fleet(tmp_path) as fleet:
+        ended = subprocess.run(
+            [sys.executable, "-c", NARROW, str(fleet.master.root)],
+            capture_output=True,
+            text=True,
+            timeout=40,
+            check=False,
+        )
+    assert "all connections are ended and the port opened anew" in ended.stderr
+    assert "NobodyLetIn: the memory stays full" in ended.stderr
+    assert ended.returncode == 1
+
+
+@pytest.mark.covers("A20")
+def test_a_port_that_is_shut_and_opened_anew_lets_the_same_minions_in(tmp_path: Path) -> None:
+    context = Context()
+    _, secret = make_keypair()
+    accepted: set[MinionKey] = set()
+    port = MainPort(
+        context, secret_key=secret, is_accepted=accepted.__contains__, clock=SystemClock()
+    )
+    (tmp_path / "master.public").write_text(encode_base32(public_key_of(secret)))
+    minion = HandMinion(context, tmp_path)
+    accepted.add(minion.key)
+    number = port.bind(["127.0.0.1"], 0)
+    minion.main = minion.dial(number)
+
+    def heard() -> bool:
+        port.serve_handshakes()
+        port.departures(SystemClock().now().boot)
+        if minion.main is not None:
+            minion.main.send(encode(SyncPage(1, 0, True, ())))
+        return any(isinstance(event, Heard) for event in port.hear(SystemClock().now().boot, 10))
+
+    wait_until("the minion was heard", heard, 20.0)
+    assert len(port.shut()) == 1
+
+    def is_bound() -> bool:
+        try:
+            return port.bind(["127.0.0.1"], number) == number
+        except UsageError:
+            return False
+
+    wait_until("the port is open again", is_bound, 20.0)
+    minion.close()
+    minion.main = minion.dial(number)
+    wait_until("the minion was heard again", heard, 20.0)
+    minion.close()
+    port.close()
+    assert context.close()

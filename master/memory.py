@@ -1,0 +1,37 @@
+"""How much memory this process occupies, and how much it may before something has to be done."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+SHARE_MAX: Final = 0.85
+"""Of what the service, or the host, has."""
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+def resident_bytes() -> int:
+    """Say how much memory this process occupies."""
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * _PAGE_BYTES
+
+
+def ceiling_bytes(
+    cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> int:
+    """Give the resident size at which the port is closed and opened anew.
+
+    It is a share of the tightest limit of this process's control groups, or of the host's memory.
+    """
+    limits = [os.sysconf("SC_PHYS_PAGES") * _PAGE_BYTES]
+    try:
+        line = own.read_text().splitlines()[-1]
+        place = cgroups / line.rpartition(":")[2].lstrip("/")
+        for folder in (place, *place.parents):
+            if folder == cgroups.parent:
+                break
+            limit = folder / "memory.max"
+            if limit.is_file() and (text := limit.read_text().strip()).isdigit():
+                limits.append(int(text))
+    except (OSError, IndexError):
+        return int(limits[0] * SHARE_MAX)  # no control groups here: the host's memory decides
+    return int(min(limits) * SHARE_MAX)
