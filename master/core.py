@@ -93,7 +93,14 @@ class MasterCore:
         self._talk = Talk(self._roster, self._door)
         self._keys = Keys(desk, self._roster, self._absence)
         self._requests = Requests(
-            settings, self._keys, self._roster, self._book, self._identity, self._rejected, now=now
+            settings,
+            self._keys,
+            self._roster,
+            self._book,
+            self._identity,
+            self._rejected,
+            now=now,
+            public_key=verifier.master_key.hex(),
         )
         self.next_deadline: Instant = now.boot
 

@@ -65,7 +65,9 @@ class Requests:
         rejected: dict[str, int],
         *,
         now: Moment,
+        public_key: str,
     ) -> None:
+        self._public_key = public_key
         self._settings = settings
         self._keys = keys
         self._roster = roster
@@ -274,6 +276,7 @@ class Requests:
                 "waiting_for_sync": float(len(self._roster.admission)),
             },
             tuple(problems[:PROBLEMS_MAX]),
+            self._public_key,
         )
 
 

@@ -202,6 +202,8 @@ class MasterStatus(Reply, tag="master_status", frozen=True):
     figures: dict[str, float]
     """Gauges: jobs_open, deliveries_open, loop_lag_s, clients, …"""
     problems: tuple[str, ...]
+    public_key: str = ""
+    """The master's CURVE public key, 64 hex digits: `master_key` of a minion without a token."""
 
 
 AnyReply = (

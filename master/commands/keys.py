@@ -14,6 +14,7 @@ import click
 
 from limpet.common.control.replies import KeyInfo
 from limpet.common.control.requests import KeyAction
+from limpet.common.crypto.keys import fingerprint
 from limpet.common.errors import ExitCode, UsageError
 from limpet.common.terminal.colors import Palette, is_terminal
 from limpet.common.terminal.escape import escape_line
@@ -70,11 +71,20 @@ def list_keys(state: str | None, form: str) -> int:
 
 
 @command.command("show")
-@click.argument("patterns", nargs=-1, required=True, metavar="ID|GLOB|FINGERPRINT…")
+@click.argument("patterns", nargs=-1, metavar="[ID|GLOB|FINGERPRINT…]")
+@click.option("--master", "is_master", is_flag=True, help="The master's own public key.")
 @FORMAT
-def show(patterns: tuple[str, ...], form: str) -> int:
-    """Show single keys: state, fingerprint, where the minion came from, which token it used."""
+def show(patterns: tuple[str, ...], is_master: bool, form: str) -> int:
+    """Show single keys: state, fingerprint, where the minion came from, which token it used.
+
+    With --master: the master's own public key and its fingerprint, for `master_key` in the
+    minion.yaml of a minion that has no join string.
+    """
     session = Session.current()
+    if is_master == bool(patterns):
+        raise UsageError("name the keys to show, or say --master for the master's own")
+    if is_master:
+        return _show_master(session, form)
     with Client(session.root, on_notice=session.note) as client:
         known = client.keys()
     keys = [key for key in known if any(_is_meant(key, each) for each in patterns)]
@@ -87,6 +97,18 @@ def show(patterns: tuple[str, ...], form: str) -> int:
     if not keys:
         complain(f"no key matches {_shown(patterns)}")
         return int(ExitCode.NO_MINION)
+    return 0
+
+
+def _show_master(session: Session, form: str) -> int:
+    """Show the master's public key."""
+    with Client(session.root, on_notice=session.note) as client:
+        key = client.status().public_key
+    data = {"master_key": key, "fingerprint": fingerprint(bytes.fromhex(key))}
+    if form != "text":
+        write_document(data, form)
+    else:
+        sys.stdout.write("".join(f"{name + ':':14}{text}\n" for name, text in data.items()))
     return 0
 
 

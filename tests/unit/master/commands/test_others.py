@@ -230,6 +230,19 @@ def test_status_shows_figures_and_problems(master: FakeMaster, limpet: Limpet) -
     assert json.loads(limpet("status", "--format", "json").out)["rejected"]["bad_schema"] == 4
 
 
+def test_the_masters_own_key_is_shown_for_minions_without_a_join_string(
+    master: FakeMaster, limpet: Limpet
+) -> None:
+    key = "ab" * 32
+    master.on(AskStatus, MasterStatus("0.1.0", CREATED_S, "5eed", 12, 3, 2, {}, {}, (), key))
+
+    out = limpet("keys", "show", "--master").out
+    assert f"master_key:   {key}\n" in out
+    assert "fingerprint:" in out
+    assert limpet("keys", "show").code == 2
+    assert limpet("keys", "show", "--master", "web1").code == 2
+
+
 def test_doc_works_without_a_master(limpet: Limpet) -> None:
     one = limpet("doc", "test.ping")
     assert one.out.startswith("test.ping\n\n    ")
