@@ -85,7 +85,7 @@ class Sending:
                 row.is_streamed,
                 row.user[:200],
             ),
-            delivery.commit,
+            max(delivery.commit, session.answered_after),
         )
 
     def on_changed(self, turn: Turn, delivery: Delivery, lane: Lane) -> None:
@@ -136,7 +136,8 @@ class Sending:
             return
         name = ("cancel", delivery.jid, delivery.minion)
         self._timetable.set(name, turn.now.after(self._settings.resend_s))
-        turn.send(session.peer, delivery.key, Cancel(session.number, delivery.jid), delivery.commit)
+        after = max(delivery.commit, session.answered_after)
+        turn.send(session.peer, delivery.key, Cancel(session.number, delivery.jid), after)
 
     def on_due(self, turn: Turn, job: Job, delivery: Delivery) -> None:
         """Send again what is unanswered; ask after what has run for very long."""

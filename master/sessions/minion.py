@@ -13,7 +13,7 @@ import msgspec
 
 from limpet.common.clock import Instant, Moment
 from limpet.common.control.replies import MinionRow
-from limpet.common.identifiers import JobId, MinionId, MinionKey, SessionId
+from limpet.common.identifiers import Commit, JobId, MinionId, MinionKey, SessionId
 from limpet.common.messages.session import Hello
 from limpet.master.effects import Peer
 from limpet.master.sessions.rates import Rates
@@ -35,6 +35,7 @@ class Session:
     """One accepted greeting: from Welcome until the connection is lost or replaced."""
 
     __slots__ = (
+        "answered_after",
         "beat_number",
         "boot_id",
         "echoed",
@@ -70,6 +71,8 @@ class Session:
         """The page of SYNC that comes next."""
         self.sync_by = sync_by
         """When that page must be here."""
+        self.answered_after = Commit(0)
+        """The answers of SYNC leave after this commit, and no delivery before them."""
         self.listed: set[JobId] = set()
         """What the minion holds, as far as SYNC has come."""
         self.beat_number = 0

@@ -72,6 +72,7 @@ class Talk:
             return
         listener = self._roster.listener
         verdicts, after = listener.sync_verdicts(turn, minion, session, said.entries)
+        after = session.answered_after = max(session.answered_after, after)
         turn.send(session.peer, minion.key, SyncAnswer(session.number, said.page, verdicts), after)
         session.page += 1
         session.sync_by = turn.now.after(self._roster.settings.sync_page_s)

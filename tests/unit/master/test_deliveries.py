@@ -637,6 +637,20 @@ def test_sync_acknowledges_a_return_only_once_it_is_durable() -> None:
     assert web2.finish(stored.jid) == []
 
 
+def test_no_delivery_overtakes_the_answer_to_sync() -> None:
+    bench, (web1,) = ready("web1")
+    old = bench.run(client=1)
+    running = bench.run(client=2)
+    web1.take(web1.say(web1.hello()))
+    bench.disk_is_slow = True
+    entries = (SyncEntry(running.jid, "running"),)
+    assert web1.say(SyncPage(web1.session, 0, True, entries)) == []
+    bench.commit()
+    kinds = [type(each) for to, each in bench.sent if to == web1.peer]
+    assert kinds[-2:] == [SyncAnswer, Deliver]
+    assert delivers(bench, web1)[0].jid == old.jid
+
+
 def test_updates_wait_for_their_own_commit() -> None:
     bench, (web1,) = ready("web1")
     stored = bench.run()
