@@ -168,9 +168,10 @@ def bind(
             )
     rest = values[by_place:]
     if rest and not signature.takes_more_positional:
+        most = f"at most {by_place} arguments" if by_place else "no arguments by place"
         raise UsageError(
-            f"{function} takes at most {by_place} arguments, but {rest[0]!r:.60} is number "
-            f"{by_place + 1} (usage: {usage})"
+            f"{function} takes {most}, but {rest[0]!r:.60} is number {by_place + 1} "
+            f"(usage: {usage})"
         )
     taken.extend(
         _convert(function, Parameter(f"number {number}", signature.more, True, None), each)

@@ -230,15 +230,12 @@ def iphexval(context: FunctionContext, ip: str) -> str:
     return _address(ip).packed.hex().upper()
 
 
-def convert_cidr(context: FunctionContext, cidr: str) -> dict[str, str | None]:
+def convert_cidr(context: FunctionContext, cidr: str) -> dict[str, str]:
     """Give network, netmask and broadcast of a network written with its prefix length.
 
     CLI Example: limpet run '*' network.convert_cidr 172.31.0.0/16
     """
-    try:
-        network = ipaddress.ip_network(cidr, strict=False)
-    except ValueError:
-        return {"network": None, "netmask": None, "broadcast": None}
+    network = _network(cidr)
     return {
         "network": str(network.network_address),
         "netmask": str(network.netmask),
