@@ -114,6 +114,8 @@ class MasterCore:
             for delivery in list(job.deliveries.values()):
                 if delivery.is_open and delivery.key not in self._roster.by_key:
                     self._absence.on_stranger(turn, delivery)
+            if job.row.ended_s == 0:
+                self._book.end_if_over(turn, job)
         turn.publish(master_event("start", now.wall, version=self._settings.version))
         return self._close(turn)
 

@@ -63,7 +63,8 @@ class Absence:
         verdicts: list[SyncVerdict] = []
         after = Commit(0)
         for entry in entries:
-            session.listed.add(JobId(entry.jid))
+            if JobId(entry.jid) in self._book.jobs:  # bounded, whatever the minion lists
+                session.listed.add(JobId(entry.jid))
             verdict, commit = self._hearing.verdict(turn, minion, session.journal_id, entry)
             verdicts.append(verdict)
             after = max(after, commit)

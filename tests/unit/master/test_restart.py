@@ -317,3 +317,25 @@ def test_a_partial_body_of_a_job_that_is_over_does_not_stay_for_ever() -> None:
     bench.crash()
     bench.advance(601)
     assert not bench.store.chunks
+
+
+def test_a_job_without_deliveries_is_over_after_the_restart() -> None:
+    bench = Bench(["web1"])
+    stored = bench.run(ttl_s=600)
+    row = bench.job(stored.jid)
+    bench.store.deliveries[row.jid] = {}
+    bench.crash()
+    assert bench.job(stored.jid).ended_s > 0
+
+
+def test_what_was_meant_for_a_key_that_is_gone_ends_at_the_start() -> None:
+    bench = Bench(["web1", "web2"])
+    web1 = HonestMinion(bench, "web1")
+    web1.come()
+    running = bench.run("web1", client=1)
+    web1.work()
+    queued = bench.run("web2", client=2, ttl_s=600)
+    bench.store.keys.clear()
+    bench.crash()
+    assert bench.statuses(running.jid) == {"web1": "lost"}
+    assert bench.statuses(queued.jid) == {"web2": "refused"}
