@@ -1,7 +1,5 @@
 """The versions of limpet and of what it stands on, for bug reports."""
 
-from importlib import metadata
-
 from limpet import __version__
 from limpet.states.context import FunctionContext
 
@@ -22,6 +20,10 @@ _LIBRARIES = (
 
 def information(context: FunctionContext) -> dict[str, dict[str, str | None]]:
     """Give the versions by group; None for a library that is not installed."""
+    from importlib import (
+        metadata,
+    )  # costs more than all functions together, and is rarely asked for
+
     uname = context.host.system.uname()
     libraries: dict[str, str | None] = {}
     for name in _LIBRARIES:

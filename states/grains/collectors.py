@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from limpet.common.errors import LimpetError
+from limpet.common.errors import HostError, LimpetError
 from limpet.states.grains import addresses, hardware, software, virtualization
 from limpet.states.grains.distribution import distribution
 from limpet.states.ports import Command, Host
 
-GROUP_LIMIT_S = 5.0
-"""How long one group of facts may take."""
+GROUP_LIMIT_S = 10.0
+"""How long one group of facts may take; more than a command takes that has to be ended by force."""
 COMMAND_LIMIT_S = 3.0
 PROBLEMS = "grains_problems"
 """The grain that names the groups without an answer; absent where all is well."""
@@ -38,13 +38,15 @@ def collect(
         return _ask(host, argv)
 
     def system() -> dict[str, Any]:
-        found = distribution(lambda path: host.files.read_text(path, bytes_max=64 * 1024))
-        return {**found, **software.architecture(host, str(found["os_family"]), ask)}
+        return distribution(lambda path: host.files.read_text(path, bytes_max=64 * 1024))
 
     groups: dict[str, Group] = {
         "kernel": lambda: software.kernel(host),
         "distribution": system,
-        "init": lambda: software.init(host, ask),
+        "architecture": lambda: software.architecture(host, str(system()["os_family"]), ask),
+        "init": lambda: software.init(host),
+        "systemd": lambda: software.systemd(host, ask),
+        "selinux": lambda: software.selinux(host, ask),
         "process": lambda: software.process(host, pid),
         "identity": lambda: software.identity(minion_id, configuration),
         "processors": lambda: hardware.processors(host),
@@ -94,7 +96,10 @@ def gather(groups: Mapping[str, Group], limit_s: float) -> dict[str, Any]:
 
 
 def _ask(host: Host, argv: tuple[str, ...]) -> str:
-    """Give what a command prints, empty if it fails, is missing or takes too long."""
+    """Give what a command prints, empty if it fails or is missing.
+
+    Raises `HostError` if it takes too long: no fact is better than a wrong one.
+    """
     program = host.commands.which(argv[0])
     if program is None:
         return ""
@@ -102,6 +107,8 @@ def _ask(host: Host, argv: tuple[str, ...]) -> str:
     answer = host.commands.run(
         Command((program, *argv[1:]), environment, cwd="/", timeout_s=COMMAND_LIMIT_S)
     )
-    if answer.retcode != 0 or answer.is_timed_out:
+    if answer.is_timed_out:
+        raise HostError(f"timeout: {argv[0]} did not end within {COMMAND_LIMIT_S:g} s")
+    if answer.retcode != 0:
         return ""
     return answer.stdout.decode("utf-8", "replace").strip()

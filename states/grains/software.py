@@ -41,24 +41,33 @@ def architecture(host: Host, family: str, ask: Callable[..., str]) -> dict[str, 
     return {"osarch": told or machine}
 
 
-def init(host: Host, ask: Callable[..., str]) -> dict[str, Any]:
-    """Give `init` and, where there is one, `systemd` and `selinux`."""
-    grains: dict[str, Any] = {"init": _init_system(host)}
-    if host.commands.which("systemctl") and host.commands.which("localectl"):
-        lines = ask("systemctl", "--version").splitlines()
-        words = lines[0].split() if lines else []
-        is_known = len(lines) > 1 and len(words) > 1 and words[0] == "systemd"
-        grains["systemd"] = {
-            "version": words[1] if is_known else "UNDEFINED",
-            "features": lines[1] if is_known else "",
-        }
-    if host.commands.which("selinuxenabled"):
-        enforced = ask("getenforce")
-        grains["selinux"] = {"enabled": host.files.exists("/sys/fs/selinux/enforce")}
-        if enforced:
-            grains["selinux"]["enforced"] = enforced
-    grains["transactional"] = host.commands.which("transactional-update") is not None
-    return grains
+def init(host: Host) -> dict[str, Any]:
+    """Give `init`, and whether the system is `transactional`."""
+    return {
+        "init": _init_system(host),
+        "transactional": host.commands.which("transactional-update") is not None,
+    }
+
+
+def systemd(host: Host, ask: Callable[..., str]) -> dict[str, Any]:
+    """Give `systemd` where it is installed: its version and features."""
+    if not (host.commands.which("systemctl") and host.commands.which("localectl")):
+        return {}
+    lines = ask("systemctl", "--version").splitlines()
+    words = lines[0].split() if lines else []
+    is_known = len(lines) > 1 and len(words) > 1 and words[0] == "systemd"
+    version, features = (words[1], lines[1]) if is_known else ("UNDEFINED", "")
+    return {"systemd": {"version": version, "features": features}}
+
+
+def selinux(host: Host, ask: Callable[..., str]) -> dict[str, Any]:
+    """Give `selinux` where it is installed: whether it is enabled, and what it does."""
+    if not host.commands.which("selinuxenabled"):
+        return {}
+    grains: dict[str, Any] = {"enabled": host.files.exists("/sys/fs/selinux/enforce")}
+    if enforced := ask("getenforce"):
+        grains["enforced"] = enforced
+    return {"selinux": grains}
 
 
 def process(host: Host, pid: int) -> dict[str, Any]:

@@ -193,6 +193,29 @@ def test_grains_are_printed_by_their_own_process(tmp_path: Path) -> None:
     assert "grains_problems" not in grains
 
 
+@pytest.mark.covers("A15")
+def test_programs_that_hang_cost_their_facts_and_nothing_else(tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("dpkg", "rpm", "systemd-detect-virt", "virt-what"):
+        (programs / name).write_text("#!/bin/sh\ntrap '' TERM\nsleep 1000\nsleep 1000\n")
+        (programs / name).chmod(0o755)
+    begin = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "limpet.states.grains.collect", "--root", str(tmp_path)],
+        capture_output=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
+    )
+    assert time.monotonic() - begin < 30
+    grains = json.loads(done.stdout)
+    assert grains["kernel"] == "Linux"
+    assert "timeout" in grains["grains_problems"]["virtualization"]
+    left = [p for p in psutil.process_iter(["cmdline"]) if str(programs) in str(p.info["cmdline"])]
+    assert left == []
+
+
 def test_a_bad_configuration_ends_the_grains_process_with_a_line(tmp_path: Path) -> None:
     (tmp_path / "minion.yaml").write_text("grians: {}\n")
     done = subprocess.run(

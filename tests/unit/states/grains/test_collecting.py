@@ -73,10 +73,11 @@ def test_systemd_and_selinux_are_told_where_they_are() -> None:
     )
     host.files.directories |= {"/run/systemd/system", "/sys/fs/selinux/enforce"}
     says = {"systemctl": "systemd 252 (252.1)\n+PAM", "getenforce": "Enforcing"}
-    found = software.init(host, lambda *argv: says.get(argv[0], ""))
-    assert found["init"] == "systemd"
-    assert found["systemd"] == {"version": "252", "features": "+PAM"}
-    assert found["selinux"] == {"enabled": True, "enforced": "Enforcing"}
+    assert software.init(host) == {"init": "systemd", "transactional": False}
+    found = software.systemd(host, lambda *argv: says.get(argv[0], ""))
+    assert found == {"systemd": {"version": "252", "features": "+PAM"}}
+    found = software.selinux(host, lambda *argv: says.get(argv[0], ""))
+    assert found == {"selinux": {"enabled": True, "enforced": "Enforcing"}}
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_systemd_and_selinux_are_told_where_they_are() -> None:
 def test_the_init_system_is_told(cmdline: str, program: str, init: str) -> None:
     host = FakeHost()
     host.files.texts.update({"/proc/1/cmdline": cmdline, "/sbin/init": program})
-    assert software.init(host, lambda *_: "")["init"] == init
+    assert software.init(host)["init"] == init
 
 
 def test_the_locale_is_read_from_the_environment() -> None:
@@ -192,13 +193,23 @@ def test_firmware_and_proc_tell_the_rest(texts: dict[str, str], expected: dict[s
     assert {key: found.get(key) for key in expected} == expected
 
 
-def test_a_command_that_fails_or_hangs_gives_nothing() -> None:
+@pytest.mark.covers("A15")
+@pytest.mark.parametrize(
+    ("is_hanging", "architecture"),
+    [(True, None), (False, "x86_64")],
+)
+def test_a_command_that_hangs_costs_its_fact_and_one_that_fails_is_done_without(
+    is_hanging: bool, architecture: str | None
+) -> None:
     def answer(command: Command) -> Completed:
-        return Completed(1, -9, b"half", b"", is_timed_out=True)
+        return Completed(1, -9, b"half", b"", is_timed_out=is_hanging)
 
     host = FakeHost(FakeCommands(installed={"dpkg": "/usr/bin/dpkg"}, answer=answer))
     host.files.texts["/etc/os-release"] = "NAME=Debian\nID=debian\n"
-    assert collect(host, "web1", {}, pid=1)["osarch"] == "x86_64"
+    found = collect(host, "web1", {}, pid=1)
+    assert found["os"] == "Debian"
+    assert found.get("osarch") == architecture
+    assert ("timeout" in found.get(PROBLEMS, {}).get("architecture", "")) is is_hanging
 
 
 def test_the_grains_file_lies_over_facts_and_the_configuration_over_both(tmp_path: Path) -> None:
