@@ -5,9 +5,8 @@ default waits for ever. Frames are bytes: what they mean is the business of `lim
 One thread owns a socket from its making to its end. None of this survives a fork.
 """
 
-import ctypes
 import itertools
-import secrets
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -40,10 +39,7 @@ _is_chance_mixed = False
 def check_library(
     version: tuple[int, int, int] | None = None, has_curve: bool | None = None
 ) -> None:
-    """Raise `UsageError` if this libzmq is too old to be safe, or has no CURVE.
-
-    The arguments stand in for the library's own answers.
-    """
+    """Raise `UsageError` if this libzmq (or one that answers so) is too old or has no CURVE."""
     library.check(
         version or zmq.zmq_version_info(), zmq.has("curve") if has_curve is None else has_curve
     )
@@ -97,8 +93,11 @@ def _mix_chance() -> None:
     with _chance_lock:
         if _is_chance_mixed:
             return
-        ctypes.CDLL(None).srand(secrets.randbits(32))
-        remaining = secrets.randbelow(5000)
+        import ctypes  # only here: a minion never comes by, and saves the memory
+
+        chance = os.urandom(8)
+        ctypes.CDLL(None).srand(int.from_bytes(chance[:4], "big"))
+        remaining = int.from_bytes(chance[4:], "big") % 5000
         while remaining:
             batch = min(remaining, 250)  # sockets close asynchronously and each has a descriptor
             remaining -= batch
@@ -142,8 +141,9 @@ class _Monitor:
 
     def close(self) -> None:
         """Stop the events, then let the reading end go: the other order blocks libzmq."""
-        while self.next_event() is not None:
-            pass
+        for _ in range(options.MONITOR_HIGH_WATER):
+            if self.next_event() is None:
+                break
         self._watched.disable_monitor()
         self.raw.close(0)
 
@@ -422,10 +422,7 @@ class RouterSocket:
         return sum(self.shut(c.fd, c.peer) for c in self._connections.of_key(key))
 
     def close(self) -> None:
-        """Close the port and all its connections. Closing twice is harmless.
-
-        Each connection hangs on the `Authenticator`: they end as that is served, or closed as well.
-        """
+        """Close the port; its connections end as the `Authenticator` is served, or closed, too."""
         if not self._raw.closed:
             self._monitor.close()
             self._raw.close(0)
@@ -493,6 +490,10 @@ class Poller(PollBook):
 def _origin(part: zmq.Frame) -> tuple[int, str, str]:
     """Read where a part came from: descriptor (-1: none), proven key and address ('': none)."""
     try:
-        return int(part.get(zmq.SRCFD)), str(part.get("User-Id")), str(part.get("Peer-Address"))
+        key, address = str(part.get("User-Id")), str(part.get("Peer-Address"))
     except zmq.ZMQError:  # EINVAL: it lacks one of them, and so it is nobody's
-        return -1, "", ""
+        key, address = "", ""
+    try:
+        return int(part.get(zmq.SRCFD)), key, address
+    except zmq.ZMQError:
+        return -1, key, address

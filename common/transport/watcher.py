@@ -95,6 +95,7 @@ class Watcher:
         self._next_full_sweep = float("-inf")
         self._suspects: set[int] = set()
         self._surplus: list[int] = []
+        self._early: dict[int, bytes] = {}
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -102,7 +103,9 @@ class Watcher:
     def accepted(self, fd: int, address: str, now: float) -> None:
         """Begin to watch a connection."""
         self.disconnected(fd)
-        self._watched[fd] = _Watched(now, address)
+        watched = self._watched[fd] = _Watched(now, address)
+        if fd in self._early:
+            watched.peer, watched.has_new_message = self._early.pop(fd), True
         limit = self._limits.connections_max
         if limit is not None and len(self._watched) > limit:
             self._surplus.append(fd)
@@ -117,6 +120,7 @@ class Watcher:
         """Note a whole message that was well-formed. Don't tell of others."""
         watched = self._watched.get(fd)
         if watched is None:
+            self._early[fd] = peer  # it may be told of its connection in a moment
             return
         watched.peer = peer
         watched.has_new_message = True
@@ -144,6 +148,7 @@ class Watcher:
             self._suspects.clear()
         if now >= self._next_full_sweep and not self._queue:
             self._queue = list(self._watched)
+            self._early.clear()
             self._next_full_sweep = now + SWEEP_INTERVAL_S
         batch, self._queue = self._queue[:_SLICE], self._queue[_SLICE:]
         for fd in batch:

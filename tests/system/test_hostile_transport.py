@@ -258,10 +258,11 @@ def test_a_part_that_is_sent_twice_or_out_of_order_is_not_heard(context: Context
                 first, second = peer.message(b"first " + order.encode()), peer.message(b"second")
                 peer.send(first + first if order == "twice" else second + first)
                 assert peer.wait_for_end(5) is not None
-        frames = [a.frame for a in serving.listening.arrivals]
-        assert frames.count(b"first twice") == 1
-        assert frames.count(b"first backwards") == 0
         assert round_trip_s(minion) < 1
+        frames = [a.frame for a in serving.listening.arrivals]
+        assert frames.count(b"here") == 2
+        assert frames.count(b"first twice") <= 1, "the end of its connection may take it along"
+        assert frames.count(b"first backwards") == 0
         assert until(lambda: "decrypt_failed" in serving.failures(), 5), serving.failures()
 
 

@@ -176,6 +176,15 @@ def test_a_connection_that_never_says_anything_sensible_is_cut() -> None:
     assert sweeps(watcher, 8, 8.5) == [Cut(7, None, "no_hello")]
 
 
+def test_a_message_that_is_told_of_before_its_connection_counts() -> None:
+    watcher, wire = watching()
+    wire.received[7] = 300
+    watcher.message(7, b"peer", 0)
+    watcher.accepted(7, "192.0.2.1", 0)
+
+    assert sweeps(watcher, 0, 30) == []
+
+
 def test_a_cut_connection_that_stays_is_named_again_a_second_later() -> None:
     watcher, wire = watching()
     wire.received[7] = 0
