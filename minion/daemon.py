@@ -348,7 +348,8 @@ def run(plan_fd: int, *, limit_s: float = watchdog.LIMIT_S, instant: Instants = 
         os.set_inheritable(plan_fd, True)
         watchdog.exec_process([sys.executable, "-I", "-m", "limpet.minion.daemon", str(plan_fd)])()
 
-    is_supervised = "INVOCATION_ID" in os.environ
+    # Not $INVOCATION_ID: terminals of a desktop hand that on to whatever is started in them.
+    is_supervised = "NOTIFY_SOCKET" in os.environ
     notifier = Notifier()
     guard = watchdog.Watchdog(
         limit_s=limit_s,

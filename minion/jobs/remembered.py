@@ -36,6 +36,8 @@ class Remembered:
         """Remember a jid from now on."""
         self._jids.pop(jid, None)
         self._jids[jid] = (why, at_wall_s)
+        if len(self._jids) >= REMEMBERED_MAX + FORGET_AT_ONCE_MAX:
+            self.next_deadline = Instant(0.0)  # at once
 
     def why(self, jid: JobId) -> Why | None:
         """Say why a jid is remembered; None: it is not."""

@@ -129,7 +129,7 @@ class ScriptedMaster:
 
     def deliver(self, function: str, positional: list[Any] | None = None, **more: object) -> JobId:
         """Deliver a job to the minion that is there."""
-        job = JobId(f"{next(self._jids):026d}")
+        job = JobId(str(more.pop("jid", f"{next(self._jids):026d}")))
         fields: dict[str, Any] = {
             "session": self.session,
             "jid": job,

@@ -1,6 +1,7 @@
 """The minion as a real process, against a master whose answers are written by hand."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -140,6 +141,28 @@ def test_a_job_whose_whole_tree_was_killed_is_interrupted_and_not_run_again(
     returned = master.wait_for(Return)
     assert (returned.jid, returned.outcome) == (job, "interrupted")
     assert ran.read_text() == "ran\n"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.covers("D4", "C2", "F3")
+def test_a_link_killed_at_any_moment_runs_no_job_twice_and_loses_none(
+    tmp_path: Path, master: ScriptedMaster, minion: MinionProcess
+) -> None:
+    chance = random.Random(5)
+    for number in range(12):
+        ran = tmp_path / f"ran{number}"
+        arguments = appending(ran, "sleep 0.3")
+        job = master.deliver("cmd.run", arguments)
+        time.sleep(chance.random() * (0.25 if number % 2 else 0.05))
+        minion.kill()
+        minion.start()
+        master.wait_ready(number + 2)
+        # As a master does: again in the new session, whatever came of it in the old one.
+        master.deliver("cmd.run", arguments, jid=job)
+        returned = master.wait_for(Return, lambda message, job=job: message.jid == job)  # type: ignore[misc]
+        runs = ran.read_text().count("ran") if ran.exists() else 0
+        assert (returned.outcome, runs) in (("ok", 1), ("interrupted", 0), ("interrupted", 1))
 
 
 @pytest.mark.covers("C2", "F2")
