@@ -63,7 +63,10 @@ class Question(LineMessage, tag="question", frozen=True):
 
 
 class Counters(LineMessage, tag="counters", frozen=True):
-    """What has been turned away since the process began, and gauges."""
+    """What has been turned away since the process began, and gauges.
+
+    Said each second: it is also the sign of life.
+    """
 
     rejected: dict[str, int]
     connections: int

@@ -1,6 +1,6 @@
 """The master's end of the line to its enrolment process: started, watched, started again.
 
-start ─▶ running ─ its end of the line closes ─▶ killed, reaped ─ backoff ≤ 1 s ─▶ start
+start ─▶ running ─ its line ends, or 30 s of silence ─▶ killed, reaped ─ backoff ≤ 1 s ─▶ start
 """
 
 import socket
@@ -35,6 +35,8 @@ BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 1.0
 OPEN_S_MAX: Final = 30.0
 """How long, at the start, the port may be held by another process."""
+SILENT_S_MAX: Final = 30.0
+"""It says something each second; one that is silent for so long hangs, or was stopped."""
 SETTLED_S: Final = 10.0
 """A process that lived this long starts the backoff afresh."""
 _READS_A_TURN: Final = 1
@@ -57,7 +59,15 @@ class Enrolling:
 class EnrolmentLink:
     """One enrolment process at a time, for ever."""
 
-    def __init__(self, *, secret_key: bytes, addresses: Sequence[str], port: int, log: Log) -> None:
+    def __init__(
+        self,
+        *,
+        secret_key: bytes,
+        addresses: Sequence[str],
+        port: int,
+        log: Log,
+        silent_s_max: float = SILENT_S_MAX,
+    ) -> None:
         """Take note of what the process will be told; `collect` starts it."""
         self.port = port
         """The port that is open, as far as known; as asked for, before that."""
@@ -70,6 +80,8 @@ class EnrolmentLink:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self._line: FramedSocket | None = None
+        self._silent_s_max = silent_s_max
+        self._silent_until = FOREVER
         self._start_at = Instant(0.0)
         self._started_at = Instant(0.0)
         self._backoff_s = BACKOFF_FIRST_S
@@ -88,7 +100,7 @@ class EnrolmentLink:
     @property
     def next_deadline(self) -> Instant:
         """When `collect` is wanted even if nothing is readable."""
-        return self._start_at if self._process is None else FOREVER
+        return self._start_at if self._process is None else self._silent_until
 
     @property
     def rejected(self) -> dict[str, int]:
@@ -114,9 +126,13 @@ class EnrolmentLink:
         self._line.flush()
         try:
             for payload in self._line.receive(reads_max=_READS_A_TURN):
+                self._silent_until = now.after(self._silent_s_max)
                 self._on_process(_decoder.decode(payload), found)
         except (PeerError, msgspec.DecodeError) as error:
             self._log.error(f"the enrolment process said what can't be read: {error}")
+            self._line.close()
+        if now.boot >= self._silent_until:
+            self._log.error("the enrolment process says nothing any more and is replaced")
             self._line.close()
         if self._line.is_closed:
             self._end(now)
@@ -180,6 +196,7 @@ class EnrolmentLink:
         self._line = line
         self.starts += 1
         self._started_at = now.boot
+        self._silent_until = now.after(self._silent_s_max)
         line.send(_encoder.encode(self._setup))
 
     def _end(self, now: Moment) -> None:

@@ -195,7 +195,6 @@ class EnrolmentProcess:
         self._retry_at = now
         self._counters_at = now
         self._sweep_log_at = now
-        self._told: Counters | None = None
 
     def run(self) -> None:
         """Serve until the master is gone."""
@@ -328,9 +327,7 @@ class EnrolmentProcess:
         if now < self._counters_at:
             return
         self._counters_at = Instant(now + _COUNTERS_S)
-        counters = Counters(dict(self._rejected), 0 if self._port is None else len(self._port))
-        if counters != self._told and self._say(counters):
-            self._told = counters
+        self._say(Counters(dict(self._rejected), 0 if self._port is None else len(self._port)))
 
     def _say(self, message: msgspec.Struct) -> bool:
         return self._line.send(_encoder.encode(message))

@@ -345,6 +345,11 @@ def test_a_full_disk_refuses_new_jobs_keeps_links_and_is_over_when_there_is_room
             status = _status(fleet)
             assert status.ready == 1
             assert any("room" in problem for problem in status.problems)
+            minion.close()
+            fleet.master.kill()
+            fleet.start_master()  # a restart on the full disk is no worse
+            _link_up(fleet, minion)
+            _run_until_refused(fleet)
             (mount / "filler").unlink()
             (mount / "filler2").unlink()
             wait_until("jobs are taken again", lambda: _is_taken(fleet), 15.0)
