@@ -50,9 +50,12 @@ def local_context(root: str | None) -> FunctionContext:
     """Give what functions are handed in a local call. Raises `UsageError`, `SourceError`."""
     roots = Roots.locate("minion", root)
     configuration = load_minion(roots)
+    mapping: dict[str, Any] = msgspec.to_builtins(configuration)
+    for secret in configuration.SECRETS:
+        mapping.pop(secret, None)
     return FunctionContext(
         minion_id=minion_id_of(roots, configuration),
         host=ThisMachine(),
         places=Places.of(roots),
-        configuration=msgspec.to_builtins(configuration),
+        configuration=mapping,
     )

@@ -149,6 +149,14 @@ class _Conversation:
         if process.stdin is not None:
             os.set_blocking(process.stdin.fileno(), False)
             self._selector.register(process.stdin, selectors.EVENT_WRITE, "stdin")
+        self._wait_s = 1.0
+        try:
+            self._end_fd = os.pidfd_open(process.pid)
+        except OSError:  # an old kernel: its end is looked for instead of waited for
+            self._end_fd = -1
+            self._wait_s = 0.05
+        else:
+            self._selector.register(self._end_fd, selectors.EVENT_READ, "end")
 
     def finish(self) -> Completed:
         """Read to the end. Never longer than the command's time and the two graces."""
@@ -184,21 +192,24 @@ class _Conversation:
                 return True
             if deadline is not None and now >= deadline and ended_at is None:
                 return False
-            # An open pipe wakes the wait; the end of a program that has closed both is polled for.
-            wait_s = 0.05 if ended_at is not None or self._is_open() else 0.005
-            if deadline is not None:
+            wait_s = self._wait_s if ended_at is None else ended_at + _AFTER_END_S - now
+            if deadline is not None and ended_at is None:
                 wait_s = min(wait_s, max(deadline - now, 0.001))
-            if not self._selector.get_map():
-                time.sleep(wait_s)
-                continue
-            for key, _events in self._selector.select(wait_s):
-                self._serve(key)
+            if self._selector.get_map():
+                for key, _events in self._selector.select(wait_s):
+                    self._serve(key)
+            else:
+                time.sleep(min(wait_s, 0.05))
 
     def _is_open(self) -> bool:
-        return any(key.data != "stdin" for key in self._selector.get_map().values())
+        return any(key.data in ("stdout", "stderr") for key in self._selector.get_map().values())
 
     def _serve(self, key: selectors.SelectorKey) -> None:
         pipe = key.fileobj
+        if key.data == "end":
+            self._selector.unregister(pipe)
+            self._process.wait()  # at once: it has ended
+            return
         if key.data == "stdin":
             with contextlib.suppress(BlockingIOError):
                 try:
@@ -240,6 +251,8 @@ class _Conversation:
 
     def _close(self) -> None:
         self._selector.close()
+        if self._end_fd >= 0:
+            os.close(self._end_fd)
         pipes: tuple[IO[bytes] | None, ...] = (
             self._process.stdin,
             self._process.stdout,

@@ -6,13 +6,17 @@ behind when its time is over; it can't keep the process alive.
 
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import psutil
 
 
 class LocalDisks:
-    """Implements `limpet.states.ports.Disks`."""
+    """Implements `limpet.states.ports.Disks`; `ask` is the system's question for sizes."""
+
+    def __init__(self, ask: Callable[[str], os.statvfs_result] = os.statvfs) -> None:
+        self._ask = ask
 
     def partitions(self, every: bool) -> list[dict[str, Any]]:
         """Mounted file systems."""
@@ -32,7 +36,7 @@ class LocalDisks:
 
         def look() -> None:
             try:
-                found.append(os.statvfs(path))
+                found.append(self._ask(path))
             except (OSError, ValueError):
                 return
 

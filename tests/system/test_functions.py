@@ -98,6 +98,14 @@ def test_a_daemon_that_keeps_the_output_open_does_not_hold_the_answer(tmp_path: 
     daemon.kill()
 
 
+def test_a_program_that_closes_its_output_is_waited_for() -> None:
+    assert call("cmd.retcode", "exec >&- 2>&-; sleep 0.3; exit 5", cwd="/") == 5
+
+
+def test_output_that_comes_after_the_end_is_taken_for_a_moment() -> None:
+    assert call("cmd.run", "(sleep 0.3; echo late) & echo early", cwd="/") == "early\nlate"
+
+
 def test_a_background_command_outlives_its_call(tmp_path: Path) -> None:
     pid = call("cmd.run_bg", f"sleep 0.2; echo done > {tmp_path}/flag", cwd="/")["pid"]
     assert pid > 1
