@@ -23,7 +23,7 @@ from limpet.common.control.requests import Request, RunJob, TargetKind
 from limpet.common.identifiers import Commit, JobId, MinionId, MinionKey
 from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.common.messages.fields import Message
-from limpet.common.messages.jobs import Accepted, Outcome, Return, Started
+from limpet.common.messages.jobs import Accepted, Deliver, Outcome, Return, Started
 from limpet.common.messages.session import (
     Beat,
     Hello,
@@ -380,3 +380,27 @@ class MinionOnBench:
             0,
             False,
         )
+
+
+def ready(*names: str, settings: MasterSettings | None = None) -> tuple[Bench, list[MinionOnBench]]:
+    """Give a bench with minions that are READY."""
+    bench = Bench(names, settings=settings or MasterSettings())
+    minions = [MinionOnBench(bench, name) for name in names]
+    for minion in minions:
+        minion.connect()
+    return bench, minions
+
+
+def keep_alive(bench: Bench, minions: list[MinionOnBench], seconds: float) -> None:
+    """Let time pass while the minions beat."""
+    left = seconds
+    while left > 0:
+        bench.advance(min(4.0, left))
+        left -= 4.0
+        for minion in minions:
+            minion.beat()
+
+
+def delivers(bench: Bench, minion: MinionOnBench) -> list[Deliver]:
+    """Give the jobs that were sent to the minion's present connection."""
+    return [each for each in bench.messages(minion.peer, Deliver) if isinstance(each, Deliver)]

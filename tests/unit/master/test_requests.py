@@ -40,15 +40,7 @@ from limpet.common.messages.session import Grains
 from limpet.master import effects as do
 from limpet.master.requests import batch_size_of
 from limpet.master.settings import MasterSettings
-from support.master_bench import Bench, MinionOnBench, key_of
-
-
-def ready(*names: str, settings: MasterSettings | None = None) -> tuple[Bench, list[MinionOnBench]]:
-    bench = Bench(names, settings=settings or MasterSettings())
-    minions = [MinionOnBench(bench, name) for name in names]
-    for minion in minions:
-        minion.connect()
-    return bench, minions
+from support.master_bench import Bench, MinionOnBench, key_of, ready
 
 
 def refusal(bench: Bench, request: RunJob) -> Refused:
