@@ -11,12 +11,13 @@ import os
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
-from support.simulator.coverage import Pairs, table
-from support.simulator.story import Ending, Story, seeds
+from support.simulator.coverage import Tally, table
+from support.simulator.story import Story, seeds
 
 
 @dataclass
@@ -29,8 +30,8 @@ class Batch:
     steps: int = 0
     recoveries: list[float] = field(default_factory=list)
     failures: list[tuple[int, str]] = field(default_factory=list)
-    minion_pairs: Pairs = field(default_factory=Pairs)
-    master_pairs: Pairs = field(default_factory=Pairs)
+    kinds: Counter[str] = field(default_factory=Counter)
+    tally: Tally = field(default_factory=Tally)
 
     def add(self, other: "Batch") -> None:
         """Take another batch in."""
@@ -40,14 +41,26 @@ class Batch:
         self.steps += other.steps
         self.recoveries += other.recoveries
         self.failures += other.failures
-        self.minion_pairs += other.minion_pairs
-        self.master_pairs += other.master_pairs
+        self.kinds += other.kinds
+        self.tally.add(other.tally)
+
+    def tables(self) -> str:
+        """Say which event met which state, how often."""
+        return "\n\n".join(
+            (
+                table(self.tally.minion, "minion: state of the link"),
+                table(self.tally.presence, "master: presence"),
+                table(self.tally.delivery, "master: delivery"),
+                table(self.tally.arrows, "master: delivery goes to"),
+            )
+        )
 
     def summary(self) -> str:
         """Say it in a line."""
         ordered = sorted(self.recoveries) or [0.0]
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kinds.items()))
         return (
-            f"{self.seeds} seeds, {self.jobs} jobs, {self.runs} runs, {self.steps} steps; "
+            f"{self.seeds} seeds ({kinds}), {self.jobs} jobs, {self.runs} runs, {self.steps} steps; "
             f"recovery after the last fault: median {ordered[len(ordered) // 2]:.2f} s, "
             f"99th {ordered[int(len(ordered) * 0.99)]:.2f} s, most {ordered[-1]:.2f} s; "
             f"{len(self.failures)} broken"
@@ -58,11 +71,11 @@ def play(numbers: Iterable[int]) -> Batch:
     """Play some seeds in this process; failures are kept, not raised."""
     batch = Batch()
     for seed in numbers:
-        story = Story(seed)
-        story.count_into(batch.minion_pairs, batch.master_pairs)
+        story = Story(seed, tally=batch.tally)
+        batch.kinds[story.kind.name] += 1
         batch.seeds += 1
         try:
-            ending: Ending = story.play()
+            ending = story.play()
         except Exception as error:  # noqa: BLE001 - any error of a core is a finding, kept with its seed
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
@@ -71,7 +84,7 @@ def play(numbers: Iterable[int]) -> Batch:
         batch.jobs += ending.jobs
         batch.runs += ending.runs
         batch.steps += ending.steps
-        batch.recoveries.append(ending.recovery_s)
+        batch.recoveries += ending.recoveries
     return batch
 
 
@@ -116,8 +129,7 @@ def main() -> int:
         total.add(batch)
         if total.failures or (options.minutes and time.monotonic() - began > options.minutes * 60):
             break
-    print(table(total.minion_pairs))
-    print(table(total.master_pairs))
+    print(total.tables())
     print(f"{total.summary()}; {time.monotonic() - began:.0f} s")
     for seed, text in total.failures[:10]:
         print(f"BROKEN seed {seed}: {text}\n  replay: make simulate SEED={seed}")

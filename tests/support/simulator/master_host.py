@@ -3,24 +3,28 @@
 import random
 from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Any, cast
+from typing import cast
 
-from limpet.common.control.replies import AnyReply, Keys, Refused
-from limpet.common.control.requests import ChangeKeys, KeyAction, Request
+from limpet.common.control.replies import AnyReply
+from limpet.common.control.requests import Request
 from limpet.common.identifiers import Commit, MinionKey
-from limpet.common.messages.fields import Message
-from limpet.common.wire.codec import encode, enrol_request_decoder, master_decoder
+from limpet.common.wire.codec import FromMinion, encode, enrol_request_decoder, master_decoder
 from limpet.master import effects as do
 from limpet.master.core import MasterCore
 from limpet.master.settings import MasterSettings
-from limpet.master.store.operations import Operation
-from support.simulator.coverage import Counted, Pairs
+from limpet.master.store.operations import Operation, PutDelivery
+from support.simulator.coverage import Counted, Tally
 from support.simulator.disks import Disk
-from support.simulator.minion_host import MasterDoor
+from support.simulator.doors import MasterDoor
 from support.simulator.network import Connection, Network
 from support.simulator.truth import Truth
+from support.simulator.watching import Watcher
 from support.simulator.world import HostClock, Process, World
 from support.store_model import StoreModel
+
+
+ADDRESS = "192.0.2.9"
+"""Where all minions of a simulation come from."""
 
 
 class AnyProof:
@@ -49,7 +53,6 @@ class MasterHost(Process, MasterDoor):
         self.disk: Disk[Operation] = Disk(world, "master", self.apply)
         self.core: MasterCore | None = None
         self.settings = MasterSettings(sync_at_once=world.chance.choice((1, 100)))
-        self.restart_after_s = 1.0
         self.peers: dict[bytes, Connection] = {}
         self.clients: dict[int, Callable[[AnyReply | None], None]] = {}
         self._client_numbers = count(1)
@@ -61,13 +64,18 @@ class MasterHost(Process, MasterDoor):
         self.is_enrol_up = True
         self.garbles = False
         self.full_peers: set[bytes] = set()
-        self.lives = 0
-        self.count_into: Pairs | None = None
+        self.watcher = Watcher()
+        self.tally: Tally | None = None
 
     # -- life ---------------------------------------------------------------------------------
 
     def apply(self, commit: int, operations: tuple[Operation, ...]) -> None:
         """Make one transaction durable."""
+        if self.tally is not None:
+            for operation in operations:
+                if isinstance(operation, PutDelivery):
+                    row = operation.row
+                    self.tally.on_row(self.store.deliveries.get(row.jid, {}).get(row.minion), row)
         self.store.apply(commit, operations)
 
     def boot(self) -> None:
@@ -75,22 +83,21 @@ class MasterHost(Process, MasterDoor):
         if self.is_alive:
             return
         self.is_alive = True
-        self.lives += 1
         snapshot = self.store.snapshot(self.clock.now().wall)
         self._committed = snapshot.commit
         self._held = []
         self.disk.tell_trouble = self._trouble
         self.world.note(self.name, "starts")
-        self.core = MasterCore(
+        core = MasterCore(
             self.settings,
             snapshot,
             now=self.clock.now(),
             chance=random.Random(self.world.chance.getrandbits(64)),
             verifier=AnyProof(),
         )
-        core = self.core
-        if self.count_into is not None:
-            self.core = cast(MasterCore, Counted(core, self.count_into, presence_of))
+        self.core = core
+        if self.tally is not None:
+            self.core = cast(MasterCore, Counted(core, self.tally.on_master_event))
         self.let(self.life, lambda: self._carry_out(core.start(self.clock.now())))
 
     def on_killed(self) -> None:
@@ -106,7 +113,7 @@ class MasterHost(Process, MasterDoor):
         clients, self.clients = self.clients, {}
         for tell in clients.values():
             self.world.later(0.001, lambda tell=tell: tell(None))
-        self.world.later(self.restart_after_s, self.boot)
+        self.world.later(self.restart_s(), self.boot)
 
     def stop_and_start(self, seconds: float) -> None:
         """End as SIGTERM does, telling the minions, and start again."""
@@ -115,7 +122,8 @@ class MasterHost(Process, MasterDoor):
             assert self.core is not None
             self._carry_out(self.core.on_stop(self.clock.now()))
             self.restart_after_s = seconds
-            self.world.later(0.5, self.kill)
+            life = self.life
+            self.world.later(0.5, lambda: self.kill() if self.life == life else None)
 
         self.let(self.life, stop)
 
@@ -125,8 +133,16 @@ class MasterHost(Process, MasterDoor):
         self.kill()
         self.store = backup
 
+    def reboot(self, seconds: float) -> None:
+        """The master's host restarts: connections die without a word, its boot clock begins anew."""
+        for connection in self.peers.values():
+            connection.is_dead = connection.is_dead or self.world.chance.random() < 0.7
+        self.restart_after_s = seconds
+        self.kill()
+        self.clock.up_since = self.world.t + seconds - 1.0
+
     def _trouble(self, text: str) -> None:
-        if self.is_alive and self.core is not None and hasattr(self.core, "on_store_trouble"):
+        if self.is_alive:
             self.step(lambda core: core.on_store_trouble(self.clock.now(), text))
 
     # -- the door -----------------------------------------------------------------------------
@@ -179,15 +195,23 @@ class MasterHost(Process, MasterDoor):
             )
             return
         message = master_decoder_shared.decode(frame)
-        peer = do.Peer(connection.peer)
+        self.step(
+            lambda core: (
+                self.hear(core, connection, message) if connection.peer in self.peers else []
+            )
+        )
 
-        def act(core: MasterCore) -> list[do.Effect]:
-            if connection.peer not in self.peers:
-                return []
-            self.world.note(self.name, f"<- {message}") if self.world.is_traced else None
-            return core.on_message(self.clock.now(), peer, connection.key, "192.0.2.9", message)
-
-        self.step(act)
+    def hear(
+        self, core: MasterCore, connection: Connection, message: FromMinion
+    ) -> list[do.Effect]:
+        """Let the core hear a message."""
+        if self.world.is_traced:
+            self.world.note(self.name, f"<- {message}")
+        effects = core.on_message(
+            self.clock.now(), do.Peer(connection.peer), connection.key, ADDRESS, message
+        )
+        self.watcher.on_master_heard(connection, message, effects)
+        return effects
 
     def _on_enrol_frame(self, connection: Connection, frame: bytes) -> None:
         request = enrol_decoder_shared.decode(frame)
@@ -195,7 +219,7 @@ class MasterHost(Process, MasterDoor):
         self._enrol_waiting[handle] = connection
         self.step(
             lambda core: core.on_enrolment(
-                self.clock.now(), handle, connection.key, "192.0.2.9", request
+                self.clock.now(), handle, connection.key, ADDRESS, request
             )
         )
 
@@ -216,9 +240,9 @@ class MasterHost(Process, MasterDoor):
             if after > self._committed:
                 self._held.append((after, effect))
                 continue
-            self.count_effect()
             self._do(effect)
         self._set_alarm()
+        self.watcher.on_master_turn()
 
     def _set_alarm(self) -> None:
         assert self.core is not None
@@ -243,13 +267,14 @@ class MasterHost(Process, MasterDoor):
                 (after, effect) for after, effect in self._held if after > self._committed
             ]
             for effect in due:
-                self.count_effect()
                 self._do(effect)
             self._carry_out(self.core.on_committed(self.clock.now(), Commit(commit)))
 
         self.let(life, act)
 
     def _do(self, effect: do.Effect) -> None:
+        self.count_effect()
+        self.watcher.on_master_effect(effect)
         life = self.life
         if isinstance(effect, do.Persist):
             self.disk.write(
@@ -292,11 +317,7 @@ class MasterHost(Process, MasterDoor):
             )
             return
         assert connection is not None
-        self._check_truth_of(effect.message)
         self.network.send(connection, upwards=False, frame=encode(effect.message))
-
-    def _check_truth_of(self, message: Message) -> None:
-        """Hook for the checkers (they replace it)."""
 
     def _tell_all(self, client: int, replies: Sequence[AnyReply]) -> None:
         tell = self.clients.get(client)
@@ -324,32 +345,6 @@ class MasterHost(Process, MasterDoor):
             )
         )
 
-    def change_key(self, action: KeyAction, minion: str) -> None:
-        """Change a key as `limpet keys` does, insisting until it is done."""
-        self.truth.keys_changed.add(minion)
-        is_done: list[bool] = []
-
-        def on_reply(reply: AnyReply | None) -> None:
-            if reply is None:
-                if not is_done:
-                    self.world.later(0.3, lambda: self.change_key(action, minion))
-                return
-            is_done.append(True)
-            if client is not None:
-                self.leave(client)
-            is_open = isinstance(reply, Keys) and reply.keys == () and action == "accept"
-            if isinstance(reply, Refused) or is_open:
-                self.world.later(1.0, lambda: self._accept_again(minion))
-
-        client = self.connect_client(on_reply)
-        if client is None:
-            self.world.later(0.3, lambda: self.change_key(action, minion))
-        else:
-            self.ask(client, ChangeKeys(action, (minion,), False, False))
-
-    def _accept_again(self, minion: str) -> None:
-        """A deleted key comes back by its token; a key that nobody knows yet is asked for again."""
-
     def leave(self, client: int) -> None:
         """Close a client's connection."""
         if self.clients.pop(client, None) is not None:
@@ -358,11 +353,3 @@ class MasterHost(Process, MasterDoor):
 
 master_decoder_shared = master_decoder()
 enrol_decoder_shared = enrol_request_decoder()
-
-
-def presence_of(core: MasterCore, arguments: tuple[Any, ...]) -> str:
-    """Give the presence of the minion that an event is about."""
-    if len(arguments) > 3 and isinstance(arguments[2], str):
-        minion = core._roster.by_key.get(MinionKey(arguments[2]))
-        return minion.presence if minion is not None else "no minion"
-    return "any"

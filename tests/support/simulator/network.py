@@ -25,7 +25,9 @@ class Weather:
     handshake_breaks: bool = False
     """TCP connects, CURVE never finishes (flipped bits)."""
     slow_bytes_s: float = 0.0
-    """0: no limit; else bytes a second towards the master."""
+    """0: no limit; else bytes a second, in either direction."""
+    dead_addresses: set[str] = field(default_factory=set)
+    """Addresses of the master at which nothing answers."""
 
     @property
     def is_dark(self) -> bool:
@@ -51,7 +53,9 @@ class Connection:
     master_end_open: bool = True
     up_ready_at: float = 0.0
     down_ready_at: float = 0.0
-    held: list[tuple[bool, bytes]] = field(default_factory=list)
+    arrived_sent_at: float = -1e9
+    """When the newest frame that has come to the master had left."""
+    held: list[tuple[bool, bytes, float]] = field(default_factory=list)
 
 
 class Network:
@@ -70,17 +74,20 @@ class Network:
         self.connections[self._next] = connection
         return connection
 
-    def send(self, connection: Connection, *, upwards: bool, frame: bytes) -> None:
+    def send(
+        self, connection: Connection, *, upwards: bool, frame: bytes, left_at: float | None = None
+    ) -> None:
         """Put a frame on its way; what can't pass now waits as in a kernel's buffer."""
         if connection.is_dead:
             return
+        left = self.world.t if left_at is None else left_at
         weather = connection.weather
         if weather.up_is_dropped if upwards else weather.down_is_dropped:
             if len(connection.held) < 2_000:
-                connection.held.append((upwards, frame))
+                connection.held.append((upwards, frame, left))
             return
         delay = weather.latency_s + self.world.chance.random() * weather.jitter_s
-        if upwards and weather.slow_bytes_s:
+        if weather.slow_bytes_s:
             delay += len(frame) / weather.slow_bytes_s
         ready = connection.up_ready_at if upwards else connection.down_ready_at
         ready = max(ready, self.world.t + delay)  # in order within a direction
@@ -88,16 +95,17 @@ class Network:
             connection.up_ready_at = ready
         else:
             connection.down_ready_at = ready
-        self.world.at(ready, lambda: self._arrive(connection, upwards, frame))
+        self.world.at(ready, lambda: self._arrive(connection, upwards, frame, left))
 
-    def _arrive(self, connection: Connection, upwards: bool, frame: bytes) -> None:
+    def _arrive(self, connection: Connection, upwards: bool, frame: bytes, left: float) -> None:
         if connection.is_dead:
             return
         weather = connection.weather
         if weather.up_is_dropped if upwards else weather.down_is_dropped:
             if len(connection.held) < 2_000:
-                connection.held.append((upwards, frame))
+                connection.held.append((upwards, frame, left))
         elif upwards and connection.master_end_open:
+            connection.arrived_sent_at = max(connection.arrived_sent_at, left)
             connection.to_master(frame)
         elif not upwards and connection.minion_end_open:
             connection.to_minion(frame)
@@ -108,8 +116,8 @@ class Network:
             if connection.weather is not weather or connection.is_dead:
                 continue
             held, connection.held = connection.held, []
-            for upwards, frame in held:
-                self.send(connection, upwards=upwards, frame=frame)
+            for upwards, frame, left in held:
+                self.send(connection, upwards=upwards, frame=frame, left_at=left)
             # an end that was closed in the dark is told to the other one now
             if not connection.minion_end_open:
                 self._tell(connection, master=True)
@@ -158,6 +166,18 @@ class Network:
                 connection.tell_minion("disconnected")
 
         self.world.at(when, act)
+
+    def lag(self, connection: Connection, seconds: float) -> None:
+        """Let all that still goes up on a connection come late: after what a newer one brings."""
+        connection.up_ready_at = max(connection.up_ready_at, self.world.t + seconds)
+
+    def of(self, weather: Weather) -> list[Connection]:
+        """Give the living connections of one host."""
+        return [
+            connection
+            for connection in self.connections.values()
+            if connection.weather is weather and not connection.is_dead
+        ]
 
     def forget_closed(self) -> None:
         """Drop connections that nobody holds an end of."""

@@ -1,7 +1,5 @@
 """A person at the command line: starts jobs, follows them, asks again after a cut, cancels."""
 
-from collections.abc import Callable
-
 import msgspec
 
 from limpet.common.control.replies import (
@@ -14,6 +12,7 @@ from limpet.common.control.replies import (
 )
 from limpet.common.control.requests import CancelJob, RunJob, WatchJob
 from support.simulator.master_host import MasterHost
+from support.simulator.statuses import FINAL, SHOWN_ARROWS
 from support.simulator.truth import Truth
 from support.simulator.world import World
 
@@ -99,6 +98,9 @@ class Command:
         elif isinstance(reply, JobUpdate):
             self._tell(reply.result.minion, reply.result.status)
         elif isinstance(reply, JobEnded):
+            is_final = FINAL.issuperset(self.statuses.values())
+            if not is_final and not self.truth.is_store_rolled_back:
+                raise AssertionError(f"{self.jid} was told to have ended: {self.statuses}")
             self.is_over = True
             self._leave()
         elif isinstance(reply, NoMinion):
@@ -117,8 +119,12 @@ class Command:
                 raise AssertionError(f"the master refused a good request: {reply}")
 
     def _tell(self, minion: str, status: str) -> None:
-        if self.statuses.get(minion) != status:
+        before = self.statuses.get(minion)
+        if before != status:
             self.statuses[minion] = status
+            is_allowed = before is None or status in SHOWN_ARROWS.get(before, ())
+            if not is_allowed and not self.truth.is_store_rolled_back:
+                raise AssertionError(f"{self.jid} on {minion}: told `{before}`, then `{status}`")
             self.truth.told.setdefault((self.jid, minion), []).append(status)
             self.world.note("operator", f"{self.jid[-6:]} {minion}: {status}")
 
@@ -149,6 +155,3 @@ class Command:
         else:
             self.is_cancel_asked = True
             self.master.ask(client, CancelJob(self.jid))
-
-
-Starter = Callable[[], Command]

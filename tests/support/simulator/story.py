@@ -5,19 +5,68 @@ from dataclasses import dataclass, field
 
 from limpet.common.identifiers import MinionId, MinionKey
 from limpet.master.store.operations import KeyRow, PutKey, PutToken, TokenRow
-from limpet.minion import effects as minion_effects
-from support.simulator.checkers import READY_BOUND_S, Checkers
-from support.simulator.coverage import Pairs
-from support.simulator.faults import Faults
-from support.simulator.master_host import MasterHost
+from limpet.minion.link.backoff import cap_s, reconnect_s
+from limpet.minion.link.states import BEATS_TO_LOSS, CONNECTING_S
+from support.simulator.administrator import Administrator
+from support.simulator.checking import Scene
+from support.simulator.conduct import Conduct
+from support.simulator.coverage import Tally
+from support.simulator.durability import Durability
+from support.simulator.endings import Endings
+from support.simulator.faults import ALL, FLEET, GENTLE, Faults
+from support.simulator.gremlin import MinionGremlin
+from support.simulator.master_gremlin import MasterGremlin
+from support.simulator.master_host import ADDRESS, MasterHost
 from support.simulator.minion_host import MinionHost
 from support.simulator.network import Network
 from support.simulator.operator import Command
 from support.simulator.truth import Truth
+from support.simulator.watching import Watchers
 from support.simulator.world import WALL_AT_START_S, World
 
-FAULTS_END_S = 60.0
-CALM_S = 200.0
+LOOK_EVERY_S = 0.25
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What sort of story a seed tells."""
+
+    name: str
+    faults_end_s: float
+    calm_s: float
+
+
+MIXED = Kind("mixed", 60.0, 200.0)
+"""A few minions, up to eight faults of any sort."""
+GREMLIN = Kind("gremlin", 60.0, 200.0)
+"""The same, with events that nobody expects."""
+GENTLE_ONES = Kind("gentle", 60.0, 200.0)
+"""Only faults that may cost no session."""
+FLEET_ONES = Kind("fleet", 40.0, 140.0)
+"""30 to 100 minions, whose faults befall all of them."""
+
+
+def ready_bound_s(fleet: int, *, is_key_changed: bool) -> float:
+    """Give the time from the end of the last fault to READY that nobody may exceed.
+
+    The worst that can be left over: the last echo came just before the end of the faults (three
+    beats until the loss is noticed), then the longest of a first pause after a loss, of a pause
+    after a failure and of a dead address that is tried first; and half a second for names,
+    handshakes, greeting and SYNC. A minion whose key was turned away polls: it has asked just
+    before it was accepted, and asks again after a quarter more than 15 s at most.
+    """
+    beat_s = max(5.0, fleet / 1000)
+    back_s = max(reconnect_s(_Longest(), fleet), cap_s(fleet))
+    if is_key_changed:
+        return 15.0 * 1.25 + CONNECTING_S + back_s + 0.5
+    return BEATS_TO_LOSS * beat_s + back_s + 0.5
+
+
+class _Longest(random.Random):
+    """Chance that always chooses the upper end."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return b
 
 
 @dataclass
@@ -25,8 +74,9 @@ class Ending:
     """What a story came to."""
 
     seed: int
-    recovery_s: float
-    """From the end of the faults until all were READY; 0: they were all along."""
+    kind: str
+    recoveries: list[float]
+    """For each minion: from the end of its faults until it was READY for good; 0: all along."""
     jobs: int
     runs: int
     steps: int
@@ -37,82 +87,128 @@ class Ending:
 class Story:
     """A fleet under faults, drawn from a seed."""
 
-    def __init__(self, seed: int, *, traced: bool = False, faults_max: int = 8) -> None:
+    def __init__(
+        self, seed: int, *, traced: bool = False, faults_max: int = 8, tally: Tally | None = None
+    ) -> None:
         self.world = World(seed, traced=traced)
+        chance = self.world.chance
+        self.kind = chance.choices((MIXED, GREMLIN, GENTLE_ONES, FLEET_ONES), (48, 43, 8, 1))[0]
         self.truth = Truth()
         self.network = Network(self.world)
         self.master = MasterHost(self.world, self.network, self.truth)
-        self.minions: list[MinionHost] = []
-        self.commands: list[Command] = []
-        chance = self.world.chance
+        self.master.tally = tally
+        self.scene = Scene(self.world, self.master, self.truth)
+        self._tally = tally
+        self.fleet = 0
+        end = self.kind.faults_end_s
+        self.administrator = Administrator(self.world, self.master, self.truth)
+        self.faults = Faults(self.scene, self.network, self.administrator, end, self._add_copy)
+        self.durability, self.conduct = Durability(self.scene), Conduct(self.scene)
+        self.endings = Endings(self.scene)
+        self.watchers = Watchers(self.durability, self.conduct)
+        if self.kind is GREMLIN:
+            self.watchers.all.append(MinionGremlin(self.scene, end))
+            self.watchers.all.append(
+                MasterGremlin(self.scene, end, chance.choice((0.3, 1.0, 3.0)))
+            )
+        self.master.watcher = self.watchers
+        self._add_token()
+        if self.kind is FLEET_ONES:
+            self._populate_fleet()
+        else:
+            self._populate(faults_max)
+        for each in (self.master, *self.scene.minions):
+            each.up_by = end
+
+    # -- who takes part ------------------------------------------------------------------------
+
+    def _populate(self, faults_max: int) -> None:
+        chance, end = self.world.chance, self.kind.faults_end_s
         for number in range(1, chance.choice((1, 2, 2, 3, 3, 4)) + 1):
             self._add_minion(number, is_enrolled=chance.random() < 0.85)
-        self._add_token()
-        self.checkers = Checkers(self.world, self.master, self.minions, self.truth)
-        self._watch()
-        self.faults = Faults(self.world, self.network, self.master, self.minions, FAULTS_END_S)
-        self.faults.watch = self._watch_minion
+        self.fleet = len(self.scene.minions)
+        among = GENTLE if self.kind is GENTLE_ONES else ALL
         for _ in range(chance.randint(0, faults_max)):
-            self.faults.draw(chance.uniform(0.0, FAULTS_END_S - 1))
+            self.faults.draw(chance.uniform(0.0, end - 1), among)
         for _ in range(chance.randint(1, 6)):
-            self.world.at(chance.uniform(2.0, FAULTS_END_S + 5), self._command)
+            target = chance.choice(("*", "*", "web1", "web1,web2"))
+            self.world.at(chance.uniform(2.0, end + 5), lambda target=target: self._command(target))
+
+    def _populate_fleet(self) -> None:
+        chance, end = self.world.chance, self.kind.faults_end_s
+        number = chance.randint(30, 100)
+        for each in range(1, number + 1):
+            self._add_minion(each, is_enrolled=True)
+        absent = chance.choice((0, 0, 2000))  # accepted and never seen: the fleet is larger
+        for each in range(number + 1, number + absent + 1):
+            self._accept(f"{each:064x}", f"old{each}")
+        self.fleet = number + absent
+        for _ in range(chance.randint(1, 3)):
+            self.faults.draw(chance.uniform(5.0, end - 5), FLEET)
+        for _ in range(chance.randint(1, 3)):
+            size = chance.choice(("", "10%"))
+            self.world.at(
+                chance.uniform(3.0, end), lambda size=size: self._command("web*", batch=size)
+            )
+
+    def _accept(self, key: str, name: str) -> None:
+        row = KeyRow(
+            MinionKey(key), MinionId(name), "accepted", WALL_AT_START_S, ADDRESS, "", WALL_AT_START_S
+        )
+        store = self.master.store
+        store.apply(store.commit + 1, (PutKey(row),))
 
     def _add_minion(self, number: int, *, is_enrolled: bool) -> None:
-        key = f"{number:064x}"
-        name = f"web{number}"
+        chance = self.world.chance
+        name, key = f"web{number}", f"{number:064x}"
+        has_token = is_enrolled or chance.random() < 0.5
         host = MinionHost(
-            self.world, self.network, self.master, self.truth, name=name, minion_id=name, key=key
+            self.world,
+            self.network,
+            self.master,
+            self.truth,
+            name=name,
+            minion_id=name,
+            key=key,
+            master_name=chance.choice(("master.example", "master.example", "192.0.2.1")),
+            token_id="tok" if has_token else "",
         )
-        self.minions.append(host)
+        host.watcher, host.tally = self.watchers, self._tally
+        self.scene.minions.append(host)
         if is_enrolled:
-            row = KeyRow(
-                MinionKey(key),
-                MinionId(name),
-                "accepted",
-                WALL_AT_START_S,
-                "192.0.2.9",
-                "",
-                WALL_AT_START_S,
+            self._accept(key, name)
+            return
+        self.truth.keys_changed.add(name)
+        if not has_token:
+            self.world.at(
+                chance.uniform(1.0, 30.0), lambda: self.administrator.change("accept", name)
             )
-            self.master.store.apply(number, (PutKey(row),))
-        else:
-            self.truth.keys_changed.add(name)
+
+    def _add_copy(self, host: MinionHost) -> MinionHost:
+        copy = MinionHost(
+            self.world,
+            self.network,
+            self.master,
+            self.truth,
+            name=f"{host.name}'",
+            minion_id=host.settings.minion_id,
+            key=host.key,
+        )
+        copy.set_records(list(host.records))
+        copy.watcher, copy.tally, copy.up_by = self.watchers, self._tally, host.up_by
+        self.scene.copies.append(copy)
+        return copy
 
     def _add_token(self) -> None:
         token = TokenRow(
             "tok", b"v" * 32, WALL_AT_START_S + 1e9, 100, 0, "*", "root", WALL_AT_START_S
         )
-        self.master.store.apply(10, (PutToken(token),))
+        self.master.store.apply(1, (PutToken(token),))
 
-    def _watch(self) -> None:
-        checkers = self.checkers
-        for host in self.minions:
-            self._watch_minion(host)
-        inner_master = self.master._do
-
-        def checked_master(effect: object) -> None:
-            checkers.master_effect(effect)  # type: ignore[arg-type]
-            inner_master(effect)  # type: ignore[arg-type]
-
-        self.master._do = checked_master  # type: ignore[method-assign, assignment]
-
-    def _watch_minion(self, host: MinionHost) -> None:
-        checkers = self.checkers
-        inner = host._do
-
-        def checked(effect: minion_effects.Effect) -> None:
-            checkers.minion_effect(host, effect)
-            before = len(self.truth.runs)
-            inner(effect)
-            if len(self.truth.runs) > before:
-                checkers.started_run(host, self.truth.runs[-1].jid)
-
-        host._do = checked  # type: ignore[method-assign]
-
-    def _command(self) -> None:
+    def _command(self, target: str, *, batch: str | None = None) -> None:
         chance = self.world.chance
-        target = chance.choice(("*", "*", "web1", "web1,web2"))
-        self.commands.append(
+        is_fleet = self.kind is FLEET_ONES
+        self.scene.commands.append(
             Command(
                 self.world,
                 self.master,
@@ -121,56 +217,91 @@ class Story:
                 function=chance.choice(
                     ("cmd.run", "cmd.run", "cmd.run", "state.apply", "test.ping")
                 ),
-                seconds=chance.choice((0.05, 1.0, 5.0, 20.0)),
+                seconds=chance.choice((0.05, 1.0, 5.0) if is_fleet else (0.05, 1.0, 5.0, 20.0)),
                 outcome=chance.choice(("ok", "ok", "failed")),
                 size=chance.choice((10, 10, 10_000, 40_000, 400_000)),
                 ttl_s=chance.choice((None, None, 5.0, 30.0, 60.0)),
                 job_timeout_s=chance.choice((0.0, 0.0, 3.0)),
-                batch=chance.choice(("", "", "", "1")),
+                batch=chance.choice(("", "", "", "1")) if batch is None else batch,
                 is_streamed=chance.random() < 0.2,
                 cancel_after_s=chance.choice((None, None, None, 0.0, 0.5, 4.0)),
             )
         )
 
-    def count_into(self, minion_pairs: Pairs, master_pairs: Pairs) -> None:
-        """Count which event met which state."""
-        for host in self.minions:
-            host.count_into = minion_pairs
-        self.master.count_into = master_pairs
+    # -- what happens --------------------------------------------------------------------------
 
     def play(self) -> Ending:
         """Run to the end. Raises `Broken`, or whatever a core raises."""
-        world, chance = self.world, self.world.chance
+        world, chance, end = self.world, self.world.chance, self.kind.faults_end_s
         world.at(chance.choice((0.0, 0.0, 1.5)), self.master.boot)
-        for host in self.minions:
+        for host in self.scene.minions:
             world.at(chance.uniform(0.0, 2.0), host.boot)
-        world.run_until(FAULTS_END_S)
-        self._calm()
-        recovery = 0.0
-        while world.t < FAULTS_END_S + READY_BOUND_S:
-            world.run_until(world.t + 0.25)
-            if not all(host.ready_at is not None for host in self.minions):
-                recovery = world.t - FAULTS_END_S
-        self.checkers.all_ready(FAULTS_END_S)
-        world.run_until(FAULTS_END_S + CALM_S)
-        self.checkers.all_ready(FAULTS_END_S)
-        self.checkers.all_told(self.commands)
-        self.checkers.nothing_left()
+        while world.t < end:
+            world.run_until(min(end, world.t + 5.0))
+            self.conduct.look()
+        world.note("story", "calm")
+        for process in (self.master, *self.scene.minions, *self.scene.copies):
+            process.crash_after_effects = None
+        recoveries = self._recover()
+        losses = {host.name: host.losses for host in self.scene.minions}
+        world.run_until(max(world.t, end + self.kind.calm_s))
+        self._end(losses)
+        names = [host.name for host in self.scene.minions]
         return Ending(
             world.seed,
-            recovery,
-            len(self.commands),
+            self.kind.name,
+            [recoveries.get(name, 0.0) for name in names],
+            len(self.scene.commands),
             len(self.truth.runs),
             world.steps,
             self.faults.happened,
             world.trace,
         )
 
-    def _calm(self) -> None:
-        self.world.note("story", "calm")
-        self.master.crash_after_effects = None
-        for host in self.minions:
-            host.crash_after_effects = None
+    def _recover(self) -> dict[str, float]:
+        """Wait until everybody's bound has passed; gives how long each was away at the end."""
+        world, end = self.world, self.kind.faults_end_s
+        away: dict[str, float] = {}
+        while True:
+            bounds = {host.name: self._bound(host.name) for host in self.scene.minions}
+            latest = max(self._calm_since(name) + bound for name, bound in bounds.items())
+            if world.t > latest:
+                break
+            world.run_until(world.t + LOOK_EVERY_S)
+            self.conduct.look()
+            for host in self.scene.minions:
+                since = self._calm_since(host.name)
+                if host.ready_at is None:
+                    away[host.name] = world.t - since
+                if world.t - since > bounds[host.name] + LOOK_EVERY_S:
+                    self._is_back(host, bounds[host.name])
+        self.endings.all_ready(bounds)
+        return away
+
+    def _is_back(self, host: MinionHost, bound_s: float) -> None:
+        if host.ready_at is None:
+            state = host.core.state if host.core is not None else "no process"
+            self.scene.broken(f"{host.name} is not READY {bound_s:.1f} s after its faults: {state}")
+
+    def _calm_since(self, name: str) -> float:
+        return max(self.kind.faults_end_s, self.truth.last_fault_at.get(name, 0.0))
+
+    def _bound(self, name: str) -> float:
+        is_changed = name in self.truth.keys_changed | self.truth.cloned
+        is_changed = is_changed or self.truth.is_store_rolled_back
+        return ready_bound_s(self.fleet, is_key_changed=is_changed)
+
+    def _end(self, losses: dict[str, int]) -> None:
+        bounds = {host.name: self._bound(host.name) for host in self.scene.minions}
+        self.endings.all_ready(bounds)
+        for host in self.scene.minions:
+            if host.losses > losses[host.name]:
+                self.scene.broken(f"{host.name} was lost in the calm")
+            if self.kind is GENTLE_ONES and host.losses:
+                self.scene.broken(f"{host.name} was lost {host.losses} times without a fault")
+        self.endings.all_told()
+        self.endings.nothing_lost(self.durability)
+        self.endings.nothing_left()
 
 
 def seeds(first: int, number: int) -> list[int]:

@@ -84,14 +84,25 @@ class Process:
         self.is_alive = False
         self.life = 0
         self.crash_after_effects: int | None = None
+        self.restart_after_s = 1.0
+        self.up_by = float("inf")
+        """When faults end: whoever is down then starts again."""
         self._paused_until = 0.0
+        self.stood_still: tuple[float, float] = (-1e9, -1e9)
+        """From when to when the process was stopped last."""
         self._backlog: list[Callable[[], None]] = []
+
+    def restart_s(self) -> float:
+        """Give after how long a process that ends now is started again."""
+        return min(self.restart_after_s, max(0.1, self.up_by - self.world.t))
 
     def pause(self, seconds: float) -> None:
         """Stop the process (SIGSTOP, suspension): what comes meanwhile waits, in order."""
         until = self.world.t + seconds
-        if until <= self._paused_until:
+        if until <= self._paused_until or not self.is_alive:
             return
+        since = self.stood_still[0] if self.is_paused else self.world.t
+        self.stood_still = (since, until)
         self._paused_until = until
         self.world.note(self.name, f"stopped for {seconds:.1f} s")
         self.world.at(until, self._resume)

@@ -1,0 +1,203 @@
+"""How the link behaves at any time: nothing lasts, nothing stale is obeyed, nobody is displaced."""
+
+from dataclasses import dataclass
+
+from limpet.common.messages.fields import Message
+from limpet.common.messages.session import Hello, Regreet, Welcome
+from limpet.common.wire.codec import FromMinion
+from limpet.master import effects as master_do
+from limpet.master.store.operations import PutChunk, PutDelivery, PutReturn
+from limpet.minion import effects as minion_do
+from limpet.minion.link.states import SUSPENDED_GAP_S, SUSPENDED_LATE_S, State
+from support.simulator.checking import Checker, Scene
+from support.simulator.minion_host import MinionHost
+from support.simulator.network import Connection
+
+LIMITS_S = {
+    State.RESOLVING: 3.0,
+    State.CONNECTING: 3.0,
+    State.GREETING: 5.0,
+    State.WAITING: 60.0,
+    State.SYNCING: 5.0,
+    State.BACKOFF: 120.0,
+    State.ENROLLING: 5.0,
+    State.PENDING: 300.0 * 1.25,
+    State.DENIED: 300.0 * 1.25,
+}
+"""Longest stay in each state; READY is judged by its beats, LOST never outlasts an event."""
+
+SLACK_S = 0.2
+ONE_WAY_S = 15.0
+"""Three beats of a small fleet: a session whose words no longer arrive ends after that."""
+
+
+@dataclass
+class Stay:
+    """How long a host has been where it is."""
+
+    life: int
+    state: State
+    attempt: int
+    deadline: float
+    since: float
+
+
+class Conduct(Checker):
+    """Watches links and sessions."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._stays: dict[str, Stay] = {}
+        self._heard_at: dict[str, tuple[int, float, float]] = {}
+        """Host: life, time of its last event, and when it had wanted the next."""
+        self._hellos: dict[bytes, Hello] = {}
+        """Greetings by their nonce."""
+        self._welcomed: dict[str, tuple[str, int]] = {}
+        """Key: boot id and link counter of the greeting that was welcomed last."""
+        self._sessions: dict[str, tuple[bytes, str]] = {}
+        """Key: connection and boot id of the present session."""
+        self._peer_heard: dict[bytes, float] = {}
+        self._master_life = -1
+
+    # -- minions -------------------------------------------------------------------------------
+
+    def on_minion_decided(self, host: MinionHost, effects: list[minion_do.Effect]) -> None:
+        """Check that a host that stood still throws its socket away before it looks at it."""
+        core, life = host.the_core, host.life
+        last = self._heard_at.get(host.name)
+        now, link = host.now().boot, core.link
+        self._heard_at[host.name] = (life, now, core.next_deadline)
+        if last is None or last[0] != life:
+            return
+        stay = self._stays.get(host.name)
+        had_socket = stay is not None and stay.life == life and stay.state is State.READY
+        if (
+            now - last[1] > SUSPENDED_GAP_S
+            and now - last[2] > SUSPENDED_LATE_S
+            and had_socket
+            and stay is not None
+        ):
+            first = next((e for e in effects if not isinstance(e, minion_do.Report)), None)
+            if first != minion_do.CloseSocket(stay.attempt):  # type: ignore[arg-type]
+                self.broken(
+                    f"{host.name} stood still for {now - last[1]:.0f} s and then obeys its socket: "
+                    f"{first}, {link.state}"
+                )
+
+    def on_minion_heard(self, host: MinionHost, message: Message) -> None:
+        """Check that Regreet is heeded."""
+        session = host.the_core.link.session
+        if (
+            isinstance(message, Regreet)
+            and session is not None
+            and session.line.session == message.session
+        ):
+            self.broken(f"{host.name} goes on in session {message.session}, unknown to the master")
+
+    def on_minion_turn(self, host: MinionHost) -> None:
+        """Check that no state lasts longer than it may."""
+        core = host.the_core
+        stay, link = self._stays.get(host.name), core.link
+        deadline = link.seat.stay.deadline
+        if (
+            stay is None
+            or stay.life != host.life
+            or stay.state is not link.state
+            or stay.attempt != link.attempt
+            or (stay.state is State.SYNCING and stay.deadline != deadline)
+        ):
+            since = self.world.t
+            self._stays[host.name] = Stay(host.life, link.state, link.attempt, deadline, since)
+        else:
+            self._is_short(host, stay)
+
+    def look(self) -> None:
+        """Check all that live and do nothing at all."""
+        for host in self.scene.minions:
+            stay = self._stays.get(host.name)
+            if host.is_alive and not host.is_paused and stay is not None:
+                if stay.life == host.life and stay.state is host.the_core.state:
+                    self._is_short(host, stay)
+
+    def _is_short(self, host: MinionHost, stay: Stay) -> None:
+        if self.world.t - host.stood_still[1] < SLACK_S:
+            return
+        limit_s = LIMITS_S.get(stay.state)
+        if limit_s is not None and self.world.t - stay.since > limit_s + SLACK_S:
+            self.broken(f"{host.name}: {stay.state} for {self.world.t - stay.since:.1f} s")
+        connection = host.socket.connection
+        if stay.state is State.READY and connection is not None and host.ready_at is not None:
+            interval_s = host.the_core.link.session.beats.interval_s  # type: ignore[union-attr]
+            arrived = max(host.ready_at, connection.arrived_sent_at)
+            if self.world.t > arrived + 3 * interval_s + SLACK_S:
+                self.broken(
+                    f"{host.name} counts as READY, and for {self.world.t - arrived:.1f} s nothing "
+                    "that it said has arrived"
+                )
+
+    # -- the master ----------------------------------------------------------------------------
+
+    def on_master_heard(
+        self, connection: Connection, message: FromMinion, effects: list[master_do.Effect]
+    ) -> None:
+        """Check that a key that is not accepted is not obeyed."""
+        core = self.master.core
+        assert core is not None
+        if isinstance(message, Hello):
+            self._hellos[message.nonce] = message
+        if self.master.peers.get(connection.peer) is connection:
+            self._peer_heard[connection.peer] = self.world.t
+        if core.is_key_accepted(connection.key):
+            return
+        for effect in effects:
+            operations = effect.operations if isinstance(effect, master_do.Persist) else ()
+            if any(isinstance(each, PutDelivery | PutReturn | PutChunk) for each in operations):
+                self.broken(
+                    f"a {type(message).__name__} of {self.scene.minion_of(connection.key)} is "
+                    f"obeyed, and its key is not accepted: {effect}"
+                )
+
+    def on_master_effect(self, effect: master_do.Effect) -> None:
+        if isinstance(effect, master_do.Disconnect):
+            for key, (peer, _boot) in list(self._sessions.items()):
+                if peer == effect.peer:
+                    del self._sessions[key]
+        if not isinstance(effect, master_do.Send):
+            return
+        core = self.master.core
+        assert core is not None
+        if effect.peer in self.master.peers and not core.is_key_accepted(effect.key):
+            self.broken(
+                f"{type(effect.message).__name__} for {self.scene.minion_of(effect.key)}, whose "
+                "key is not accepted"
+            )
+        if isinstance(effect.message, Welcome):
+            self._is_welcome(effect.peer, effect.key, effect.message)
+
+    def _is_welcome(self, peer: bytes, key: str, welcome: Welcome) -> None:
+        if self._master_life != self.master.life:  # a new process knows nothing of before
+            self._master_life = self.master.life
+            self._welcomed.clear()
+            self._sessions.clear()
+        hello, minion = self._hellos[welcome.nonce], self.scene.minion_of(key)
+        boot_id, highest = self._welcomed.get(key, ("", 0))
+        is_older = hello.boot_id == boot_id and hello.link_counter < highest
+        if is_older and minion not in self.truth.keys_changed:
+            self.broken(f"{minion}: a greeting from before the present session is welcomed")
+        self._welcomed[key] = (hello.boot_id, hello.link_counter)
+        present = self._sessions.get(key)
+        self._sessions[key] = (peer, hello.boot_id)
+        if present is not None and present[1] != hello.boot_id and present[0] != peer:
+            self._is_gone(minion, present[0])
+
+    def _is_gone(self, minion: str, peer: bytes) -> None:
+        """Check that a session which another host's displaces had not spoken just now."""
+        connection = self.master.peers.get(peer)
+        if connection is None or connection.is_dead or not connection.minion_end_open:
+            return
+        weather = connection.weather
+        is_near = weather.latency_s < 0.05 and not weather.slow_bytes_s and not weather.is_dark
+        heard_s = self.world.t - self._peer_heard.get(peer, -1e9)
+        was_still = self.world.t - self.master.stood_still[1] < 5.0
+        if is_near and heard_s < 1.0 and not was_still and peer not in self.master.full_peers:
+            self.broken(f"{minion}: a living session is displaced by another host with its key")

@@ -1,0 +1,195 @@
+"""Durable before told, in either direction; nothing twice; nothing too late: at every effect."""
+
+from limpet.common.control.replies import JobStored, JobUpdate
+from limpet.common.identifiers import JobId
+from limpet.common.messages.jobs import (
+    Accepted,
+    BulkAck,
+    CancelAnswer,
+    Deliver,
+    Return,
+    ReturnAck,
+    Started,
+)
+from limpet.master import effects as master_do
+from limpet.master.jobs.delivery import CORRECTABLE, OPEN, shown_status
+from limpet.master.store.operations import PutDelivery
+from limpet.minion import effects as minion_do
+from limpet.minion.jobs.records import JobAccepted, JobStarted
+from support.simulator.checking import Checker, Scene
+from support.simulator.minion_host import MinionHost
+from support.simulator.statuses import SHOWN_ARROWS
+from support.simulator.truth import Run
+
+CLOCK_SLACK_S = 3.5
+"""How far a minion's estimate of the master's time may be off: half of the slowest round trip."""
+
+
+class Durability(Checker):
+    """Watches what leaves the cores."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._expiries: dict[tuple[str, str], float] = {}
+        """(jid, minion): the latest time, of the world, at which it may start."""
+        self._cancelled: dict[tuple[str, str], str] = {}
+        """(jid, host): a cancel was acknowledged before it started."""
+        self._sent: set[tuple[str, str]] = set()
+        self._was_settled: set[tuple[str, str]] = set()
+        """Deliveries that the master settled by its own verdict at some time."""
+        self.acknowledged: dict[tuple[str, str], str] = {}
+        """(jid, minion): the status at which its return was acknowledged."""
+
+    # -- minions -------------------------------------------------------------------------------
+
+    def on_minion_effect(self, host: MinionHost, effect: minion_do.Effect) -> None:
+        if isinstance(effect, minion_do.ReleaseJob):
+            if effect.jid not in self.truth.local:
+                self._may_run(host, effect.jid)
+        elif isinstance(effect, minion_do.Send):
+            message = effect.message
+            if isinstance(message, Accepted | Started | Return | CancelAnswer):
+                self._on_disk(host, message)
+        elif isinstance(effect, minion_do.Persist):
+            for record in effect.records:
+                if isinstance(record, JobAccepted) and record.jid in self.truth.forged:
+                    self.broken(f"{host.name} accepted {record.jid}, which nobody sent")
+                if isinstance(record, JobStarted):
+                    self._is_in_time(host, record.jid)
+
+    def _may_run(self, host: MinionHost, jid: str) -> None:
+        entry = host.on_disk.jobs.get(JobId(jid))
+        if entry is None or entry.started is None:
+            self.broken(f"{host.name}: {jid} released before its start was durable")
+        if (jid, host.name) in self._cancelled:
+            self.broken(f"{host.name}: {jid} runs though its cancel was acknowledged before")
+
+    def _is_in_time(self, host: MinionHost, jid: str) -> None:
+        """Check the time to live on the true clock."""
+        minion = host.settings.minion_id
+        latest = self._expiries.get((jid, minion))
+        if latest is None or minion in self.truth.clocks_jumped | self.truth.cloned:
+            return
+        if self.world.t > latest + CLOCK_SLACK_S:
+            self.broken(f"{host.name}: {jid} starts {self.world.t - latest:.1f} s after its ttl")
+
+    def _on_disk(
+        self, host: MinionHost, message: Accepted | Started | Return | CancelAnswer
+    ) -> None:
+        entry = host.on_disk.jobs.get(JobId(message.jid))
+        if isinstance(message, Accepted) and (entry is None or entry.accepted is None):
+            self.broken(f"{host.name}: said Accepted of {message.jid} before it was durable")
+        if isinstance(message, Started) and (entry is None or entry.started is None):
+            self.broken(f"{host.name}: said Started of {message.jid} before it was durable")
+        if isinstance(message, CancelAnswer):
+            is_known = entry is not None and (
+                entry.is_cancelled or entry.finished is not None or entry.is_acknowledged
+            )
+            if not is_known:
+                self.broken(f"{host.name}: acknowledged a cancel of {message.jid} not on disk")
+            if message.verdict == "cancelled" and (entry is None or entry.started is None):
+                self._cancelled[message.jid, host.name] = message.verdict
+        if (
+            isinstance(message, Return)
+            and entry is not None
+            and entry.accepted is not None
+            and entry.finished is None
+            and not entry.is_acknowledged
+        ):
+            self.broken(f"{host.name}: returned {message.jid} before its end was durable")
+
+    def on_run(self, host: MinionHost, run: Run) -> None:
+        """Check that nothing runs twice, and nothing that is a secret of nobody.
+
+        Copies of one host are left out: what was on its way to the original when the copy took
+        over can't be called back.
+        """
+        if run.minion in self.truth.cloned or run.jid in self.truth.local:
+            return
+        runs = self.truth.runs_of(run.jid, run.minion)
+        if len(runs) > 1:
+            self.broken(f"{run.jid} ran {len(runs)} times on {run.minion}")
+        if run.jid in self.truth.forged:
+            self.broken(f"{run.jid} ran on {run.minion}, and nobody ever asked for it")
+
+    # -- the master ----------------------------------------------------------------------------
+
+    def on_master_effect(self, effect: master_do.Effect) -> None:
+        if isinstance(effect, master_do.Send):
+            message = effect.message
+            if isinstance(message, Deliver):
+                self._may_be_sent(effect.key, message)
+            elif isinstance(message, ReturnAck):
+                self._is_kept(effect.key, message)
+            elif isinstance(message, BulkAck):
+                self._has_bytes(effect.key, message)
+        elif isinstance(effect, master_do.Persist):
+            for operation in effect.operations:
+                if isinstance(operation, PutDelivery) and operation.row.state in CORRECTABLE:
+                    self._was_settled.add((operation.row.jid, operation.row.minion))
+        elif isinstance(effect, master_do.Answer):
+            if isinstance(effect.reply, JobStored):
+                if JobId(effect.reply.jid) not in self.master.store.jobs:
+                    self.broken(f"{effect.reply.jid} told to a client before it was stored")
+            elif isinstance(effect.reply, JobUpdate):
+                self._is_stored(effect.reply)
+
+    def _may_be_sent(self, key: str, message: Deliver) -> None:
+        minion = self.scene.minion_of(key)
+        row = self.scene.row(message.jid, minion)
+        if row is None or not row.journal_id:
+            self.broken(f"{message.jid} sent to {minion} before it was bound to a journal")
+            return
+        core = self.master.core
+        found = None if core is None else core._book.find(message.jid, minion)
+        if found is not None and found[1].state not in OPEN:
+            self.broken(f"{message.jid} sent to {minion} though it is `{found[1].state}`")
+        expires = self.master.clock.at(message.expires_at / 1e6)  # type: ignore[arg-type]
+        name = (message.jid, minion)
+        self._expiries[name] = max(self._expiries.get(name, 0.0), expires)
+        if name not in self._sent:
+            self._sent.add(name)
+            self._fits_batch(message.jid, minion)
+
+    def _fits_batch(self, jid: str, minion: str) -> None:
+        store = self.master.store
+        size = store.jobs[JobId(jid)].batch_size
+        if not size:
+            return
+        active = [
+            row.minion
+            for row in store.deliveries[JobId(jid)].values()
+            if row.state in OPEN
+            and row.state != "created"
+            and (row.jid, row.minion) not in self._was_settled
+        ]
+        if len(active) > size:
+            self.broken(f"{jid} is sent to {minion}, and {active} are at it: batch of {size}")
+
+    def _is_kept(self, key: str, message: ReturnAck) -> None:
+        minion = self.scene.minion_of(key)
+        row = self.scene.row(message.jid, minion)
+        if row is None:
+            return
+        if row.state in OPEN:
+            self.broken(f"return of {message.jid} from {minion} acknowledged, not stored")
+        self.acknowledged[message.jid, minion] = shown_status(row.state)
+
+    def _has_bytes(self, key: str, message: BulkAck) -> None:
+        minion = self.scene.minion_of(key)
+        row = self.scene.row(message.jid, minion)
+        _digest, pieces = self.master.store.chunks.get(
+            (JobId(message.jid), minion),  # type: ignore[arg-type]
+            ("", {}),
+        )
+        have = sum(len(piece) for piece in pieces.values())
+        if row is not None and message.offset > have and row.state in OPEN:
+            self.broken(f"{message.offset} bytes of {message.jid} acknowledged, {have} stored")
+
+    def _is_stored(self, update: JobUpdate) -> None:
+        told, row = update.result, self.scene.row(update.jid, update.result.minion)
+        stored = "" if row is None else shown_status(row.state)
+        if stored != told.status and stored not in SHOWN_ARROWS.get(told.status, ()):
+            self.broken(
+                f"{update.jid} on {told.minion}: told `{told.status}`, stored `{stored or 'not'}`"
+            )

@@ -1,0 +1,181 @@
+"""Brings the master frames that are late, repeated, or of a session that is over.
+
+Words are repeated as they were said, from the connection that they came by or from one that nobody
+knows: what old connections still held arrives after newer ones have spoken. Jobs that a minion
+speaks of by itself are in sessions that are over, and so must be ignored.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from limpet.common.identifiers import JobId, MinionKey, make_job_id
+from limpet.common.messages.enrolment import EnrolRequest
+from limpet.common.messages.jobs import (
+    Accepted,
+    BulkChunk,
+    BulkOffer,
+    CancelAnswer,
+    Output,
+    Return,
+    Started,
+)
+from limpet.common.messages.session import Beat, Grains, Hello, SyncEntry, SyncPage
+from limpet.common.wire.codec import FromMinion
+from limpet.master import effects as do
+from limpet.master.core import MasterCore
+from support.simulator.checking import Scene
+from support.simulator.master_host import ADDRESS
+from support.simulator.minion_host import MinionHost
+from support.simulator.network import Connection
+from support.simulator.watching import Watcher
+from support.simulator.world import WALL_AT_START_S
+
+REMEMBERED_MAX = 40
+STRANGER = MinionKey("ee" * 32)
+
+MESSAGES = (
+    Hello,
+    Beat,
+    SyncPage,
+    Grains,
+    Accepted,
+    Started,
+    Return,
+    BulkOffer,
+    BulkChunk,
+    CancelAnswer,
+    Output,
+)
+MASTER_EVENTS: tuple[str, ...] = (
+    *(message.__name__ for message in MESSAGES),
+    "bad_frame",
+    "peer_gone",
+    "send_failed",
+    "enrolment",
+)
+"""Events of the master that are about one minion, by the names under which they are counted."""
+
+
+class MasterGremlin(Watcher):
+    """Lets something happen to the master every now and then."""
+
+    def __init__(self, scene: Scene, end: float, every_s: float) -> None:
+        self._scene = scene
+        self._world = scene.world
+        self._chance = scene.world.chance
+        self._end = end
+        self._every_s = every_s
+        self._said: dict[str, dict[type, deque[tuple[bytes, FromMinion]]]] = {}
+        self._world.later(1.0, self._tick)
+
+    def on_master_heard(
+        self, connection: Connection, message: FromMinion, effects: list[do.Effect]
+    ) -> None:
+        by_kind = self._said.setdefault(connection.key, {})
+        said = by_kind.setdefault(type(message), deque(maxlen=REMEMBERED_MAX))
+        said.append((connection.peer, message))
+
+    def _tick(self) -> None:
+        if self._world.t >= self._end:
+            return
+        self._world.later(self._every_s * self._chance.uniform(0.2, 1.8), self._tick)
+        if self._scene.master.is_alive:
+            self.act()
+
+    def act(self) -> None:
+        """Let one random event happen."""
+        core = self._scene.master.core
+        assert core is not None
+        hosts = self._scene.minions
+        away = [host for host in hosts if self._presence(core, host) != "ready"]
+        host = self._chance.choice(away if away and self._chance.random() < 0.7 else hosts)
+        key = STRANGER if self._chance.random() < 0.03 else host.key
+        event = self._chance.choice(MASTER_EVENTS)
+        self._world.note("gremlin", f"master: {event} of {host.name}")
+        self._scene.master.step(lambda core: self._inject(core, host, key, event))
+
+    @staticmethod
+    def _presence(core: MasterCore, host: MinionHost) -> str:
+        minion = core._roster.by_key.get(host.key)
+        return "no minion" if minion is None else minion.presence
+
+    def _inject(
+        self, core: MasterCore, host: MinionHost, key: MinionKey, event: str
+    ) -> list[do.Effect]:
+        now, peer = self._scene.master.clock.now(), self._peer(core, key)
+        acts: dict[str, Callable[[], list[do.Effect]]] = {
+            "bad_frame": lambda: core.on_bad_frame(now, peer, key, "bad_schema"),
+            "peer_gone": lambda: core.on_peer_gone(now, peer),
+            "send_failed": lambda: core.on_send_failed(
+                now, peer, self._chance.choice(("gone", "full"))
+            ),
+            "enrolment": lambda: core.on_enrolment(now, 10**9, key, ADDRESS, self._request(host)),
+        }
+        act = acts.get(event)
+        if act is not None:
+            return act()
+        kind = next(each for each in MESSAGES if each.__name__ == event)
+        said = self._said.get(key, {}).get(kind)
+        if said and self._chance.random() < 0.7:
+            from_peer, message = self._chance.choice(said)
+            is_late = self._chance.random() < 0.8
+            peer = do.Peer(from_peer) if is_late else peer
+        elif kind is Hello:
+            return core.on_bad_frame(now, peer, key, "bad_schema")  # a Hello can't be made up
+        else:
+            message = self._make(core, host, kind)
+        connection = Connection(
+            number=0,
+            key=key,
+            peer=peer,
+            weather=host.weather,
+            to_master=lambda _frame: None,
+            to_minion=lambda _frame: None,
+            tell_minion=lambda _what: None,
+            tell_master=lambda: None,
+        )
+        return self._scene.master.hear(core, connection, message)
+
+    def _peer(self, core: MasterCore, key: MinionKey) -> do.Peer:
+        """Pick the present connection, or one that nobody knows."""
+        minion = core._roster.by_key.get(key)
+        session = None if minion is None else minion.session
+        if session is not None and self._chance.random() < 0.5:
+            return session.peer
+        return do.Peer(self._chance.randbytes(5))
+
+    def _request(self, host: MinionHost) -> EnrolRequest:
+        return EnrolRequest(1, 1, "1", host.settings.minion_id, bytes(16), 0, "", b"")
+
+    def _jid(self, core: MasterCore, host: MinionHost) -> JobId:
+        """Pick a job of this minion, whatever has become of it, or one that nobody knows."""
+        jids = [
+            jid
+            for jid, rows in self._scene.master.store.deliveries.items()
+            if host.settings.minion_id in rows
+        ]
+        unknown = make_job_id(WALL_AT_START_S + self._world.t, self._chance)
+        return self._chance.choice([*jids, unknown])
+
+    def _make(self, core: MasterCore, host: MinionHost, kind: type) -> FromMinion:
+        """Make a message of a session that is over; a return is of a job that nobody knows."""
+        session = self._chance.getrandbits(52) or 1
+        jid, digest = self._jid(core, host), "cd" * 32
+        unknown = make_job_id(WALL_AT_START_S + self._world.t, self._chance)
+        makers: dict[type, Callable[[], Any]] = {
+            Beat: lambda: Beat(session, 1, 0, (), ""),
+            SyncPage: lambda: SyncPage(session, 0, True, (SyncEntry(jid, "running"),)),
+            Grains: lambda: Grains(session, digest, b"{}", 0),
+            Accepted: lambda: Accepted(session, jid),
+            Started: lambda: Started(session, jid, 0),
+            Return: lambda: Return(
+                session, unknown, "ok", 0, "", 0, 0, b"x", "", 0, False
+            ),
+            BulkOffer: lambda: BulkOffer(session, jid, digest, 500_000),
+            BulkChunk: lambda: BulkChunk(session, jid, digest, 77, b"x"),
+            CancelAnswer: lambda: CancelAnswer(session, jid, "cancelled"),
+            Output: lambda: Output(session, jid, 0, b"x", 0),
+        }
+        message: FromMinion = makers[kind]()
+        return message
