@@ -124,7 +124,7 @@ class Requests:
             turn.answer(client, refusal)
             return
         ttl_s = self._checked_ttl(request.ttl_s)
-        job_timeout_s = self._checked_timeout(request.job_timeout_s)
+        job_timeout_s = self._checked_timeout(request.job_timeout_s) or self._settings.job_timeout_s
         targets = self._matching(request.target, request.target_kind)
         if not targets:
             text = f"no minion matches {request.target!a}"

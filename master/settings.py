@@ -44,6 +44,8 @@ class MasterSettings:
     ttl_max_s: float = 7 * DAY_S
     remember_s: float = 8 * DAY_S
     """How long minions remember jids: longer than the longest ttl."""
+    job_timeout_s: float = 0.0
+    """How long a job may run where the command does not say; 0: as the minion has it."""
     job_timeout_max_s: float = 30 * DAY_S
     in_flight_max: int = 32
     jobs_open_max: int = 10_000

@@ -147,6 +147,7 @@ def settings_from(configuration: MasterConfiguration, nodegroups: dict[str, str]
     """Turn the configuration into what the core is told. `nodegroups` may change later on."""
     return MasterSettings(
         version=__version__,
+        job_timeout_s=configuration.job_timeout_s,
         return_bytes_max=configuration.return_bytes_max,
         history_age_s=configuration.history_days * DAY_S,
         history_jobs_max=configuration.history_jobs,

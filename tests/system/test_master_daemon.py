@@ -108,6 +108,7 @@ def test_a_stranger_enrols_is_accepted_runs_a_job_and_the_client_hears_it(
         assert [result.status for result in stored.results] == ["queued"]
         deliver = minion.hear(Deliver)
         assert (deliver.jid, deliver.function) == (stored.jid, "test.echo")
+        assert deliver.job_timeout == 86_400_000_000, "the default of the configuration"
         minion.return_ok(deliver.jid, b"\xa5hello")
         assert minion.hear(ReturnAck).jid == stored.jid
         update = reply_of(client)

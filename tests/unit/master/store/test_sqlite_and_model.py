@@ -214,7 +214,7 @@ def test_a_value_too_large_for_one_answer_is_left_out_with_a_word(directory: Pat
 
 def _is_asked(model: StoreModel, operation: Operation) -> bool:
     """Say whether the core would ask for this: bodies only beside a delivery."""
-    if isinstance(operation, PutReturn | PutChunk):
+    if isinstance(operation, PutReturn | PutChunk | JoinChunks):
         return operation.minion in model.deliveries.get(operation.jid, {})
     return True
 
