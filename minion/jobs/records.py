@@ -24,7 +24,7 @@ class JournalOpened(Record, tag="opened", frozen=True):
 
 
 class Note(Record, tag="note", frozen=True):
-    """A small fact to keep: `fleet`, `store_id`, `store_commit`, `minion_id`, `remember_s`, …"""
+    """A small fact to keep: `fleet`, `store_id`, `store_commit`, `minion_id`, `remember_s`."""
 
     name: str
     value: str
@@ -49,7 +49,7 @@ class JobAccepted(Record, tag="accepted", frozen=True):
 
 
 class JobStarted(Record, tag="started", frozen=True):
-    """The worker with this pid and start time (field 22 of /proc/PID/stat) is about to be released."""
+    """The worker of this pid and start time (field 22 of its `stat`) is about to be released."""
 
     jid: str
     pid: int
