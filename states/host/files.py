@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 from limpet.common.errors import HostError
-from limpet.common.storage.files import create_whole, make_directory, write_whole
+from limpet.common.storage.files import host_error, make_directory, write_all, write_whole
 
 
 class LocalFiles:
@@ -54,13 +54,23 @@ class LocalFiles:
     def place_script(self, content: bytes, *, directory: str, suffix: str, user: str | None) -> str:
         """Write a new private file (0700) that `user` may run; give its path, a random one."""
         path = os.path.join(directory, f"limpet-{secrets.token_hex(8)}{suffix}")
-        create_whole(path, content, mode=0o700)
-        if user is not None:
-            try:
-                os.chown(path, pwd.getpwnam(user).pw_uid, -1, follow_symlinks=False)
-            except (KeyError, OSError) as error:
+        try:
+            owner = -1 if user is None else pwd.getpwnam(user).pw_uid
+        except (KeyError, ValueError):
+            raise HostError(f"User '{user}' is not available") from None
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o700)
+            try:  # by the descriptor: whatever now has that name may be something else
+                os.fchmod(descriptor, 0o700)
+                os.fchown(descriptor, owner, -1)
+                write_all(descriptor, content)
+            except OSError:
                 self.remove(path)
-                raise HostError(f"cannot give {path} to the user {user!r}: {error}") from error
+                raise
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise host_error("write the script", path, error) from error
         return path
 
     def remove(self, path: str) -> None:

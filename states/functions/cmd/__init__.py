@@ -6,7 +6,6 @@ always takes the shell. A retcode that is not 0 (nor in `success_retcodes`) fail
 """
 
 import dataclasses
-import fnmatch
 import os.path
 import re
 import shlex
@@ -156,7 +155,7 @@ def script(context: FunctionContext, options: ScriptOptions) -> dict[str, Any]:
         return {"pid": 0, "retcode": 1, "stdout": "", "stderr": "", "cache_error": True}
     words = shlex.split(options.args) if isinstance(options.args, str) else options.args or []
     suffix = os.path.splitext(options.source)[1]
-    path = _place(context, content, suffix, options.runas, options.cwd)
+    path = _place(context, content, suffix, options.runas)
     try:
         shared = {
             each.name: getattr(options, each.name)
@@ -222,7 +221,7 @@ def exec_code_all(
 
     CLI Example: limpet run '*' cmd.exec_code_all ruby 'puts "hello"' args='[one, two]'
     """
-    path = _place(context, code.encode("utf-8", "surrogateescape"), "", runas, None)
+    path = _place(context, code.encode("utf-8", "surrogateescape"), "", runas)
     try:
         words = [args] if isinstance(args, str) else args or []
         return command.execute(
@@ -320,14 +319,14 @@ def tty(context: FunctionContext, device: str, echo: str = "") -> dict[str, str]
     return {"Success": f"Message was successfully echoed to {path}"}
 
 
-def _place(
-    context: FunctionContext, content: bytes, suffix: str, runas: str | None, cwd: str | None
-) -> str:
-    """Write a script where its user can run it: in `cwd` if given, as Salt does, else in /tmp."""
-    directory = cwd or "/tmp"  # noqa: S108 — the file is new, private, and has a random name
-    if not context.host.files.is_directory(directory):
-        raise HostError(f"Specified cwd '{directory}' either not absolute or does not exist")
-    clean = suffix if fnmatch.fnmatch(suffix, ".*") and "/" not in suffix else ""
-    return context.host.files.place_script(
-        content, directory=directory, suffix=clean[:16], user=runas
-    )
+def _place(context: FunctionContext, content: bytes, suffix: str, runas: str | None) -> str:
+    """Write a script where nobody but its user can put another one in its place.
+
+    That is the minion's own directory, or for another user /tmp, whose sticky bit keeps it theirs.
+    Salt takes `cwd`, where whoever owns that directory could exchange the script.
+    """
+    own = str(context.places.state_directory)
+    is_own = runas is None and context.host.files.is_directory(own)
+    directory = own if is_own else "/tmp"  # noqa: S108 — the file is new, private, randomly named
+    clean = suffix if re.fullmatch(r"\.\w{1,15}", suffix) else ""
+    return context.host.files.place_script(content, directory=directory, suffix=clean, user=runas)

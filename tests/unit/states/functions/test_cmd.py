@@ -242,6 +242,21 @@ def test_a_script_is_brought_run_with_its_arguments_and_removed() -> None:
     assert "/tmp/script.sh" not in host.files.texts
 
 
+def test_a_script_is_placed_where_nobody_else_can_exchange_it() -> None:
+    host = FakeHost()
+    host.accounts.users.append(Account("app", 1000, 1000, "/root", "/bin/sh"))
+    host.files.texts["/srv/check.sh"] = "x"
+    host.files.directories |= {"/nowhere/state", "/home/other"}
+    context = make_context(host)
+    registry.call("cmd.script", ["/srv/check.sh"], {"cwd": "/home/other"}, context)
+    registry.call("cmd.script", ["/srv/check.sh"], {"cwd": "/home/other", "runas": "app"}, context)
+    assert [each.argv[0] for each in host.commands.ran] == [
+        "/nowhere/state/script.sh",
+        "/tmp/script.sh",
+    ]
+    assert {each.cwd for each in host.commands.ran} == {"/home/other"}
+
+
 def test_a_script_of_the_file_roots_is_found_there_and_not_outside() -> None:
     host = FakeHost()
     host.files.texts["/srv/states/bin/a.sh"] = "x"
