@@ -1,6 +1,7 @@
 """The master as a process, between real sockets, a real disk and signals."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,6 +39,7 @@ from limpet.common.messages.jobs import Deliver, ReturnAck
 from limpet.common.messages.session import Drain, SyncPage
 from limpet.common.transport.sockets import Context, make_keypair, public_key_of
 from limpet.common.wire.codec import encode
+from limpet.master.client.errors import ConnectionLost
 from limpet.master.mainport import Heard, MainPort
 from support.fleet import Fleet, wait_until
 from support.hand_minion import HandMinion, ask, asking, reply_of, wait_ready
@@ -464,3 +466,52 @@ def test_a_port_that_is_shut_and_opened_anew_lets_the_same_minions_in(tmp_path: 
     minion.close()
     port.close()
     assert context.close()
+
+
+@pytest.mark.covers("C1", "C2")
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace makes the disk fail")
+def test_a_failed_fsync_ends_the_master_and_nothing_is_told_that_is_not_on_disk(
+    tmp_path: Path,
+) -> None:
+    told: list[str] = []
+    with Fleet(tmp_path) as fleet:
+        fleet.start_master()
+        wait_until("the Unix socket answers", lambda: _is_answering(fleet))
+        context = Context()
+        minion = HandMinion(context, fleet.master.root)
+        _accept(fleet, minion)
+        fleet.master.stop()
+        failing = "inject=fdatasync,fsync:error=EIO:when=25+"
+        fleet.master.start(
+            prefix=(
+                "strace",
+                "-f",
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                "trace=fdatasync,fsync",
+                "-e",
+                failing,
+            )
+        )
+        wait_until("the Unix socket is there", lambda: _path(fleet).exists())
+        _link_up(fleet, minion)
+        while len(told) < 200:
+            try:
+                with asking(_path(fleet), _run(is_followed=False)) as client:
+                    reply = reply_of(client)
+            except ConnectionLost:
+                break
+            assert isinstance(reply, JobStored)
+            told.append(reply.jid)
+        minion.close()
+        assert context.close()
+        assert 0 < len(told) < 200
+        assert fleet.master.process is not None
+        assert fleet.master.process.wait(20) == 1
+        assert "SQLITE_IOERR_FSYNC" in fleet.master.log().splitlines()[-1]
+        fleet.start_master()
+        wait_until("the Unix socket answers", lambda: _is_answering(fleet))
+        for jid in told:
+            assert isinstance(ask(_path(fleet), WatchJob(jid, False, False)), JobStored)
