@@ -246,6 +246,16 @@ def test_a_bit_that_flips_on_the_way_ends_that_connection_and_nothing_else(
         assert round_trip_s(minion) < 1
 
 
+def is_cut_while_it_beats(peer: HostilePeer) -> bool:
+    """Go on as a minion would: libzmq may leave the connection open, unread, and say nothing."""
+    for _ in range(50):
+        with contextlib.suppress(OSError):
+            peer.send(peer.message(b"later"))
+        if peer.wait_for_end(0.2) is not None:
+            return True
+    return False
+
+
 @pytest.mark.covers("B-11", "G9")
 def test_a_part_that_is_sent_twice_or_out_of_order_is_not_heard(context: Context) -> None:
     with served() as serving, honest(serving, context) as minion:
@@ -257,12 +267,13 @@ def test_a_part_that_is_sent_twice_or_out_of_order_is_not_heard(context: Context
                 assert peer.read_frame()  # it was heard, and answered
                 first, second = peer.message(b"first " + order.encode()), peer.message(b"second")
                 peer.send(first + first if order == "twice" else second + first)
-                assert peer.wait_for_end(5) is not None
+                assert is_cut_while_it_beats(peer)
         assert round_trip_s(minion) < 1
         frames = [a.frame for a in serving.listening.arrivals]
         assert frames.count(b"here") == 2
         assert frames.count(b"first twice") <= 1, "the end of its connection may take it along"
         assert frames.count(b"first backwards") == 0
+        assert frames.count(b"later") == 0
         assert until(lambda: "decrypt_failed" in serving.failures(), 5), serving.failures()
 
 
@@ -313,6 +324,7 @@ def test_without_a_handler_only_an_enforced_domain_keeps_strangers_out(
         with HostilePeer(port) as peer:
             peer.log_in(public_key, metadata={"User-Id": b"root"})
             with contextlib.suppress(OSError):
+                peer.read_frame()
                 peer.send(peer.message(b"hello"))
             assert bool(server.poll(1500)) is accepted
             if accepted:
@@ -346,6 +358,7 @@ def test_a_frame_without_a_key_of_ours_is_dropped_and_says_where_it_came_from() 
         for metadata in ({}, {"User-Id": b"root"}):
             with HostilePeer(port) as peer:
                 peer.log_in(public_key, metadata=metadata)
+                assert peer.read_frame().startswith(b"\5READY")
                 peer.send(peer.message(b"hello"))
                 with pytest.raises(BadArrival) as caught:
                     router.receive(5, "a frame")
@@ -517,6 +530,7 @@ def test_parts_that_never_end_are_cut_and_honest_peers_are_served(
         stop = threading.Event()
         with HostilePeer(serving.port) as peer:
             peer.log_in(serving.listening.public_key)
+            assert peer.read_frame().startswith(b"\5READY")
             peer.send(peer.message(b"an honest beginning"))
             assert until(lambda: len(serving.listening.arrivals) > 5, 5)
             flood = threading.Thread(target=send_without_end, args=(peer, part, stop))
@@ -604,6 +618,7 @@ def test_a_peer_that_takes_anothers_name_gets_none_of_its_frames(context: Contex
         with HostilePeer(serving.port) as peer:
             peer.log_in(serving.listening.public_key, metadata={"Identity": victim})
             with contextlib.suppress(OSError):
+                peer.read_frame()
                 peer.send(peer.message(b"I am web1"))
             for _ in range(20):
                 assert round_trip_s(minion) < 1

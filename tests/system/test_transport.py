@@ -233,8 +233,8 @@ def test_a_handler_that_hangs_costs_the_time_of_a_handshake_and_no_more(
     server.setsockopt(zmq.CURVE_SECRETKEY, secret)
     server.setsockopt_string(zmq.ZAP_DOMAIN, "main")
     port = server.bind_to_random_port("tcp://127.0.0.1")
-    minion = caller(context, port, public_key_of(secret), handshake_s=0.5)
     started = time.monotonic()
+    minion = caller(context, port, public_key_of(secret), handshake_s=0.5)
     try:
         while not minion.has("handshake_failed"):
             assert time.monotonic() - started < 5, minion.events
@@ -290,8 +290,8 @@ def test_a_wrong_key_of_the_master_is_a_failed_handshake_and_not_a_refusal(
 @pytest.mark.covers("B17", "A1")
 def test_a_port_that_never_speaks_ends_with_the_time_of_a_handshake(context: Context) -> None:
     with BlackHole() as silent:
-        minion = caller(context, silent.port, make_keypair()[0], handshake_s=0.5)
         started = time.monotonic()
+        minion = caller(context, silent.port, make_keypair()[0], handshake_s=0.5)
         assert until(lambda: minion.has("handshake_failed"), 5)
         assert 0.4 <= time.monotonic() - started < 2.5
         assert minion.events == ["connected", "handshake_failed"]
