@@ -321,11 +321,14 @@ class Book:
         while self._leaving and self._leaving[0][0] <= durable:
             _commit, jid = self._leaving.popleft()
             job = self.jobs.get(jid)
-            if job is not None and job.row.ended_s > 0 and job.commit <= durable:
-                if job.held:
-                    self._keep(job)
-                else:
-                    self._release(job)
+            if job is None or job.row.ended_s == 0:
+                continue
+            if job.commit > durable:  # something was said of it after its end: a cancel too late
+                self._leaving.append((job.commit, jid))
+            elif job.held:
+                self._keep(job)
+            else:
+                self._release(job)
 
     def _keep(self, job: Job) -> None:
         """Keep an ended job for late words, and let go of the oldest if these are too many."""

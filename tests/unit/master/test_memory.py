@@ -200,3 +200,16 @@ def test_connections_that_go_while_they_wait_are_forgotten() -> None:
     assert len(bench.core._roster.admission) == 0
     assert bench.core._roster.admission.inside == 0
     assert set(bench.core._roster._by_peer) == {web1.peer}
+
+
+def test_a_cancel_that_comes_between_the_end_and_its_commit_keeps_nothing_in_memory() -> None:
+    bench = Bench(["web1"])
+    web1 = HonestMinion(bench, "web1")
+    web1.come()
+    stored = bench.run()
+    bench.disk_is_slow = True
+    web1.finish(stored.jid)
+    bench.ask(9, CancelJob(stored.jid))
+    bench.commit()
+    assert bench.statuses(stored.jid) == {"web1": "ok"}
+    assert in_memory(bench) == 0
