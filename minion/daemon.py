@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from limpet.common.clock import Clock, Moment, SystemClock
-from limpet.common.errors import LimpetError
+from limpet.common.errors import LimpetError, SourceError
 from limpet.common.identifiers import JobId
 from limpet.common.messages.jobs import Deliver
 from limpet.common.service import watchdog
@@ -22,7 +22,7 @@ from limpet.common.service.logs import Level, Log
 from limpet.common.service.notify import Notifier
 from limpet.common.service.paths import tighten_umask
 from limpet.common.service.signals import SignalPipe
-from limpet.common.transport.sockets import Poller
+from limpet.common.transport.sockets import Poller, check_library, public_key_of
 from limpet.minion import plan as plans
 from limpet.minion.core import MinionCore
 from limpet.minion.effects import Effect
@@ -338,10 +338,26 @@ class Daemon:
         )
 
 
+def check_pair(plan: Plan) -> None:
+    """See to it that the library will do and the public key belongs to the secret one.
+
+    Raises `UsageError` and `SourceError`.
+    """
+    check_library()
+    if public_key_of(plan.secret_key) != plan.public_key:
+        path = f"{plan.state_dir}/keys/minion.public"
+        raise SourceError(
+            "the public key does not belong to the secret beside it: put the right pair there, "
+            f"or `rm {path}` if the secret is the right one",
+            path,
+        )
+
+
 def run(plan_fd: int, *, limit_s: float = watchdog.LIMIT_S, instant: Instants = INSTANT) -> int:
     """Run the minion of a plan; gives the exit code, or does not come back (started afresh)."""
     plan = plans.take_over(plan_fd)
     log = Log(level=Level(plan.log_level))
+    check_pair(plan)
     tighten_umask()
 
     def start_afresh() -> None:

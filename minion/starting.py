@@ -14,14 +14,19 @@ import msgspec
 
 from limpet import __version__
 from limpet.common.crypto.joinstring import JoinString, parse_join_string
-from limpet.common.crypto.keyfiles import load_or_make_pair, read_trusted, write_trusted
-from limpet.common.crypto.keys import decode_public_key
-from limpet.common.errors import UsageError
+from limpet.common.crypto.keyfiles import (
+    FILE_BYTES_MAX,
+    load_or_make_pair,
+    read_trusted,
+    write_trusted,
+)
+from limpet.common.crypto.keys import decode_key, decode_public_key
+from limpet.common.errors import HostError, UsageError
 from limpet.common.service.locks import InstanceLock
 from limpet.common.service.paths import Roots, tighten_umask
 from limpet.common.settings.minion import MinionConfiguration, load_minion, require_master
 from limpet.common.settings.minion_identity import find_minion_id
-from limpet.common.transport import sockets
+from limpet.common.storage.files import read_whole
 from limpet.minion.jobs.parent_messages import WorkerSetup
 from limpet.minion.plan import Plan, PlannedPlace, hand_over
 
@@ -36,7 +41,6 @@ def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
     Raises `UsageError` and `SourceError` for what a person has to put right, `HostError` where
     the host refuses.
     """
-    sockets.check_library()
     roots = Roots.locate("minion", root)
     configuration = load_minion(roots, options)
     require_master(configuration, roots)
@@ -44,12 +48,8 @@ def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
     tighten_umask()
     roots.prepare()
     with InstanceLock(roots.lock_path, "a limpet minion"):
-        pair = load_or_make_pair(
-            roots.keys_dir,
-            KEY_NAME,
-            make=sockets.make_keypair,
-            public_of=sockets.public_key_of,
-        )
+        keys = PairMaker(roots.keys_dir / f"{KEY_NAME}.public")
+        pair = load_or_make_pair(roots.keys_dir, KEY_NAME, make=keys.make, public_of=keys.public_of)
         server_key, notices = find_server_key(roots, configuration, join)
         found = find_minion_id(roots.state_dir, configuration.id)
     return Plan(
@@ -76,6 +76,36 @@ def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
         worker_setup=worker_setup(roots, configuration, found.minion),
         notices=(*pair.notices, *notices, *found.notices),
     )
+
+
+class PairMaker:
+    """Makes a key pair at the first start; later ones need not load ZeroMQ for it.
+
+    Then the public key is the one on the disk; that it belongs to the secret is checked by the
+    running minion (`daemon.check_pair`), which has the library anyway.
+    """
+
+    def __init__(self, public_path: Path) -> None:
+        self._public_path = public_path
+        self._is_new = False
+
+    def make(self) -> tuple[bytes, bytes]:
+        """Make a public and a secret key."""
+        from limpet.common.transport.sockets import make_keypair
+
+        self._is_new = True
+        return make_keypair()
+
+    def public_of(self, secret: bytes) -> bytes:
+        """Give the public key of a secret one."""
+        if not self._is_new:
+            try:
+                return decode_key(read_whole(self._public_path, bytes_max=FILE_BYTES_MAX))
+            except (FileNotFoundError, HostError, UsageError):
+                self._is_new = True  # nothing usable there: it is computed, and written anew
+        from limpet.common.transport.sockets import public_key_of
+
+        return public_key_of(secret)
 
 
 def find_server_key(

@@ -10,6 +10,7 @@ from limpet.common.crypto.joinstring import make_token
 from limpet.common.crypto.keys import encode_base32
 from limpet.common.errors import SourceError, UsageError
 from limpet.common.transport.sockets import make_keypair
+from limpet.minion.daemon import check_pair
 from limpet.minion.plan import PlannedPlace, hand_over, take_over
 from limpet.minion.starting import boot_id, make_plan
 
@@ -104,3 +105,28 @@ def test_two_copies_of_a_state_directory_are_two_boots(tmp_path: Path) -> None:
     assert boot_id(one) == boot_id(one)
     assert boot_id(one) != boot_id(two)
     assert len(boot_id(one)) == 32
+
+
+def test_a_public_key_that_does_not_belong_to_the_secret_is_found_by_the_minion(
+    tmp_path: Path,
+) -> None:
+    plan = make_plan(str(tmp_path), {"id": "web1", "master": "127.0.0.1", "join": join()})
+    check_pair(plan)
+    public = tmp_path / "state/minion/keys/minion.public"
+    public.write_text(encode_base32(OTHER) + "\n")
+    wrong = make_plan(str(tmp_path), {"master": "127.0.0.1"})
+    with pytest.raises(SourceError, match="does not belong"):
+        check_pair(wrong)
+    public.write_text("damaged")
+    assert make_plan(str(tmp_path), {"master": "127.0.0.1"}).public_key == plan.public_key
+    public.unlink()
+    assert make_plan(str(tmp_path), {"master": "127.0.0.1"}).public_key == plan.public_key
+
+
+def test_a_secret_that_is_gone_is_not_made_anew_beside_another_public_key(tmp_path: Path) -> None:
+    make_plan(str(tmp_path), {"id": "web1", "master": "127.0.0.1", "join": join()})
+    keys = tmp_path / "state/minion/keys"
+    (keys / "minion.secret").unlink()
+    (keys / "minion.secret.copy").unlink()
+    with pytest.raises(SourceError, match="does not belong"):
+        make_plan(str(tmp_path), {"master": "127.0.0.1"})
