@@ -198,9 +198,10 @@ def test_a_welcome_with_another_nonce_is_ignored() -> None:
 
 def test_a_busy_master_calls_the_minion_in_on_the_same_connection() -> None:
     bench = Bench().start().connect()
-    bench.hear(Busy(bench.last(Hello).nonce, to_micros(10)))
-    assert bench.state() is State.WAITING
-    bench.advance(40)
+    for _ in range(4):
+        bench.hear(Busy(bench.last(Hello).nonce, to_micros(10)))
+        assert bench.state() is State.WAITING
+        bench.advance(10)
     bench.hear(bench.welcome())
     bench.answer_sync()
     assert bench.core.is_ready
@@ -215,6 +216,19 @@ def test_being_told_to_wait_again_does_not_lengthen_the_wait() -> None:
         bench.advance(8)
     assert bench.state() is State.WAITING
     bench.advance(5)
+    assert bench.state() is not State.WAITING
+
+
+@pytest.mark.covers("B18")
+def test_a_busy_master_that_falls_silent_is_left_soon() -> None:
+    bench = Bench().start().connect()
+    bench.hear(Busy(bench.last(Hello).nonce, to_micros(5)))
+    bench.advance(14)
+    assert bench.state() is State.WAITING
+    bench.hear(Busy(bench.last(Hello).nonce, to_micros(5)))
+    bench.advance(14)
+    assert bench.state() is State.WAITING
+    bench.advance(2)
     assert bench.state() is not State.WAITING
 
 
