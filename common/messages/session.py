@@ -84,6 +84,7 @@ class Busy(Message, tag="busy", frozen=True):
 
     nonce: Nonce
     wait: Ticks
+    """Busy is said again this often while the turn has not come; 0: it is not."""
 
 
 DenialReason = Literal["unknown_key", "rejected", "cloned", "protocol", "stopping"]

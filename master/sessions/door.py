@@ -6,13 +6,13 @@ Hello, other boot, present session alive ----> the present one is probed for 2 s
     silence, send failure, disconnect -------> newer one let in
 else ----------------------------------------> let in: the old session ends at once
 let in, a turn of SYNC is free --------------> Welcome
-let in, none is free ------------------------> Busy, in order; 60 s at most
+let in, none is free ------------------------> Busy, in order, again each beat; 60 s at most
 """
 
 import random
 from typing import Final, Protocol
 
-from limpet.common.clock import to_micros
+from limpet.common.clock import Instant, to_micros
 from limpet.common.identifiers import Commit, SessionId
 from limpet.common.messages.fields import PROTOCOL_MAX, PROTOCOL_MIN
 from limpet.common.messages.session import Busy, DenialReason, Denied, Hello, MasterBeat, Welcome
@@ -24,7 +24,6 @@ from limpet.master.turn import Turn
 
 DENIED_RETRY_S: Final = 15.0
 STOPPING_RETRY_S: Final = 1.0
-BUSY_WAIT_S: Final = 60.0
 
 
 class Identity(Protocol):
@@ -167,8 +166,16 @@ class Door:
             self._welcome(turn, minion, greeting)
             return
         minion.waiting = greeting
-        turn.send(greeting.peer, minion.key, Busy(hello.nonce, to_micros(BUSY_WAIT_S)))
-        roster.timetable.set(("waiting", minion.key, ""), turn.now.after(roster.settings.waiting_s))
+        self._put_off(turn, minion, greeting)
+
+    def _put_off(self, turn: Turn, minion: Minion, greeting: Greeting) -> None:
+        """Say Busy, and when it will be said again: silence then means that the master is gone."""
+        settings = self._roster.settings
+        interval_s = settings.beat_interval(self._roster.fleet)
+        turn.send(greeting.peer, minion.key, Busy(greeting.hello.nonce, to_micros(interval_s)))
+        last = greeting.since + settings.waiting_s
+        when = Instant(min(turn.now.after(interval_s), last))
+        self._roster.timetable.set(("waiting", minion.key, ""), when)
 
     def _drop_others(self, turn: Turn, minion: Minion, peer: Peer) -> None:
         """Shut the connections of earlier greetings that were not answered yet."""
@@ -230,9 +237,17 @@ class Door:
             self._welcome(turn, minion, greeting)
 
     def on_waiting_due(self, turn: Turn, minion: Minion) -> None:
-        """Forget a greeting whose turn did not come in time; the minion comes again by itself."""
-        if minion.waiting is not None:
-            self._roster.forget_peer(minion.waiting.peer)
+        """Say Busy again, or forget a greeting whose turn did not come in time.
+
+        The minion of a forgotten one comes again by itself.
+        """
+        greeting = minion.waiting
+        if greeting is None:
+            return
+        if turn.now.boot < greeting.since + self._roster.settings.waiting_s:
+            self._put_off(turn, minion, greeting)
+        else:
+            self._roster.forget_peer(greeting.peer)
             minion.waiting = None
             self._roster.admission.leave(minion.key)
             self._roster.absent(turn, minion, "waited too long")

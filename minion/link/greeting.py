@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from limpet.common.clock import Instant, Moment, to_micros, to_seconds
 from limpet.common.identifiers import Attempt, JournalId, SessionId
 from limpet.common.messages.enrolment import EnrolRequest
-from limpet.common.messages.session import Hello, Welcome
-from limpet.minion.link.states import BEAT_DEFAULT_S, BEAT_MAX_S, BEAT_MIN_S
+from limpet.common.messages.session import Busy, Hello, Welcome
+from limpet.minion.link.states import (
+    BEAT_DEFAULT_S,
+    BEAT_MAX_S,
+    BEAT_MIN_S,
+    BEATS_TO_LOSS,
+    WAITING_S,
+)
 from limpet.minion.memory import Memory
 from limpet.minion.settings import LinkSettings
 
@@ -115,3 +121,11 @@ def beat_interval_s(welcome: Welcome) -> float:
     """Give the interval that the master asks for, within reason; 0 means the usual one."""
     asked = to_seconds(welcome.beat_interval) or BEAT_DEFAULT_S
     return min(max(asked, BEAT_MIN_S), BEAT_MAX_S)
+
+
+def busy_silence_s(busy: Busy) -> float:
+    """Give how long a master that is busy may be silent before it counts as gone."""
+    asked = to_seconds(busy.wait)
+    if not asked:
+        return WAITING_S
+    return min(BEATS_TO_LOSS * max(asked, BEAT_DEFAULT_S), WAITING_S)

@@ -29,7 +29,7 @@ from limpet.common.messages.session import (
 from limpet.common.transport.events import LinkEvent
 from limpet.minion.effects import Port, Prove, Reexec, Send
 from limpet.minion.link.dialling import Dialler
-from limpet.minion.link.greeting import Greeter, Greeting, Line
+from limpet.minion.link.greeting import Greeter, Greeting, Line, busy_silence_s
 from limpet.minion.link.retreat import Retreat
 from limpet.minion.link.seat import Seat
 from limpet.minion.link.session import JobSide, Session
@@ -97,6 +97,7 @@ class Link:
         self._greeting: Greeting | None = None
         self._last_loss = ""
         self._was_told_accepted = False
+        self._waiting_until = now.boot
         self._heard_at = now.boot
 
     # --- what others may read ---------------------------------------------------------------
@@ -320,11 +321,19 @@ class Link:
         self._send_page(now, self.session)
 
     def _on_busy(self, now: Moment, busy: Busy) -> None:
-        """Wait on this connection. Told so again: the time allowed stays as it was."""
-        if self._answers_greeting(busy.nonce) and self.state is State.GREETING:
-            assert self._greeting is not None
-            self._greeting = self._greeting.put_off(now.boot)
-            self.seat.enter(now, State.WAITING, WAITING_S, "the master is busy")
+        """Wait on this connection, as long as the master goes on saying so, and no longer."""
+        if not self._answers_greeting(busy.nonce):
+            return
+        silence = now.after(busy_silence_s(busy))
+        if self.state is State.WAITING:
+            self.seat.renew(min(silence, self._waiting_until))
+            return
+        assert self._greeting is not None
+        self._greeting = self._greeting.put_off(now.boot)
+        self._waiting_until = now.after(WAITING_S)
+        self.seat.enter_until(
+            now, State.WAITING, min(silence, self._waiting_until), "the master is busy"
+        )
 
     def _on_denied(self, now: Moment, denied: Denied) -> None:
         if denied.reason == "unknown_key":

@@ -213,3 +213,18 @@ def test_a_cancel_that_comes_between_the_end_and_its_commit_keeps_nothing_in_mem
     bench.commit()
     assert bench.statuses(stored.jid) == {"web1": "ok"}
     assert in_memory(bench) == 0
+
+
+@pytest.mark.covers("C13")
+def test_a_cancel_in_the_moment_of_the_end_keeps_no_job_in_memory() -> None:
+    """Found by the simulator: the commit of the cancel came after that of the end."""
+    bench = Bench(["web1"])
+    web1 = MinionOnBench(bench, "web1")
+    web1.connect()
+    jid = bench.run().jid
+    bench.disk_is_slow = True
+    web1.finish(jid)
+    bench.ask(9, CancelJob(jid))
+    bench.commit()
+    assert bench.statuses(jid) == {"web1": "ok"}
+    assert in_memory(bench) == 0

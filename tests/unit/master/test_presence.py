@@ -309,6 +309,20 @@ def test_a_turn_of_sync_that_is_not_used_is_taken_back() -> None:
     assert web1.peer in bench.disconnected
 
 
+def test_a_busy_minion_is_told_so_again_and_again() -> None:
+    bench = Bench(["web1", "web2"], settings=MasterSettings(sync_at_once=1))
+    web1, web2 = MinionOnBench(bench, "web1"), MinionOnBench(bench, "web2")
+    web1.greet()
+    (busy,) = web2.greet()
+    assert isinstance(busy, Busy)
+    assert busy.wait == 5_000_000
+    bench.advance(5.1)
+    assert bench.messages(web2.peer, Busy) == [busy, busy]
+    web1.sync()
+    bench.advance(5.1)
+    assert bench.messages(web2.peer, Busy) == [busy, busy]
+
+
 def test_a_busy_minion_is_forgotten_after_a_minute() -> None:
     bench = Bench(["web1", "web2"], settings=MasterSettings(sync_at_once=1, sync_page_s=1000))
     web1, web2 = MinionOnBench(bench, "web1"), MinionOnBench(bench, "web2")
