@@ -21,7 +21,7 @@ CutReason = Literal[
 
 SWEEP_INTERVAL_S: Final = 0.2
 _RECHECK_S: Final = 0.02
-_REPEAT_S: Final = 1.0
+_REPEAT_S: Final = 10.0
 _SLICE: Final = 1_000
 _UNREAD_LOOKS: Final = 5
 
@@ -127,7 +127,7 @@ class Watcher:
         self._suspects.discard(fd)
 
     def sweep(self, now: float, is_drained: bool) -> list[Cut]:
-        """Say whom to cut now. A cut connection that stays is named again a second later.
+        """Say whom to cut now. A cut connection that stays is named again ten seconds later.
 
         `is_drained`: the last receive found nothing. Otherwise whole messages may be waiting
         unread, and bytes prove nothing.
