@@ -19,6 +19,7 @@ $(VENV)/ready: packaging/requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --require-hashes --requirement packaging/requirements/dev.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q common master minion states packaging/python/limpet/__main__.py
 	touch $@
 
 demo: $(VENV)/ready
