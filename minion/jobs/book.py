@@ -35,6 +35,7 @@ from limpet.minion.jobs import instant
 from limpet.minion.jobs.cancels import Cancels
 from limpet.minion.jobs.ending import from_result, without_result
 from limpet.minion.jobs.job import (
+    QUEUED_S,
     SPAWN_S,
     TIMEOUT_GRACE_S,
     Job,
@@ -269,8 +270,18 @@ class JobBook:
     # --- the shell tells ----------------------------------------------------------------------
 
     def on_committed(self, now: Moment) -> None:
-        """Send the returns of jobs whose end is on disk now."""
+        """Send the returns of jobs whose end is on disk now; keep what was accepted in time.
+
+        The time to live is that of a delivery: accepted before it passed, the job waits for its
+        slot, behind a long state run for instance.
+        """
         durable = self._outbox.durable
+        for job in self.ledger.live.values():
+            if job.is_delivered or job.accepted > durable or job.is_local:
+                continue
+            if job.phase in (Phase.QUEUED, Phase.SPAWNING) and now.boot <= job.expires:
+                job.is_delivered = True
+                job.expires = now.after(QUEUED_S)
         while self.ledger.unsaved and self.ledger.unsaved[0].finished <= durable:
             job = self.ledger.unsaved.popleft()
             if job.jid in self.ledger.finished and self._line is not None:

@@ -20,6 +20,8 @@ SPAWN_S: Final = 30.0
 """The shell makes a worker, or says that it can't, within this time."""
 TIMEOUT_GRACE_S: Final = 15.0
 """The worker's keeper ends a job at its timeout; the link does so this much later."""
+QUEUED_S: Final = 24 * 3600.0
+"""A job that was accepted in time waits so long for its slot, then it is `expired`."""
 KILL_AGAIN_S: Final = 10.0
 """A job that was to be ended and still lives is ended again this often …"""
 KILLS_MAX: Final = 6
@@ -48,6 +50,8 @@ class Job:
     return_bytes_max: int
     expires: Instant
     """Not started after this (CLOCK_BOOTTIME of this host)."""
+    is_delivered: bool = False
+    """Accepted, durably, while its time to live held: from then on it only waits for a slot."""
     phase: Phase = Phase.QUEUED
     client: int | None = None
     """The client of the Unix socket whose own run this is; such a run is not journaled."""

@@ -159,13 +159,27 @@ def test_the_time_to_live_is_judged_on_the_masters_clock() -> None:
     assert bench.last(Return).jid == jid(2)
 
 
-@pytest.mark.covers("F19", "E12")
-def test_a_job_that_waits_longer_than_its_time_to_live_is_expired() -> None:
+@pytest.mark.covers("F15", "E12")
+def test_a_job_accepted_in_time_waits_for_its_turn_however_short_its_time_to_live() -> None:
     bench = Bench().ready()
     bench.spawn(bench.deliver(1, "state.apply"))
     bench.deliver(2, "state.apply", expires_at=to_micros(bench.now.boot + 3))
+    bench.advance(600)
+    bench.end(jid(1))
+    assert spawned(bench) == [jid(1), jid(2)]
+
+
+@pytest.mark.covers("F19")
+def test_a_job_whose_acceptance_is_durable_too_late_is_expired() -> None:
+    bench = Bench().ready()
+    bench.is_disk_prompt = False
+    bench.deliver(1, expires_at=to_micros(bench.now.boot + 3))
     bench.advance(3.1)
-    assert (bench.last(Return).jid, bench.last(Return).outcome) == (jid(2), "expired")
+    bench.is_disk_prompt = True
+    bench.write()
+    bench.spawn(jid(1))
+    assert bench.last(Return).outcome == "expired"
+    assert bench.of(ReleaseJob) == []
 
 
 @pytest.mark.covers("E12")
