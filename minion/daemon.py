@@ -362,7 +362,7 @@ def run(plan_fd: int, *, limit_s: float = watchdog.LIMIT_S, instant: Instants = 
 
     def start_afresh() -> None:
         os.set_inheritable(plan_fd, True)
-        watchdog.exec_process([sys.executable, "-I", "-m", "limpet.minion.daemon", str(plan_fd)])()
+        watchdog.exec_process(plans.program_of(plan, plan_fd))()
 
     # Not $INVOCATION_ID: terminals of a desktop hand that on to whatever is started in them.
     is_supervised = "NOTIFY_SOCKET" in os.environ

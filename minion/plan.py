@@ -6,6 +6,7 @@ holds secrets: not on the command line, not on a disk, and not inherited by any 
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -64,6 +65,12 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _decoder: Final = msgspec.msgpack.Decoder(Plan)
+
+
+def program_of(plan: Plan, fd: int) -> list[str]:
+    """Give the command of the running minion; id and place are there for whoever looks at `ps`."""
+    module = "limpet.minion.daemon"
+    return [sys.executable, "-I", "-m", module, str(fd), plan.minion_id, plan.state_dir]
 
 
 def hand_over(plan: Plan) -> int:

@@ -24,11 +24,12 @@ from limpet.common.crypto.keys import decode_key, decode_public_key
 from limpet.common.errors import HostError, UsageError
 from limpet.common.service.locks import InstanceLock
 from limpet.common.service.paths import Roots, tighten_umask
+from limpet.common.settings.loader import exposed_secrets
 from limpet.common.settings.minion import MinionConfiguration, load_minion, require_master
 from limpet.common.settings.minion_identity import find_minion_id
 from limpet.common.storage.files import read_whole
 from limpet.minion.jobs.parent_messages import WorkerSetup
-from limpet.minion.plan import Plan, PlannedPlace, hand_over
+from limpet.minion.plan import Plan, PlannedPlace, hand_over, program_of
 
 KEY_NAME: Final = "minion"
 TRUSTED_NAME: Final = "trusted.public"
@@ -74,7 +75,12 @@ def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
         jobs_at_once=configuration.jobs_at_once,
         job_timeout_s=configuration.job_timeout_s or 0.0,
         worker_setup=worker_setup(roots, configuration, found.minion),
-        notices=(*pair.notices, *notices, *found.notices),
+        notices=(
+            *exposed_secrets(configuration, roots.config_file),
+            *pair.notices,
+            *notices,
+            *found.notices,
+        ),
     )
 
 
@@ -180,5 +186,5 @@ def make_way(plan: Plan) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(  # noqa: S606 - no shell is wanted
-        sys.executable, [sys.executable, "-I", "-m", "limpet.minion.daemon", str(fd)]
+        sys.executable, program_of(plan, fd)
     )
