@@ -39,7 +39,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     SIZES: ClassVar[tuple[str, ...]] = ()
     """Keys of bytes, which may have a unit: `512M`, `2G` (of 1,024)."""
     SECRETS: ClassVar[tuple[str, ...]] = ()
-    """Keys whose presence means that nobody else may read the file."""
+    """Keys whose presence means that nobody else should read the file; see `exposed_secrets`."""
     ELSEWHERE: ClassVar[Mapping[str, str]] = {}
     """Salt's keys that have another name or no use here, with what to do instead."""
 
@@ -57,15 +57,27 @@ def load(kind: type[T], path: Path) -> T:
     Raises `SourceError` naming the file, the line, the key and what to do.
     """
     text = _read(path)
-    source = read_source(text, str(path))
-    if isinstance(source.data, dict) and text:
-        secrets = [key for key in kind.SECRETS if source.data.get(key) is not None]
-        if secrets and path.stat().st_mode & 0o077:
-            raise source.error(
-                f"holds a secret ({secrets[0]}), but others may read the file: chmod 600 {path}",
-                (secrets[0],),
-            )
-    return convert(kind, source, path.parent)
+    return convert(kind, read_source(text, str(path)), path.parent)
+
+
+def exposed_secrets(configuration: Configuration, path: Path) -> tuple[str, ...]:
+    """Give a line for each secret of a file that others than its owner may read.
+
+    That is a warning and no refusal: the secret is out already, and a host that stays away because
+    of it would need somebody to log in there.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return ()  # no file, or none that can be looked at: nothing came from it
+    if not mode & 0o077:
+        return ()
+    data = read_source(_read(path), str(path)).data
+    return tuple(
+        f"{path} holds a secret ({key}), but others may read the file: chmod 600 {path}"
+        for key in configuration.SECRETS
+        if isinstance(data, dict) and data.get(key) is not None
+    )
 
 
 def load_text(kind: type[T], text: str, name: str, directory: Path = Path()) -> T:

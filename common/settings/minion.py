@@ -69,7 +69,7 @@ class MinionConfiguration(Configuration, frozen=True, kw_only=True):
     enrol_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """0 or nothing in the file: the main port less one."""
     join: str | None = None
-    """A join string; the file must then be readable by its owner only."""
+    """A join string; the file should then be readable by its owner only."""
     master_key: str | None = None
     """The master's public key, where there is no join string."""
     grains: dict[str, Any] = field(default_factory=dict)

@@ -8,9 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from limpet.common.crypto.joinstring import JoinString
 from limpet.common.errors import ExitCode, LimpetError, SourceError, UsageError
 from limpet.common.service.paths import Roots
-from limpet.common.settings.loader import Configuration, load, load_text, with_options
+from limpet.common.settings.loader import (
+    Configuration,
+    exposed_secrets,
+    load,
+    load_text,
+    with_options,
+)
 from limpet.common.settings.master import MasterConfiguration, load_master
 from limpet.common.settings.minion import MinionConfiguration, load_minion, require_master
 
@@ -198,12 +205,26 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
         load(MasterConfiguration, path)
 
 
-def test_a_file_with_a_join_string_must_be_private(tmp_path: Path) -> None:
+def test_a_join_string_that_others_may_read_is_warned_of_and_used(tmp_path: Path) -> None:
+    path = tmp_path / "minion.yaml"
+    joined = JoinString(bytes(range(1, 33)), "abcdefghij", bytes(32)).text()
+    path.write_text(f"master: m\njoin: {joined}\n")
+    path.chmod(0o644)
+    configuration = load(MinionConfiguration, path)
+    assert configuration.join == joined
+    (warning,) = exposed_secrets(configuration, path)
+    assert f"holds a secret (join), but others may read the file: chmod 600 {path}" in warning
+    path.chmod(0o600)
+    assert exposed_secrets(configuration, path) == ()
+    path.write_text("master: m\n")
+    path.chmod(0o644)
+    assert exposed_secrets(load(MinionConfiguration, path), path) == ()
+    assert exposed_secrets(configuration, tmp_path / "none.yaml") == ()
+
+
+def test_a_damaged_join_string_is_named_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "minion.yaml"
     path.write_text("master: m\njoin: x\n")
-    path.chmod(0o644)
-    with pytest.raises(SourceError, match=r"minion.yaml:2: holds a secret \(join\).*chmod 600"):
-        load(MinionConfiguration, path)
     path.chmod(0o600)
     with pytest.raises(SourceError, match=r"minion.yaml:2: join: join string damaged"):
         load(MinionConfiguration, path)
