@@ -98,11 +98,7 @@ class Connections:
     def _why(self, gone: Connection | None, now: float) -> RejectReason | None:
         """Say what a connection that ended was rejected for; None if it simply ended."""
         if gone is not None and gone.peer is not None:
-            # It was read from, so that only a frame which does not decrypt can have failed.
-            if self._failures and self._failures[0] == "protocol":
-                self._failures.popleft()
-                return "decrypt_failed"
-            return None
+            return None  # it was read from, so that its handshake was done
         if self._failures:
             if self._failures.popleft() == "denied":
                 return "denied"

@@ -17,7 +17,7 @@ up, CURVE was not finished (wrong server key, no ZMTP there, too slow). disconne
 and has ended. After the last four the socket is of no use any more and must be thrown away.
 """
 
-RejectReason = Literal["handshake_failed", "handshake_timeout", "denied", "decrypt_failed"]
+RejectReason = Literal["handshake_failed", "handshake_timeout", "denied"]
 """Why the transport itself ended a connection; a label of `limpet_rejected_total`."""
 
 

@@ -5,8 +5,8 @@ while its memory grows. What such a peer cannot hide is the count of bytes that 
 the watcher compares it with the moment of the last whole message.
 
 It also ends connections that never say anything sensible; those that libzmq has stopped reading
-(it leaves one open whose frame did not decrypt, and that minion would wait for its next beat in
-vain); and, where asked, those that are old or too many.
+without a reason that can be seen, as after a frame that did not decrypt; and, where asked, those
+that are old or too many.
 
 No socket and no clock in here: the time is handed in, and so is the function that reads the counts.
 """

@@ -205,17 +205,6 @@ def test_a_connection_that_leaves_without_a_word_has_not_failed() -> None:
     assert told == [Disconnected(7, "192.0.2.1", None, None)]
 
 
-@pytest.mark.covers("B-11")
-def test_a_frame_that_does_not_decrypt_is_told_with_the_end_of_its_connection() -> None:
-    connections = book(7)
-    assert arrive(connections, peer(1), 7) == ""
-    connections.on_event(MonitorEvent(monitor.HANDSHAKE_FAILED_PROTOCOL, 0x11000001), 1)
-
-    told = connections.on_event(MonitorEvent(monitor.DISCONNECTED, 7), 1)
-
-    assert told[0] == HandshakeFailed(7, "192.0.2.1", "decrypt_failed")
-
-
 def test_the_end_of_a_good_connection_is_not_taken_for_anothers_failure() -> None:
     connections = book(7)
     connections.on_accepted(8, NAME, 0)
