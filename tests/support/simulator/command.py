@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from support.simulator.coverage import Tally, table
+from support.simulator.pairs import reasons
 from support.simulator.story import Story, seeds
 
 
@@ -48,12 +49,21 @@ class Batch:
         """Say which event met which state, how often."""
         return "\n\n".join(
             (
+                f"what can't be met:\n{reasons()}",
                 table(self.tally.minion, "minion: state of the link"),
                 table(self.tally.presence, "master: presence"),
                 table(self.tally.delivery, "master: delivery"),
                 table(self.tally.arrows, "master: delivery goes to"),
             )
         )
+
+    def told_failures(self, most: int = 10) -> str:
+        """Name the seeds that broke something, and how to see it again."""
+        lines = [
+            f"BROKEN seed {seed}: {text}\n  replay: make simulate SEED={seed}"
+            for seed, text in self.failures[:most]
+        ]
+        return "\n".join([f"{len(self.failures)} of {self.seeds} seeds are broken", *lines])
 
     def summary(self) -> str:
         """Say it in a line."""
@@ -131,8 +141,8 @@ def main() -> int:
             break
     print(total.tables())
     print(f"{total.summary()}; {time.monotonic() - began:.0f} s")
-    for seed, text in total.failures[:10]:
-        print(f"BROKEN seed {seed}: {text}\n  replay: make simulate SEED={seed}")
+    if total.failures:
+        print(total.told_failures())
     return 1 if total.failures else 0
 
 

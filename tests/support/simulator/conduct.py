@@ -27,8 +27,8 @@ LIMITS_S = {
 """Longest stay in each state; READY is judged by its beats, LOST never outlasts an event."""
 
 SLACK_S = 0.2
-ONE_WAY_S = 15.0
-"""Three beats of a small fleet: a session whose words no longer arrive ends after that."""
+FEW = 6
+"""Clones are looked for in stories of so few minions."""
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Conduct(Checker):
         self._welcomed: dict[str, tuple[str, int]] = {}
         """Key: boot id and link counter of the greeting that was welcomed last."""
         self._sessions: dict[str, tuple[bytes, str]] = {}
-        """Key: connection and boot id of the present session."""
+        """Key: connection and boot id of its session before the present event."""
         self._peer_heard: dict[bytes, float] = {}
         self._master_life = -1
 
@@ -158,10 +158,6 @@ class Conduct(Checker):
                 )
 
     def on_master_effect(self, effect: master_do.Effect) -> None:
-        if isinstance(effect, master_do.Disconnect):
-            for key, (peer, _boot) in list(self._sessions.items()):
-                if peer == effect.peer:
-                    del self._sessions[key]
         if not isinstance(effect, master_do.Send):
             return
         core = self.master.core
@@ -174,11 +170,20 @@ class Conduct(Checker):
         if isinstance(effect.message, Welcome):
             self._is_welcome(effect.peer, effect.key, effect.message)
 
+    def on_master_turn(self) -> None:
+        """Note whose session is present, where somebody may be displaced."""
+        core = self.master.core
+        if core is None or len(self.scene.minions) > FEW:
+            return
+        self._sessions.clear()
+        for key, minion in core._roster.by_key.items():
+            if minion.session is not None:
+                self._sessions[key] = (minion.session.peer, minion.session.boot_id)
+
     def _is_welcome(self, peer: bytes, key: str, welcome: Welcome) -> None:
         if self._master_life != self.master.life:  # a new process knows nothing of before
             self._master_life = self.master.life
             self._welcomed.clear()
-            self._sessions.clear()
         hello, minion = self._hellos[welcome.nonce], self.scene.minion_of(key)
         boot_id, highest = self._welcomed.get(key, ("", 0))
         is_older = hello.boot_id == boot_id and hello.link_counter < highest
@@ -186,7 +191,6 @@ class Conduct(Checker):
             self.broken(f"{minion}: a greeting from before the present session is welcomed")
         self._welcomed[key] = (hello.boot_id, hello.link_counter)
         present = self._sessions.get(key)
-        self._sessions[key] = (peer, hello.boot_id)
         if present is not None and present[1] != hello.boot_id and present[0] != peer:
             self._is_gone(minion, present[0])
 

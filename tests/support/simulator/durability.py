@@ -1,5 +1,6 @@
 """Durable before told, in either direction; nothing twice; nothing too late: at every effect."""
 
+from limpet.common.clock import Instant
 from limpet.common.control.replies import JobStored, JobUpdate
 from limpet.common.identifiers import JobId
 from limpet.common.messages.jobs import (
@@ -65,12 +66,17 @@ class Durability(Checker):
             self.broken(f"{host.name}: {jid} runs though its cancel was acknowledged before")
 
     def _is_in_time(self, host: MinionHost, jid: str) -> None:
-        """Check the time to live on the true clock."""
+        """Check the time to live on the true clock.
+
+        It is that of the delivery: what is on disk in time waits for its slot, until a restart.
+        """
         minion = host.settings.minion_id
         latest = self._expiries.get((jid, minion))
         if latest is None or minion in self.truth.clocks_jumped | self.truth.cloned:
             return
-        if self.world.t > latest + CLOCK_SLACK_S:
+        life, at = host.accepted_at.get(jid, (-1, 0.0))
+        begins = at if life == host.life else self.world.t
+        if begins > latest + CLOCK_SLACK_S:
             self.broken(f"{host.name}: {jid} starts {self.world.t - latest:.1f} s after its ttl")
 
     def _on_disk(
@@ -118,7 +124,8 @@ class Durability(Checker):
         if isinstance(effect, master_do.Send):
             message = effect.message
             if isinstance(message, Deliver):
-                self._may_be_sent(effect.key, message)
+                if effect.peer in self.master.peers:
+                    self._may_be_sent(effect.key, message)
             elif isinstance(message, ReturnAck):
                 self._is_kept(effect.key, message)
             elif isinstance(message, BulkAck):
@@ -140,16 +147,24 @@ class Durability(Checker):
         if row is None or not row.journal_id:
             self.broken(f"{message.jid} sent to {minion} before it was bound to a journal")
             return
-        core = self.master.core
-        found = None if core is None else core._book.find(message.jid, minion)
-        if found is not None and found[1].state not in OPEN:
-            self.broken(f"{message.jid} sent to {minion} though it is `{found[1].state}`")
-        expires = self.master.clock.at(message.expires_at / 1e6)  # type: ignore[arg-type]
+        expires = self.master.clock.at(Instant(message.expires_at / 1e6))
+        state = self._state(message.jid, minion)
+        is_stale = state == "expired" and expires <= self.world.t  # it waited for a slow disk
+        if state not in OPEN and not is_stale:
+            self.broken(f"{message.jid} sent to {minion} though it is `{state}`")
         name = (message.jid, minion)
         self._expiries[name] = max(self._expiries.get(name, 0.0), expires)
         if name not in self._sent:
             self._sent.add(name)
             self._fits_batch(message.jid, minion)
+
+    def _state(self, jid: str, minion: str) -> str:
+        """Give the state of a delivery in the master's memory, or on its disk."""
+        core, row = self.master.core, self.scene.row(jid, minion)
+        found = None if core is None else core._book.find(jid, minion)
+        if found is not None:
+            return found[1].state
+        return "" if row is None else row.state
 
     def _fits_batch(self, jid: str, minion: str) -> None:
         store = self.master.store
@@ -177,13 +192,12 @@ class Durability(Checker):
 
     def _has_bytes(self, key: str, message: BulkAck) -> None:
         minion = self.scene.minion_of(key)
-        row = self.scene.row(message.jid, minion)
         _digest, pieces = self.master.store.chunks.get(
             (JobId(message.jid), minion),  # type: ignore[arg-type]
             ("", {}),
         )
         have = sum(len(piece) for piece in pieces.values())
-        if row is not None and message.offset > have and row.state in OPEN:
+        if message.offset > have and self._state(message.jid, minion) in OPEN:
             self.broken(f"{message.offset} bytes of {message.jid} acknowledged, {have} stored")
 
     def _is_stored(self, update: JobUpdate) -> None:

@@ -1,6 +1,7 @@
 """What goes wrong in a story: each fault begins, and ends by itself before the calm."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from support.simulator import host_faults as hosts
 from support.simulator import network_faults as network
@@ -9,6 +10,16 @@ from support.simulator.administrator import Administrator
 from support.simulator.checking import Scene
 from support.simulator.minion_host import MinionHost
 from support.simulator.network import Network
+
+
+
+class Command(Protocol):
+    """Whoever can ask a job of a target."""
+
+    def __call__(self, target: str, *, brief: bool = False) -> None:
+        """Ask: something random, or something that is over at once, and that nobody waits for."""
+        ...
+
 
 Fault = Callable[["Faults", float], None]
 
@@ -23,6 +34,7 @@ class Faults:
         administrator: Administrator,
         end: float,
         add_copy: Callable[[MinionHost], MinionHost],
+        command: "Command",
     ) -> None:
         self.world = scene.world
         self.network = network
@@ -32,6 +44,8 @@ class Faults:
         self.administrator = administrator
         self.end = end
         self.happened: list[str] = []
+        self.command = command
+        """Let somebody ask a job of a target."""
         self._add_copy = add_copy
 
     def clone_of(self, host: MinionHost, seconds: float) -> None:
@@ -112,6 +126,8 @@ SEVERE: tuple[Fault, ...] = (
     network.resets,
     network.half_open,
     network.straggle,
+    network.hang_in_sync,
+    network.hang_in_sync,
     network.refuse,
     network.break_handshakes,
     network.slow_handshakes,
@@ -123,6 +139,10 @@ SEVERE: tuple[Fault, ...] = (
     network.full_peer,
     people.change_key,
     people.clone,
+    people.vanish_with_job,
+    people.vanish_with_job,
+    people.vanish_with_job,
+    people.vanish_with_job,
 )
 
 ALL = SEVERE + GENTLE

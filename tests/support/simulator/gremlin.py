@@ -34,8 +34,20 @@ from support.simulator.watching import Watcher
 from support.simulator.world import WALL_AT_START_S
 
 REMEMBERED_MAX = 60
-RARE_SHARE = 0.35
-"""How often a change of state is answered by an injection."""
+VISITS = {
+    State.RESOLVING: (0.35, 1),
+    State.CONNECTING: (0.35, 1),
+    State.GREETING: (0.6, 1),
+    State.WAITING: (1.0, 12),
+    State.SYNCING: (0.7, 1),
+    State.READY: (0.3, 2),
+    State.BACKOFF: (0.3, 1),
+    State.ENROLLING: (0.9, 2),
+    State.PENDING: (1.0, 9),
+    State.DENIED: (1.0, 12),
+    State.STOPPED: (1.0, 8),
+}
+"""For each state: how often it is visited when a link enters it, and with how many events."""
 
 LINK_EVENTS = ("connected", "ready", "refused", "denied", "handshake_failed", "disconnected")
 MESSAGES = (
@@ -101,8 +113,9 @@ class MinionGremlin(Watcher):
             return
         self._states[host.name] = state
         chance = self._chance
-        for _ in range(3 if state is State.STOPPED else 1):
-            if chance.random() < RARE_SHARE:
+        share, events = VISITS.get(state, (0.0, 0))
+        if chance.random() < share:
+            for _ in range(events):
                 delay_s = chance.choice((0.0, 0.0, 0.002, 0.1, 2.0)) * chance.random()
                 self._world.later(delay_s, lambda: self.act(host))
 
@@ -171,7 +184,7 @@ class MinionGremlin(Watcher):
 
     def _cancel_here(self, host: MinionHost, core: MinionCore) -> list[Any]:
         jid = self._chance.choice([*core.book.ledger.live, self._new_jid()])
-        self._scene.truth.cancelled_locally.add(jid)
+        self._scene.truth.cancelled_by_others.add(jid)
         return core.on_local_cancel(host.now(), jid)
 
     def _say(self, host: MinionHost, core: MinionCore, name: str) -> list[Any]:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from limpet.common.control.requests import CancelJob
 from limpet.common.identifiers import JobId, MinionKey, make_job_id
 from limpet.common.messages.enrolment import EnrolRequest
 from limpet.common.messages.jobs import (
@@ -24,6 +25,7 @@ from limpet.common.messages.session import Beat, Grains, Hello, SyncEntry, SyncP
 from limpet.common.wire.codec import FromMinion
 from limpet.master import effects as do
 from limpet.master.core import MasterCore
+from limpet.master.store.operations import DeliveryRow, PutDelivery
 from support.simulator.checking import Scene
 from support.simulator.master_host import ADDRESS
 from support.simulator.minion_host import MinionHost
@@ -47,12 +49,41 @@ MESSAGES = (
     CancelAnswer,
     Output,
 )
+JOB_EVENTS = (
+    "Accepted",
+    "Started",
+    "Return",
+    "BulkOffer",
+    "BulkChunk",
+    "CancelAnswer",
+    "Output",
+    "SyncPage",
+    "SyncPage",
+    "SyncPage",
+    "CancelJob",
+)
+"""Events that are about one job."""
+RARE = {
+    "created": 0.15,
+    "bound": 0.15,
+    "accepted": 0.5,
+    "interrupted": 40.0,
+    "refused": 24.0,
+    "expired": 9.0,
+    "lost": 12.0,
+    "offline": 8.0,
+    "cancelled": 2.0,
+    "failed": 2.0,
+    "ok": 1.0,
+}
+"""States of deliveries that are spoken of as soon as they are entered, and how often."""
 MASTER_EVENTS: tuple[str, ...] = (
     *(message.__name__ for message in MESSAGES),
     "bad_frame",
     "peer_gone",
     "send_failed",
     "enrolment",
+    "CancelJob",
 )
 """Events of the master that are about one minion, by the names under which they are counted."""
 
@@ -75,6 +106,32 @@ class MasterGremlin(Watcher):
         by_kind = self._said.setdefault(connection.key, {})
         said = by_kind.setdefault(type(message), deque(maxlen=REMEMBERED_MAX))
         said.append((connection.peer, message))
+
+    def on_master_effect(self, effect: do.Effect) -> None:
+        """Speak of a delivery whose state is rare while it is still in memory."""
+        if not isinstance(effect, do.Persist) or self._world.t >= self._end:
+            return
+        for operation in effect.operations:
+            if isinstance(operation, PutDelivery) and operation.row.state in RARE:
+                row = operation.row
+                share = RARE[row.state]
+                for _ in range(int(share) + (self._chance.random() < share % 1)):
+                    delay_s = self._chance.choice((0.0, 0.0, 0.05, 2.0)) * self._chance.random()
+                    self._world.later(delay_s, lambda row=row: self._speak_of(row))
+
+    def _speak_of(self, row: DeliveryRow) -> None:
+        host = next(
+            (each for each in self._scene.minions if each.settings.minion_id == row.minion), None
+        )
+        if host is None or not self._scene.master.is_alive or self._world.t >= self._end:
+            return
+        event = self._chance.choice(JOB_EVENTS)
+        if row.state == "expired" and self._chance.random() < 0.3:
+            event = "Return"
+        found: MinionHost = host
+        self._scene.master.step(
+            lambda core: self._inject(core, found, found.key, event, row.jid)
+        )
 
     def _tick(self) -> None:
         if self._world.t >= self._end:
@@ -101,7 +158,12 @@ class MasterGremlin(Watcher):
         return "no minion" if minion is None else minion.presence
 
     def _inject(
-        self, core: MasterCore, host: MinionHost, key: MinionKey, event: str
+        self,
+        core: MasterCore,
+        host: MinionHost,
+        key: MinionKey,
+        event: str,
+        about: JobId | None = None,
     ) -> list[do.Effect]:
         now, peer = self._scene.master.clock.now(), self._peer(core, key)
         acts: dict[str, Callable[[], list[do.Effect]]] = {
@@ -115,16 +177,17 @@ class MasterGremlin(Watcher):
         act = acts.get(event)
         if act is not None:
             return act()
+        if event == "CancelJob":
+            return self._cancel(core, about or self._jid(core, host))
         kind = next(each for each in MESSAGES if each.__name__ == event)
-        said = self._said.get(key, {}).get(kind)
-        if said and self._chance.random() < 0.7:
-            from_peer, message = self._chance.choice(said)
-            is_late = self._chance.random() < 0.8
-            peer = do.Peer(from_peer) if is_late else peer
+        repeated = self._repeat(core, host, key, kind, about)
+        if repeated is not None:
+            from_peer, message = repeated
+            peer = do.Peer(from_peer) if self._chance.random() < 0.8 else peer
         elif kind is Hello:
             return core.on_bad_frame(now, peer, key, "bad_schema")  # a Hello can't be made up
         else:
-            message = self._make(core, host, kind)
+            message = self._make(kind, about or self._jid(core, host))
         connection = Connection(
             number=0,
             key=key,
@@ -148,24 +211,61 @@ class MasterGremlin(Watcher):
     def _request(self, host: MinionHost) -> EnrolRequest:
         return EnrolRequest(1, 1, "1", host.settings.minion_id, bytes(16), 0, "", b"")
 
-    def _jid(self, core: MasterCore, host: MinionHost) -> JobId:
-        """Pick a job of this minion, whatever has become of it, or one that nobody knows."""
-        jids = [
-            jid
-            for jid, rows in self._scene.master.store.deliveries.items()
-            if host.settings.minion_id in rows
-        ]
-        unknown = make_job_id(WALL_AT_START_S + self._world.t, self._chance)
-        return self._chance.choice([*jids, unknown])
+    def _repeat(
+        self,
+        core: MasterCore,
+        host: MinionHost,
+        key: MinionKey,
+        kind: type,
+        about: JobId | None,
+    ) -> tuple[bytes, FromMinion] | None:
+        """Pick something that was said before; jobs in states that are rare as often as others."""
+        said = self._said.get(key, {}).get(kind)
+        if about is not None:
+            exact = [each for each in said or () if getattr(each[1], "jid", "") == about]
+            return self._chance.choice(exact) if exact else None
+        if not said or self._chance.random() < 0.3:
+            return None
+        by_state: dict[str, list[tuple[bytes, FromMinion]]] = {}
+        for each in said:
+            jid = getattr(each[1], "jid", "")
+            by_state.setdefault(self._state(core, host, jid), []).append(each)
+        return self._chance.choice(by_state[self._chance.choice(sorted(by_state))])
 
-    def _make(self, core: MasterCore, host: MinionHost, kind: type) -> FromMinion:
+    @staticmethod
+    def _state(core: MasterCore, host: MinionHost, jid: str) -> str:
+        found = core._book.find(jid, host.settings.minion_id)
+        return "" if found is None else found[1].state
+
+    def _jid(self, core: MasterCore, host: MinionHost) -> JobId:
+        """Pick a job of this minion, each state as often as the others, or one nobody knows."""
+        by_state: dict[str, list[JobId]] = {
+            "unknown": [make_job_id(WALL_AT_START_S + self._world.t, self._chance)]
+        }
+        for jid, rows in self._scene.master.store.deliveries.items():
+            if host.settings.minion_id in rows:
+                by_state.setdefault(self._state(core, host, jid), []).append(jid)
+        return self._chance.choice(by_state[self._chance.choice(sorted(by_state))])
+
+    def _cancel(self, core: MasterCore, jid: JobId) -> list[do.Effect]:
+        """Let somebody cancel a job, whatever has become of it."""
+        self._scene.truth.cancelled_by_others.add(jid)
+        client = do.Client(10**9)
+        return core.on_request(
+            self._scene.master.clock.now(), client, 0, "root", CancelJob(jid)
+        )
+
+    def _entry(self, jid: JobId) -> SyncEntry:
+        return SyncEntry(jid, self._chance.choice(("accepted", "running", "finished")))
+
+    def _make(self, kind: type, jid: JobId) -> FromMinion:
         """Make a message of a session that is over; a return is of a job that nobody knows."""
         session = self._chance.getrandbits(52) or 1
-        jid, digest = self._jid(core, host), "cd" * 32
+        digest = "cd" * 32
         unknown = make_job_id(WALL_AT_START_S + self._world.t, self._chance)
         makers: dict[type, Callable[[], Any]] = {
             Beat: lambda: Beat(session, 1, 0, (), ""),
-            SyncPage: lambda: SyncPage(session, 0, True, (SyncEntry(jid, "running"),)),
+            SyncPage: lambda: SyncPage(session, 0, True, (self._entry(jid),)),
             Grains: lambda: Grains(session, digest, b"{}", 0),
             Accepted: lambda: Accepted(session, jid),
             Started: lambda: Started(session, jid, 0),

@@ -62,6 +62,7 @@ class MasterHost(Process, MasterDoor):
         self._committed = 0
         self._wake = 0
         self.is_enrol_up = True
+        self._is_rebooting = False
         self.garbles = False
         self.full_peers: set[bytes] = set()
         self.watcher = Watcher()
@@ -83,6 +84,9 @@ class MasterHost(Process, MasterDoor):
         if self.is_alive:
             return
         self.is_alive = True
+        if self._is_rebooting:
+            self._is_rebooting = False
+            self.clock.up_since = self.world.t - 1.0
         snapshot = self.store.snapshot(self.clock.now().wall)
         self._committed = snapshot.commit
         self._held = []
@@ -138,8 +142,8 @@ class MasterHost(Process, MasterDoor):
         for connection in self.peers.values():
             connection.is_dead = connection.is_dead or self.world.chance.random() < 0.7
         self.restart_after_s = seconds
+        self._is_rebooting = True
         self.kill()
-        self.clock.up_since = self.world.t + seconds - 1.0
 
     def _trouble(self, text: str) -> None:
         if self.is_alive:

@@ -12,7 +12,14 @@ from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.common.wire.codec import FromMaster
 from limpet.minion import effects as do
 from limpet.minion.core import MinionCore
-from limpet.minion.jobs.records import AnyRecord, JournalState, Record, compact, replay
+from limpet.minion.jobs.records import (
+    AnyRecord,
+    JobAccepted,
+    JournalState,
+    Record,
+    compact,
+    replay,
+)
 from limpet.minion.link.states import State
 from limpet.minion.settings import LinkSettings
 from support.simulator.coverage import Counted, Tally
@@ -64,6 +71,8 @@ class MinionHost(Process):
         self.records: list[Record] = []
         self.on_disk = JournalState()
         """What the records come to, kept up to date."""
+        self.accepted_at: dict[str, tuple[int, float]] = {}
+        """Jid to the life of the link, and the time, at which its acceptance was durable."""
         self.disk: Disk[Record] = Disk(world, name, self._append)
         self.socket = MinionSocket(self, network, master)
         self.workers = HostWorkers(self)
@@ -94,6 +103,8 @@ class MinionHost(Process):
             record = _records.decode(msgspec.msgpack.encode(item))
             self.records.append(record)
             replay(self.on_disk, record)
+            if isinstance(record, JobAccepted):
+                self.accepted_at[record.jid] = (self.life, self.world.t)
         if len(self.records) > JOURNAL_RECORDS_MAX:
             self.set_records(compact(self.journal()))
 

@@ -2,35 +2,54 @@
 
 from typing import TYPE_CHECKING
 
+from limpet.common.identifiers import MinionKey
+from limpet.common.messages.session import Hello
+from limpet.common.wire.codec import encode
+
 from support.simulator.minion_host import MinionHost
 from support.simulator.minion_socket import MASTER_FOUR, MASTER_SIX
+from support.simulator.network import Weather
 
 if TYPE_CHECKING:
     from support.simulator.faults import Faults
 
+GHOST = MinionKey("dd" * 32)
+"""The key of a minion that has no host: it is there in some stories, and never works."""
+HUNG_S = 16.0
+"""Longer than the master waits for a page of SYNC."""
+
 
 def black_hole(faults: "Faults", room: float) -> None:
     """Nothing passes between one minion and the master; old connections may be dead for ever."""
-    _darken([faults.minion()], faults, room, up=True, down=True)
+    darken([faults.minion()], faults, room, up=True, down=True)
 
 
 def black_hole_all(faults: "Faults", room: float) -> None:
     """Nothing passes for anybody."""
-    _darken(faults.minions, faults, room, up=True, down=True)
+    darken(faults.minions, faults, room, up=True, down=True)
 
 
 def one_way_up(faults: "Faults", room: float) -> None:
     """What the minion sends is lost; the other direction works."""
-    _darken([faults.minion()], faults, room, up=True, down=False)
+    darken([faults.minion()], faults, room, up=True, down=False)
 
 
 def one_way_down(faults: "Faults", room: float) -> None:
     """What the master sends is lost; the other direction works."""
-    _darken([faults.minion()], faults, room, up=False, down=True)
+    darken([faults.minion()], faults, room, up=False, down=True)
 
 
-def _darken(hosts: list[MinionHost], faults: "Faults", room: float, *, up: bool, down: bool) -> None:
-    seconds = faults.seconds(room, 60.0)
+def darken(
+    hosts: list[MinionHost],
+    faults: "Faults",
+    room: float,
+    *,
+    up: bool,
+    down: bool,
+    least_s: float = 0.0,
+) -> None:
+    """Let nothing pass between the hosts and the master for a while, in one direction or both."""
+    seconds = max(least_s, faults.seconds(room, 60.0))
     old_ones_die = faults.world.chance.random() < 0.5
     for host in hosts:
         host.weather.up_is_dropped |= up
@@ -127,6 +146,45 @@ def break_handshakes(faults: "Faults", room: float) -> None:
         host.weather.handshake_breaks = False
 
     faults.world.later(faults.seconds(room, 20.0), end)
+
+
+def hang_in_sync(faults: "Faults", room: float) -> None:
+    """A minion greets, is let in, and says nothing more: others wait for its turn of SYNC."""
+    if GHOST not in faults.master.store.keys or not faults.master.is_alive or room < HUNG_S:
+        return
+    chance, world = faults.world.chance, faults.world
+    connection = faults.network.open(
+        key=GHOST,
+        weather=Weather(),
+        to_minion=lambda _frame: None,
+        tell_minion=lambda _what: None,
+        **faults.master.accept("main", GHOST),
+    )
+    faults.master.opened(connection, "main")
+    hello = Hello(
+        protocol_min=1,
+        protocol_max=1,
+        version="1",
+        boot_id=f"{chance.getrandbits(128):032x}",
+        link_counter=1,
+        nonce=chance.randbytes(16),
+        journal_id=f"{chance.getrandbits(128):032x}",
+        grains_digest="",
+        store_id="",
+        store_commit=0,
+        last_loss="",
+        attempts=0,
+    )
+    faults.network.send(connection, upwards=True, frame=encode(hello))
+    world.later(HUNG_S, lambda: faults.network.close_minion_end(connection))
+
+    def act() -> None:
+        for host in faults.minions:
+            for each in faults.network.of(host.weather):
+                faults.network.reset(each)
+
+    for after_s in (0.01, 5.0):
+        world.later(after_s, act)
 
 
 def slow_way(faults: "Faults", room: float) -> None:

@@ -19,6 +19,7 @@ from support.simulator.master_gremlin import MasterGremlin
 from support.simulator.master_host import ADDRESS, MasterHost
 from support.simulator.minion_host import MinionHost
 from support.simulator.network import Network
+from support.simulator.network_faults import GHOST
 from support.simulator.operator import Command
 from support.simulator.truth import Truth
 from support.simulator.watching import Watchers
@@ -102,7 +103,9 @@ class Story:
         self.fleet = 0
         end = self.kind.faults_end_s
         self.administrator = Administrator(self.world, self.master, self.truth)
-        self.faults = Faults(self.scene, self.network, self.administrator, end, self._add_copy)
+        self.faults = Faults(
+            self.scene, self.network, self.administrator, end, self._add_copy, self._command
+        )
         self.durability, self.conduct = Durability(self.scene), Conduct(self.scene)
         self.endings = Endings(self.scene)
         self.watchers = Watchers(self.durability, self.conduct)
@@ -127,6 +130,9 @@ class Story:
         for number in range(1, chance.choice((1, 2, 2, 3, 3, 4)) + 1):
             self._add_minion(number, is_enrolled=chance.random() < 0.85)
         self.fleet = len(self.scene.minions)
+        if self.master.settings.sync_at_once == 1:
+            self._accept(GHOST, "ghost")
+            self.fleet += 1
         among = GENTLE if self.kind is GENTLE_ONES else ALL
         for _ in range(chance.randint(0, faults_max)):
             self.faults.draw(chance.uniform(0.0, end - 1), among)
@@ -205,9 +211,11 @@ class Story:
         )
         self.master.store.apply(1, (PutToken(token),))
 
-    def _command(self, target: str, *, batch: str | None = None) -> None:
+    def _command(
+        self, target: str, *, batch: str | None = None, brief: bool = False
+    ) -> None:
         chance = self.world.chance
-        is_fleet = self.kind is FLEET_ONES
+        durations = (0.05, 1.0, 5.0) if self.kind is FLEET_ONES else (0.05, 1.0, 5.0, 20.0)
         self.scene.commands.append(
             Command(
                 self.world,
@@ -217,10 +225,10 @@ class Story:
                 function=chance.choice(
                     ("cmd.run", "cmd.run", "cmd.run", "state.apply", "test.ping")
                 ),
-                seconds=chance.choice((0.05, 1.0, 5.0) if is_fleet else (0.05, 1.0, 5.0, 20.0)),
+                seconds=0.01 if brief else chance.choice(durations),
                 outcome=chance.choice(("ok", "ok", "failed")),
                 size=chance.choice((10, 10, 10_000, 40_000, 400_000)),
-                ttl_s=chance.choice((None, None, 5.0, 30.0, 60.0)),
+                ttl_s=None if brief else chance.choice((None, None, 5.0, 30.0, 60.0)),
                 job_timeout_s=chance.choice((0.0, 0.0, 3.0)),
                 batch=chance.choice(("", "", "", "1")) if batch is None else batch,
                 is_streamed=chance.random() < 0.2,

@@ -36,8 +36,8 @@ class Truth:
     """Minions whose key was not accepted at some time."""
     clocks_jumped: set[str] = field(default_factory=set)
     """Minions whose host's wall clock jumped at some time."""
-    cancelled_locally: set[str] = field(default_factory=set)
-    """Jids that somebody ended on the minion itself."""
+    cancelled_by_others: set[str] = field(default_factory=set)
+    """Jids that somebody else ended, at the master or on the minion itself."""
     forged: set[str] = field(default_factory=set)
     """Jids that nobody ever asked for: they must not run."""
     local: set[str] = field(default_factory=set)
