@@ -157,8 +157,11 @@ def cancel(jid: str, minions: tuple[str, ...], form: str) -> int:
         write_document(data, form)
     else:
         counts = counts_text(counts_of(job.minions.values()))
-        sys.stdout.write(f"job {job.jid} is being cancelled; now: {counts}\n")
-        sys.stdout.write(f"see its end: {session.command('jobs', 'wait', job.jid)}\n")
+        if job.is_ended:
+            sys.stdout.write(f"job {job.jid} has ended: {counts}\n")
+        else:
+            sys.stdout.write(f"job {job.jid} is being cancelled; now: {counts}\n")
+            sys.stdout.write(f"see its end: {session.command('jobs', 'wait', job.jid)}\n")
     if unknown:
         raise UsageError(f"job {job.jid} is not for {', '.join(unknown)}")
     return 0

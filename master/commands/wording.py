@@ -56,10 +56,15 @@ def condition(answer: MinionAnswer, now_s: float) -> str:
         if answer.status == "offline" and not since:
             since = "(never seen)"
         words = f"{words} {since}" if since else words
-    error = cut_line(answer.error)
-    if not error and answer.status == "failed" and answer.retcode:
-        error = f"exit code {answer.retcode}"
-    return f"{words}: {error}" if error else words
+    error = cut_line(error_text(answer))
+    return f"{words}: {error}" if error not in ("", answer.status) else words
+
+
+def error_text(answer: MinionAnswer) -> str:
+    """Give why the status is not `ok`; where nobody said it, the exit code is the reason."""
+    if not answer.error and answer.status == "failed" and answer.retcode:
+        return f"exit code {answer.retcode}"
+    return answer.error
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
@@ -111,7 +116,7 @@ def answer_data(answer: MinionAnswer) -> dict[str, Any]:
     data: dict[str, Any] = {
         "status": answer.status,
         "return": answer.value,
-        "error": answer.error or None,
+        "error": error_text(answer) or None,
         "since": iso_utc(answer.since_s),
     }
     if answer.is_cut:
