@@ -5,14 +5,19 @@ until a command is answered again; it raises if that takes longer than thirty se
 """
 
 import contextlib
+import json
 import os
-import socket
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from demo import Demo
+
+from limpet.common.crypto.keys import decode_key
+from limpet.common.messages.fields import MAIN_FRAME_BYTES_MAX, MINION_FRAME_BYTES_MAX
+from limpet.common.transport.sockets import Context, DealerSocket, public_key_of
 
 LIMIT_S = 30.0
 
@@ -52,24 +57,56 @@ def crash() -> float:
 
 
 def invalid_json() -> float:
-    """Send what is not a message to both ports, in the middle of everything."""
+    """Send what is not a message over an authenticated connection, under the minion's own key."""
     with pair() as demo:
-        port = int(demo.address.rsplit(":", 1)[1])
-        for number in (port, demo.enrol_port):
-            with socket.create_connection(("127.0.0.1", number), timeout=5) as connection:
-                connection.sendall(b"\xff{not json" + os.urandom(2000))
-        return until_answered(demo)
+        send_as_minion(demo, b"\xff{not json")
+        recovery_s = until_answered(demo)
+        turned_away = json.loads(demo.run("status", "--format", "json", is_shown=False))["rejected"]
+        if not any(reason.startswith("bad_") for reason in turned_away):
+            raise SystemExit(f"the master has not seen the frame: {turned_away}")
+        return recovery_s
 
 
 def restart() -> float:
     """Restart the master while the minion is in its handshake."""
     with pair() as demo:
         demo.kill("web1")
+        master = demo.processes["master"]
+        os.kill(master.pid, signal.SIGSTOP)  # TCP still connects; the handshake stands still
         demo.start_minion("web1")
-        time.sleep(0.15)  # about where a starting minion greets
+        time.sleep(1.0)
         demo.kill("master")
         demo.start_master()
         return until_answered(demo)
+
+
+def send_as_minion(demo: Demo, frame: bytes) -> None:
+    """Connect with the key of web1, as it does itself, and send one frame."""
+    address, port = demo.address.rsplit(":", 1)
+    server_key = next(demo.master_root.rglob("master.public"))
+    secret_key = decode_key(next((demo.folder / "web1").rglob("minion.secret")).read_bytes())
+    context = Context()
+    dealer = DealerSocket(
+        context,
+        address=address,
+        port=int(port),
+        server_key=decode_key(server_key.read_bytes()),
+        public_key=public_key_of(secret_key),
+        secret_key=secret_key,
+        frame_bytes_max=MAIN_FRAME_BYTES_MAX,
+        send_bytes_max=MINION_FRAME_BYTES_MAX,
+        handshake_s=3.0,
+    )
+    try:
+        deadline = time.monotonic() + LIMIT_S
+        while not dealer.send(frame):  # it takes nothing before the handshake is done
+            if time.monotonic() > deadline:
+                raise SystemExit("no connection to the master")
+            time.sleep(0.01)
+        time.sleep(0.1)
+    finally:
+        dealer.close()
+        context.close()
 
 
 FAILURES: dict[str, Callable[[], float]] = {
