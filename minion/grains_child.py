@@ -6,6 +6,7 @@ the collectors nor a cryptographic library is ever loaded by the link.
 
 import os
 import sys
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from limpet.common.errors import LimpetError
@@ -59,8 +60,9 @@ def main() -> None:
         sys.stderr.write(f"limpet: grains: {error}\n")
         sys.stderr.flush()
         os._exit(int(error.exit_code))
-    sys.stdout.buffer.write(hashlib.sha256(body).hexdigest().encode() + body)
-    sys.stdout.buffer.flush()
+    with suppress(BrokenPipeError):  # the link has gone: nobody wants them
+        sys.stdout.buffer.write(hashlib.sha256(body).hexdigest().encode() + body)
+        sys.stdout.buffer.flush()
     os._exit(0)
 
 

@@ -94,6 +94,8 @@ class JobParent:
         self._bury()
         if not self._link.is_closed and self._link.fileno() in ready:
             self._serve_link()
+        if self._link.is_closed:  # seen above, or by an answer that did not leave any more
+            self._let_held_go()
 
     def _serve_link(self) -> None:
         try:
@@ -103,11 +105,12 @@ class JobParent:
         except (PeerError, msgspec.DecodeError) as error:
             os.write(2, f"limpet job parent: the link speaks nonsense: {error}\n".encode())
             self._link.close()
-        if self._link.is_closed:
-            # Nobody will release what is still held; keepers that run go on.
-            for jid in list(self._lines):
-                self._lines.pop(jid).close()
-            self._waiting.clear()
+
+    def _let_held_go(self) -> None:
+        """Without a link nobody will release what is still held; keepers that run go on."""
+        for jid in list(self._lines):
+            self._lines.pop(jid).close()
+        self._waiting.clear()
 
     def _obey(self, message: WorkerSetup | Spawn | Release | Abandon) -> None:
         self._busy_s = time.monotonic()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from limpet import Client
-from limpet.common.errors import LimpetError
+from limpet.common.errors import LimpetError, MasterUnreachable, Stalled
 from support.fleet import Fleet, Node, wait_until
 
 ROUNDS = max(1, int(os.environ.get("LIMPET_CHAOS_ROUNDS", "1")))
@@ -86,11 +86,10 @@ def wait_all_answer(fleet: Fleet, within_s: float) -> float:
     with client_of(fleet) as client:
         while missing:
             assert time.monotonic() - began < within_s, f"no answer from {sorted(missing)}"
-            job = client.run("*", "test.ping", timeout_s=1.0)
-            answered = {name for name, answer in job.minions.items() if answer.status == "ok"}
-            missing = set(fleet.minions) - answered
-            if missing:
-                time.sleep(0.02)
+            with contextlib.suppress(MasterUnreachable, Stalled):
+                job = client.run("*", "test.ping", timeout_s=1.0)
+                answered = {name for name, each in job.minions.items() if each.status == "ok"}
+                missing = set(fleet.minions) - answered
     return time.monotonic() - began
 
 
@@ -102,7 +101,7 @@ def reckon(
     fleet: Fleet,
     jobs: dict[str, str],
     *,
-    within_s: float = 120.0,
+    within_s: float = 60.0,
     is_true: Callable[[str, int], bool] = _is_true,
 ) -> Reckoning:
     """Wait for the end of all jobs (number in the ledger to jid) and see what they cost.
@@ -110,9 +109,10 @@ def reckon(
     `is_true` says whether a final status fits the number of runs; else the job counts as lost.
     """
     found = Reckoning()
+    deadline = time.monotonic() + within_s
     with client_of(fleet) as client:
         for number, jid in jobs.items():
-            result = client.wait(jid, timeout_s=within_s)
+            result = client.wait(jid, timeout_s=max(1.0, deadline - time.monotonic()))
             for name, answer in result.minions.items():
                 found.statuses[answer.status] += 1
                 times = runs(fleet.minions[name], number)

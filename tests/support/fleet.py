@@ -165,7 +165,9 @@ class Fleet:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != os.getpid():
                 with contextlib.suppress(OSError):
-                    if mark in (entry / "cmdline").read_bytes():
+                    # Job parents and keepers name no root; they have its folder as TMPDIR.
+                    told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                    if mark in told:
                         found.append(int(entry.name))
         return found
 

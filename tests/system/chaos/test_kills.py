@@ -3,6 +3,7 @@
 `LIMPET_CHAOS_ROUNDS` multiplies the number of kills.
 """
 
+import itertools
 import random
 import re
 import signal
@@ -106,6 +107,10 @@ class Victims:
         self.fleet = fleet
         self.kills = 0
         self._chance = chance
+        self._named = {
+            role: itertools.cycle([f"{name} {side}" for side in SIDES for name in names])
+            for role, names in MATTERS.items()
+        }
 
     def nodes(self) -> list[Node]:
         return [self.fleet.master, *self.fleet.minions.values()]
@@ -116,9 +121,9 @@ class Victims:
         name = ""
         # Few enough to hit each start's own steps, many enough that some live to do work.
         chosen = 0 if is_last else int(self._chance.triangular(1, 90, 15))
-        if chosen and self._chance.random() < 0.6:
+        if chosen and self._chance.random() < 0.7:
             chosen = self._chance.randint(1, 2)
-            name = f"{self._chance.choice(MATTERS[role])} {self._chance.choice(SIDES)}"
+            name = next(self._named[role])
         node.program = killable.command(role, node.root, chosen, name)
 
     def tend(self) -> None:
