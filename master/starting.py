@@ -8,8 +8,8 @@ import gc
 import os
 import random
 import resource
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ from limpet.common.service.notify import Notifier
 from limpet.common.service.paths import Roots, tighten_umask
 from limpet.common.service.signals import STOP_SIGNALS, SignalPipe
 from limpet.common.service.watchdog import LIMIT_S, Watchdog, exit_process
+from limpet.common.settings.loader import at_key
 from limpet.common.settings.master import MasterConfiguration
 from limpet.common.transport.sockets import (
     Context,
@@ -41,8 +42,9 @@ from limpet.master.selfcheck import SelfCheck
 from limpet.master.settings import DAY_S, MasterSettings
 from limpet.master.store.store import Store
 
-BIND_S_MAX: Final = 30.0
-"""How long a port that another process still holds is waited for."""
+BIND_S_MAX: Final = 5.0
+"""How long a port that another process still holds is waited for: a master that was told to stop
+needs two seconds, and whoever starts one by hand wants to be told."""
 _BIND_RETRY_S: Final = 0.25
 FDS_WANTED: Final = 65_536
 FDS_SPARE: Final = 512
@@ -63,6 +65,7 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
     configuration = read()
     clock = SystemClock()
     with ExitStack() as stack:
+        stack.enter_context(_naming_line_of_port(roots, configuration))
         signals = stack.enter_context(SignalPipe())
         roots.prepare()
         stack.enter_context(InstanceLock(roots.lock_path, "a limpet master"))
@@ -158,7 +161,7 @@ def settings_from(configuration: MasterConfiguration, nodegroups: dict[str, str]
 def bind(port: MainPort, configuration: MasterConfiguration, signals: SignalPipe, log: Log) -> bool:
     """Open the main port, waiting for its last holder to end; False: a stop was asked for.
 
-    Raises `UsageError` naming the port when it is still held after thirty seconds.
+    Raises `UsageError` naming the port when it is still held after `BIND_S_MAX`.
     """
     clock = SystemClock()
     give_up_at: Instant = clock.now().after(BIND_S_MAX)
@@ -177,6 +180,25 @@ def bind(port: MainPort, configuration: MasterConfiguration, signals: SignalPipe
             if number in STOP_SIGNALS:
                 log.info(f"asked to stop ({number.name}) before the port was free")
                 return False
+
+
+@contextmanager
+def _naming_line_of_port(roots: Roots, configuration: MasterConfiguration) -> Iterator[None]:
+    """Put the line of the configuration before what is said of a port that is in use."""
+    try:
+        yield
+    except UsageError as error:
+        text = str(error)
+        if "in use" not in text:
+            raise
+        found = {"port": configuration.port, "enrol_port": configuration.enrol_port}
+        key = next((key for key, port in found.items() if f"port {port} " in text), "")
+        placed = at_key(roots.config_file, key, found.get(key), text)
+        if placed is None and key == "enrol_port":  # it stands one below the main port
+            placed = at_key(roots.config_file, "port", configuration.port, text)
+        if placed is None:
+            raise
+        raise placed from error
 
 
 def raise_descriptor_limit(minions: int) -> None:

@@ -80,6 +80,17 @@ def exposed_secrets(configuration: Configuration, path: Path) -> tuple[str, ...]
     )
 
 
+def at_key(path: Path, key: str, value: object, message: str) -> SourceError | None:
+    """Make an error at the line of a key that has this value in the file; None if it has not.
+
+    For what turns out only when the value is used, such as a port that somebody else holds.
+    """
+    source = read_source(_read(path), str(path))
+    if not isinstance(source.data, dict) or source.data.get(key) != value:
+        return None
+    return source.error(message, (key,))
+
+
 def load_text(kind: type[T], text: str, name: str, directory: Path = Path()) -> T:
     """Read configuration from text that `name` describes. Raises `SourceError`."""
     return convert(kind, read_source(text.encode(), name), directory)

@@ -33,8 +33,9 @@ from limpet.master.enrolment.line import (
 
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 1.0
-OPEN_S_MAX: Final = 30.0
-"""How long, at the start, the port may be held by another process."""
+OPEN_S_MAX: Final = 10.0
+"""How long, at the start, the port may be held by another process, such as that of a killed master
+that has not noticed yet."""
 SILENT_S_MAX: Final = 30.0
 """It says something each second; one that is silent for so long hangs, or was stopped."""
 SETTLED_S: Final = 10.0
@@ -128,7 +129,7 @@ class EnrolmentLink:
             for payload in self._line.receive(reads_max=_READS_A_TURN):
                 self._silent_until = now.after(self._silent_s_max)
                 self._on_process(_decoder.decode(payload), found)
-        except (PeerError, msgspec.DecodeError) as error:
+        except (PeerError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._log.error(f"the enrolment process said what can't be read: {error}")
             self._line.close()
         if now.boot >= self._silent_until:
@@ -139,7 +140,7 @@ class EnrolmentLink:
         return found
 
     def raise_if_never_open(self, now: Moment) -> None:
-        """Raise `UsageError` if another process has held the port since the start, for 30 s.
+        """Raise `UsageError` if another process holds the port since the start, `OPEN_S_MAX` long.
 
         A port that was open once and is taken later is tried for ever: the fleet is served.
         """
@@ -169,7 +170,11 @@ class EnrolmentLink:
         self.is_open = False
 
     def _start(self, now: Moment) -> None:
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            self._put_off(now, error)
+            return
         line = FramedSocket(
             ours,
             read_bytes_max=LINE_BYTES_MAX,
@@ -189,15 +194,19 @@ class EnrolmentLink:
                 )
         except OSError as error:
             line.close()
-            self.problem = f"the enrolment process can't be started: {error}"
-            self._log.report("error", "enrol.start", self.problem)
-            self._start_at = now.after(BACKOFF_MAX_S)
+            self._put_off(now, error)
             return
         self._line = line
         self.starts += 1
         self._started_at = now.boot
         self._silent_until = now.after(self._silent_s_max)
         line.send(_encoder.encode(self._setup))
+
+    def _put_off(self, now: Moment, error: OSError) -> None:
+        """Try again in a moment: descriptors or processes have run out."""
+        self.problem = f"the enrolment process can't be started: {error}"
+        self._log.report("error", "enrol.start", self.problem)
+        self._start_at = now.after(BACKOFF_MAX_S)
 
     def _end(self, now: Moment) -> None:
         """Reap the process and set the time of the next."""

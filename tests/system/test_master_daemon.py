@@ -1,6 +1,7 @@
 """The master as a process, between real sockets, a real disk and signals."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -218,6 +219,7 @@ def test_a_port_that_stays_held_ends_the_start_with_exit_code_2_and_its_number(
     assert ended.returncode == 2
     last = ended.stderr.strip().splitlines()[-1]
     assert f"the port {held} on 127.0.0.1 is in use by another process" in last
+    assert re.search(r"/master.yaml:\d+: ", last), "the line of the port is named"
     assert "Traceback" not in ended.stderr
 
 

@@ -13,6 +13,7 @@ from limpet.common.errors import ExitCode, LimpetError, SourceError, UsageError
 from limpet.common.service.paths import Roots
 from limpet.common.settings.loader import (
     Configuration,
+    at_key,
     exposed_secrets,
     load,
     load_text,
@@ -228,6 +229,15 @@ def test_a_damaged_join_string_is_named_with_its_line(tmp_path: Path) -> None:
     path.chmod(0o600)
     with pytest.raises(SourceError, match=r"minion.yaml:2: join: join string damaged"):
         load(MinionConfiguration, path)
+
+
+def test_what_turns_out_later_is_said_with_the_line_of_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "master.yaml"
+    assert at_key(path, "port", 4506, "in use") is None
+    path.write_text("#\nport: 4600\n")
+    assert at_key(path, "port", 4506, "in use") is None, "another value came from elsewhere"
+    assert at_key(path, "enrol_port", 4600, "in use") is None
+    assert str(at_key(path, "port", 4600, "in use")) == f"{path}:2: in use"
 
 
 @pytest.mark.covers("B-80", "J1")
