@@ -34,6 +34,7 @@ from limpet.minion.link.retreat import Retreat
 from limpet.minion.link.seat import Seat
 from limpet.minion.link.session import JobSide, Session
 from limpet.minion.link.states import (
+    ADVICE,
     ENROLLING_S,
     GREETING_S,
     STOPPED_S,
@@ -435,7 +436,11 @@ class Link:
             self._outbox.info("pending", text)
             self.seat.enter(now, State.PENDING, pause_s, text)
         else:
-            self._outbox.warning("refused", f"the master refuses to enrol: {answer.text}")
+            self._outbox.warning(
+                "refused",
+                f"the master refuses to enrol: {answer.text} (its log and `limpet keys list` there "
+                "say why); asking again",
+            )
             self._deny(now, answer.text or "refused", to_seconds(answer.retry), "enrol")
 
     # --- losing and coming back -------------------------------------------------------------------
@@ -462,9 +467,11 @@ class Link:
             now.boot, loss, is_tcp_connected=is_tcp_connected
         )
         failures = self.retreat.failures
+        advice = ADVICE.get(loss)
         self._outbox.warning(
             f"failed {loss}",
-            f"no link to {self._settings.master_host}: {loss} ({failures.in_a_row} in a row)",
+            f"no link to {self._settings.master_host}: {loss} ({failures.in_a_row} in a row)"
+            + (f": {advice}" if advice else ""),
         )
         self.seat.enter(now, State.BACKOFF, pause_s, loss)
         if failures.take_reexec(now.boot):

@@ -7,6 +7,7 @@ A state exists only together with its deadline: `Stay` can't be made without a f
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
@@ -87,6 +88,17 @@ class Loss(StrEnum):
     STOPPED = "stopped"
     """The minion was told to end."""
 
+
+ADVICE: Final[Mapping[Loss, str]] = {
+    Loss.UNRESOLVED: "the name has no address",
+    Loss.UNREACHABLE: "no TCP connection; is the address right, and the port open on the way?",
+    Loss.REFUSED: "nobody listens at that port; is the master running?",
+    Loss.HANDSHAKE_SILENT: "something listens there, but does not answer as a master does",
+    Loss.HANDSHAKE_FAILED: "most likely it has another key than `master_key` or the join string "
+    "says; compare with `limpet keys show --master` there",
+    Loss.PROTOCOL: "no protocol that both speak; upgrade the older side",
+}
+"""What to look at, for losses that a person may have to do something about."""
 
 RESOLVING_S: Final = 3.0
 """A resolver that needs longer is as good as none; the last known address is tried."""

@@ -5,6 +5,7 @@ import pytest
 from limpet.common.clock import to_micros
 from limpet.common.identifiers import Attempt, JournalId, MinionId
 from limpet.common.messages.session import Busy, Denied, Hello, SyncPage
+from limpet.common.transport.events import LinkEvent
 from limpet.minion.effects import CloseSocket, OpenSocket, Reexec, Resolve
 from limpet.minion.jobs.records import JournalState, Note, replay
 from limpet.minion.link.states import State
@@ -361,3 +362,16 @@ def test_sync_tells_all_jobs_in_pages_each_answered_before_the_next(entries: int
     assert sum(len(page.entries) for page in pages) == entries
     assert [page.is_last for page in pages] == [False] * (len(pages) - 1) + [True]
     assert len(pages) == max(1, -(-entries // 500))
+
+
+@pytest.mark.parametrize(
+    "event, advice",
+    [
+        ("refused", "refused (1 in a row): nobody listens at that port; is the master running?"),
+        ("handshake_failed", "compare with `limpet keys show --master` there"),
+    ],
+)
+def test_a_failure_says_what_to_look_at(event: LinkEvent, advice: str) -> None:
+    bench = Bench().start()
+    bench.link(event)
+    assert advice in bench.reports()[-1]

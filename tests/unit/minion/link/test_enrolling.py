@@ -84,6 +84,7 @@ def test_a_refused_minion_asks_again_for_ever() -> None:
         assert bench.state() is State.DENIED
         bench.advance_to(State.CONNECTING, 18.76)
     assert set(ports(bench)) == {"enrol"}
+    assert any("`limpet keys list` there say why" in text for text in bench.reports())
 
 
 def test_the_master_may_ask_a_pending_minion_to_wait_longer() -> None:
