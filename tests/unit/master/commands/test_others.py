@@ -106,6 +106,11 @@ def test_a_job_is_cancelled_on_some_minions(master: FakeMaster, limpet: Limpet) 
     assert f"job {JID} is not for web9" in odd.err
 
 
+def test_to_cancel_what_has_ended_says_how_it_ended(master: FakeMaster, limpet: Limpet) -> None:
+    master.on(CancelJob, stored(result("web1"), result("web2", "cancelled")))
+    assert limpet("jobs", "cancel", JID).out == f"job {JID} has ended: 1 ok, 1 cancelled\n"
+
+
 def test_a_token_is_the_only_thing_on_stdout(master: FakeMaster, limpet: Limpet) -> None:
     import time
 

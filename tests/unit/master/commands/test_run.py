@@ -86,6 +86,7 @@ def test_text_looks_as_in_salt_and_names_those_without_result(
         result("db5", "refused", error="disk full: 0 bytes free"),
         result("db6", "failed", None, retcode=7),
         result("db7", value="half", is_cut=True),
+        result("db8", "cancelled", error="cancelled"),
     )
 
     ran = limpet("run", "db*", "test.ping")
@@ -101,12 +102,18 @@ def test_text_looks_as_in_salt_and_names_those_without_result(
         "db5:\n    refused: disk full: 0 bytes free\n"
         "db6:\n    failed: exit code 7\n"
         "db7:\n    half\n    (cut: the return was too large)\n"
+        "db8:\n    cancelled\n"
     )
-    assert ran.err == f"limpet: job {JID}: 2 ok, 2 failed, 1 refused, 2 offline\n"
+    assert ran.err == f"limpet: job {JID}: 2 ok, 2 failed, 1 refused, 1 cancelled, 2 offline\n"
 
 
 def test_json_has_the_shape_of_the_contract(master: FakeMaster, limpet: Limpet) -> None:
-    script(master, result("web1", value={"b": b"\xff"}), result("web2", "offline", error="gone"))
+    script(
+        master,
+        result("web1", value={"b": b"\xff"}),
+        result("web2", "offline", error="gone"),
+        result("web3", "failed", "", retcode=3),
+    )
 
     ran = limpet(*PING, "--format", "json")
 
@@ -115,6 +122,7 @@ def test_json_has_the_shape_of_the_contract(master: FakeMaster, limpet: Limpet) 
         "minions": {
             "web1": {"status": "ok", "return": {"b": "\\xff"}, "error": None, "since": SINCE},
             "web2": {"status": "offline", "return": None, "error": "gone", "since": SINCE},
+            "web3": {"status": "failed", "return": "", "error": "exit code 3", "since": SINCE},
         },
     }
     assert yaml.safe_load(limpet(*PING, "--format", "yaml").out) == json.loads(ran.out)
