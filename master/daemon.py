@@ -7,7 +7,6 @@ Everything in the loop is bounded and nothing in it waits; what may wait lives i
 store, the user database) or in processes (enrolment). Decisions are the core's.
 """
 
-import os
 import signal
 from collections.abc import Callable
 from typing import Final
@@ -28,7 +27,7 @@ from limpet.master.core import MasterCore
 from limpet.master.effects import Effect
 from limpet.master.enrolment.link import EnrolmentLink
 from limpet.master.mainport import BadFrame, Heard, MainPort, PeerLeft, PortEvent
-from limpet.master.memory import ceiling_bytes, resident_bytes
+from limpet.master.memory import ceiling_bytes, open_descriptors, resident_bytes
 from limpet.master.selfcheck import SelfCheck
 from limpet.master.store.reader import Answered
 from limpet.master.store.store import Store
@@ -316,7 +315,7 @@ class Master:
             "self_checks_passed": float(self._check.passed),
             "self_check_failures": float(self._check.failures),
             "log_lines_dropped": float(self._log.lines_dropped),
-            "fds": float(len(os.listdir("/proc/self/fd"))),
+            "fds": float(open_descriptors()),
             "rss_bytes": float(resident_bytes()),
             **self._store.figures(),
         }

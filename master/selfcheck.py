@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from limpet.common.clock import Instant, Moment
+from limpet.common.errors import HostError
 from limpet.common.transport.sockets import Context, DealerSocket, make_keypair
 
 INTERVAL_S: Final = 10.0
@@ -84,16 +85,20 @@ class SelfCheck:
         self._is_connected = False
         self._give_up_at = now.after(PATIENCE_S)
         self.next_deadline = now.after(_LOOK_S)
-        self._dealer = DealerSocket(
-            self._context,
-            address=self._address,
-            port=self.port,
-            server_key=self._server_key,
-            public_key=self.key,
-            secret_key=self._secret,
-            frame_bytes_max=_FRAME_BYTES,
-            handshake_s=PATIENCE_S,
-        )
+        try:
+            self._dealer = DealerSocket(
+                self._context,
+                address=self._address,
+                port=self.port,
+                server_key=self._server_key,
+                public_key=self.key,
+                secret_key=self._secret,
+                frame_bytes_max=_FRAME_BYTES,
+                handshake_s=PATIENCE_S,
+            )
+        except HostError:
+            # No descriptor is left for a look at the port. That passes: idle connections are cut.
+            self.next_deadline = now.after(INTERVAL_S)
 
     def _end(self, now: Moment) -> None:
         self.close()

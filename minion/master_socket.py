@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from limpet.common.clock import FOREVER, Instant, Moment
-from limpet.common.errors import PeerError, UsageError
+from limpet.common.errors import HostError, PeerError, UsageError
 from limpet.common.identifiers import Attempt
 from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.common.messages.fields import (
@@ -95,7 +95,9 @@ class MasterSocket:
                 handshake_s=CONNECTING_S,
                 send_bytes_max=MINION_FRAME_BYTES_MAX if is_main else ENROL_FRAME_BYTES_MAX,
             )
-        except UsageError:  # an address that no socket takes, with a zone or the like
+        except (UsageError, HostError):
+            # An address that no socket takes (with a zone or the like), or no descriptor is left:
+            # a failed attempt, and the next one comes after a pause.
             self._failed_at_once = True
             return
         self._poller.register(self._socket)

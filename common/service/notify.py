@@ -31,12 +31,12 @@ class Notifier:
         import socket  # only where systemd is: it costs memory
 
         address = "\0" + self._address[1:] if self._address[0] == "@" else self._address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-            sock.setblocking(False)
-            try:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+                sock.setblocking(False)
                 sock.sendto(state.encode("utf-8", "replace"), address)
-            except OSError:
-                return  # a manager that is away must not end the service
+        except OSError:
+            return  # neither a manager that is away nor a lack of descriptors ends the service
 
 
 def _one_line(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import Final
 import zmq
 from zmq.utils import z85
 
-from limpet.common.errors import PeerError, UsageError
+from limpet.common.errors import HostError, PeerError, UsageError
 from limpet.common.identifiers import MinionKey
 from limpet.common.transport import connections, endpoints, library, monitor, options, zap
 from limpet.common.transport.errors import BadArrival, FrameTooLarge, PeerFull, PeerGone
@@ -108,8 +108,12 @@ def _mix_chance() -> None:
         _is_chance_mixed = True
 
 
-def _make(context: Context, kind: int, table: options.Options) -> Raw:
-    raw: Raw = context._raw.socket(kind)
+def _make(context: zmq.Context[Raw], kind: int, table: options.Options) -> Raw:
+    """Make a socket with these options. Raises `HostError`: descriptors have run out."""
+    try:
+        raw: Raw = context.socket(kind)
+    except zmq.ZMQError as error:
+        raise HostError(f"cannot make a socket: {error.strerror}") from error
     for name, value in table.items():
         raw.setsockopt(getattr(zmq, name), value)
     return raw
@@ -121,11 +125,14 @@ class _Monitor:
     def __init__(self, context: zmq.Context[Raw], watched: Raw, events: int) -> None:
         self._watched = watched
         endpoint = f"inproc://limpet-monitor-{next(_serial)}"
-        watched.monitor(endpoint, events)
-        self.raw: Raw = context.socket(zmq.PAIR)
-        self.raw.setsockopt(zmq.LINGER, 0)
-        self.raw.setsockopt(zmq.RCVHWM, options.MONITOR_HIGH_WATER)
-        self.raw.connect(endpoint)
+        table: options.Options = {"LINGER": 0, "RCVHWM": options.MONITOR_HIGH_WATER}
+        self.raw = _make(context, zmq.PAIR, table)
+        try:
+            watched.monitor(endpoint, events)
+            self.raw.connect(endpoint)
+        except zmq.ZMQError as error:
+            self.raw.close(0)
+            raise HostError(f"cannot watch a socket: {error.strerror}") from error
 
     def next_event(self) -> monitor.MonitorEvent | None:
         """Give the next event that waits, None if there is none."""
@@ -176,7 +183,10 @@ class DealerSocket:
         send_bytes_max: int | None = None,
         high_water: int = options.HIGH_WATER,
     ) -> None:
-        """Begin to connect to a numeric address. `frame_bytes_max` is for what comes in."""
+        """Begin to connect to a numeric address. `frame_bytes_max` is for what comes in.
+
+        Raises `UsageError` for an address that is none, `HostError` where no socket can be had.
+        """
         endpoint = endpoints.endpoint(address, port)
         table = options.dealer(
             frame_bytes_max=frame_bytes_max,
@@ -190,9 +200,17 @@ class DealerSocket:
         self._send_bytes_max = send_bytes_max
         self._story = monitor.LinkStory()
         self._must_drain = False
-        self._raw = _make(context, zmq.DEALER, table)
-        self._monitor = _Monitor(context._raw, self._raw, monitor.DEALER_EVENTS)
-        self._raw.connect(endpoint)
+        self._raw = _make(context._raw, zmq.DEALER, table)
+        try:
+            self._monitor = _Monitor(context._raw, self._raw, monitor.DEALER_EVENTS)
+        except HostError:
+            self._raw.close(0)
+            raise
+        try:
+            self._raw.connect(endpoint)
+        except zmq.ZMQError as error:
+            self.close()
+            raise HostError(f"cannot connect to {address}: {error.strerror}") from error
 
     def send(self, frame: bytes) -> bool:
         """Hand a frame over without waiting; False if it was not taken: not connected, or full.
@@ -285,7 +303,7 @@ class RouterSocket:
         self._events: list[RouterEvent] = []
         self._must_drain = False
         self._is_drained = False
-        self._raw = _make(context, zmq.ROUTER, table)
+        self._raw = _make(context._raw, zmq.ROUTER, table)
         self._connections = connections.Connections(self._first_peer(), handshake_s=handshake_s)
         self._monitor = _Monitor(context._raw, self._raw, monitor.ROUTER_EVENTS)
 

@@ -113,7 +113,7 @@ class Store:
             "store_commit_last_s": figures.last_commit_s,
             "store_commit_slowest_s": figures.slowest_commit_s,
             "store_vacuumed_pages": figures.vacuumed_pages,
-            "store_bytes": self._path.stat().st_size,
+            "store_bytes": _size(self._path),
         }
 
     def close(self, *, within_s: float = 5.0) -> bool:
@@ -133,6 +133,14 @@ class Store:
             self._outcomes.append(outcome)
             if self._wake >= 0:
                 os.eventfd_write(self._wake, 1)
+
+
+def _size(path: Path) -> int:
+    """Give the size of a file for people; 0: it is gone, or can't be looked at."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _open(path: Path, reserve: Reserve) -> sqlite3.Connection:
