@@ -107,7 +107,8 @@ def test_a_job_is_cancelled_on_some_minions(master: FakeMaster, limpet: Limpet) 
 
 
 def test_to_cancel_what_has_ended_says_how_it_ended(master: FakeMaster, limpet: Limpet) -> None:
-    master.on(CancelJob, stored(result("web1"), result("web2", "cancelled")))
+    ended = stored(result("web1"), result("web2", "cancelled"), is_ended=True)
+    master.on(CancelJob, ended)
     assert limpet("jobs", "cancel", JID).out == f"job {JID} has ended: 1 ok, 1 cancelled\n"
 
 
