@@ -6,7 +6,6 @@ One thread owns a socket from its making to its end. None of this survives a for
 """
 
 import itertools
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from zmq.utils import z85
 
 from limpet.common.errors import HostError, PeerError, UsageError
 from limpet.common.identifiers import MinionKey
-from limpet.common.transport import connections, endpoints, library, monitor, options, zap
+from limpet.common.transport import chance, connections, endpoints, library, monitor, options, zap
 from limpet.common.transport.errors import BadArrival, FrameTooLarge, PeerFull, PeerGone
 from limpet.common.transport.events import Arrival, LinkEvent, RouterEvent
 from limpet.common.transport.polling import PollBook
@@ -32,8 +31,6 @@ Raw = zmq.Socket[bytes]
 
 _ZAP_ENDPOINT: Final = "inproc://zeromq.zap.01"
 _serial: Final = itertools.count()
-_chance_lock: Final = threading.Lock()
-_is_chance_mixed = False
 
 
 def check_library(
@@ -64,7 +61,7 @@ class Context:
         """With `burn`, what a listening socket needs once in a process is done now (0.1 s)."""
         assert io_threads >= 1
         if burn:
-            _mix_chance()
+            chance.mix(_burn)
         self._raw = zmq.Context(io_threads)
         self._raw.set(zmq.BLOCKY, 0)
         self._authenticator: Authenticator | None = None
@@ -87,25 +84,11 @@ class Context:
         return not ending.is_alive()
 
 
-def _mix_chance() -> None:
-    """Make what libzmq numbers its connections from differ from process to process."""
-    global _is_chance_mixed
-    with _chance_lock:
-        if _is_chance_mixed:
-            return
-        import ctypes  # only here: a minion never comes by, and saves the memory
-
-        chance = os.urandom(8)
-        ctypes.CDLL(None).srand(int.from_bytes(chance[:4], "big"))
-        remaining = int.from_bytes(chance[4:], "big") % 5000
-        while remaining:
-            batch = min(remaining, 250)  # sockets close asynchronously and each has a descriptor
-            remaining -= batch
-            context = zmq.Context(1)
-            for _ in range(batch):
-                context.socket(zmq.ROUTER).close(0)
-            context.term()
-        _is_chance_mixed = True
+def _burn(number: int) -> None:
+    context = zmq.Context(1)
+    for _ in range(number):
+        context.socket(zmq.ROUTER).close(0)
+    context.term()
 
 
 def _make(context: zmq.Context[Raw], kind: int, table: options.Options) -> Raw:
@@ -295,7 +278,7 @@ class RouterSocket:
             backlog=backlog,
             small_buffers=small_buffers,
         )
-        _mix_chance()
+        chance.mix(_burn)
         self._context = context
         self._domain = domain
         self._own_key = public_key_of(secret_key)
