@@ -6,6 +6,7 @@ import msgspec
 
 from limpet.common.control.replies import FINAL, JobStored, MinionResult, Status
 from limpet.common.errors import ExitCode
+from limpet.common.wire.counting import VALUES_MAX, holds_too_many_values
 
 _FAILURES = frozenset(("failed", "refused", "interrupted", "cancelled"))
 
@@ -90,9 +91,15 @@ def answer_of(result: MinionResult) -> MinionAnswer:
     error = result.error
     has_value = result.body is not None and result.body != b""
     if has_value and result.body is not None:
-        try:
-            value = msgspec.msgpack.decode(result.body)
-        except (msgspec.DecodeError, ValueError, TypeError, RecursionError) as trouble:
+        trouble = ""
+        if holds_too_many_values(result.body):
+            trouble = f"it holds more than {VALUES_MAX:,} values"
+        else:
+            try:
+                value = msgspec.msgpack.decode(result.body)
+            except (msgspec.DecodeError, ValueError, TypeError, RecursionError) as broken:
+                trouble = str(broken)
+        if trouble:
             has_value = False
             note = f"its return of {len(result.body)} bytes can't be read: {trouble}"
             error = f"{error}; {note}" if error else note

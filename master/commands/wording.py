@@ -43,8 +43,8 @@ def answer_lines(answer: MinionAnswer, palette: Palette, now_s: float) -> Iterat
         yield from nested(answer.value, palette, 4)
     if answer.is_cut:
         yield palette.paint("yellow", "    (cut: the return was too large)")
-    if not is_well:
-        color = COLORS.get(answer.status, "red")
+    if not is_well or answer.error:  # of a return that can't be read, the reason is told
+        color = "yellow" if is_well else COLORS.get(answer.status, "red")
         yield "    " + palette.paint(color, condition(answer, now_s))
 
 
@@ -129,7 +129,7 @@ def bare_value(answer: MinionAnswer) -> Any:  # noqa: ANN401
     if answer.has_value:
         return answer.value
     if answer.status == "ok":
-        return None
+        return f"ERROR: {answer.error}" if answer.error else None
     if answer.status in ("failed", "refused", "interrupted", "cancelled"):
         return f"ERROR: {answer.error or answer.status}"
     since = iso_utc(answer.since_s)
