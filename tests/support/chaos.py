@@ -16,6 +16,7 @@ from pathlib import Path
 
 from limpet import Client
 from limpet.common.errors import LimpetError, MasterUnreachable, Stalled
+from limpet.master.client.errors import NoMinionMatched
 from support.fleet import Fleet, Node, wait_until
 
 ROUNDS = max(1, int(os.environ.get("LIMPET_CHAOS_ROUNDS", "1")))
@@ -74,9 +75,7 @@ def wait_runs(fleet: Fleet, number: object, wanted: int) -> None:
 
 def client_of(fleet: Fleet, patience_s: float = 60.0) -> Client:
     """Give a client that waits for a master which is away."""
-    return Client(
-        str(fleet.master.root), patience_s=patience_s, first_patience_s=patience_s
-    )
+    return Client(str(fleet.master.root), patience_s=patience_s, first_patience_s=patience_s)
 
 
 def wait_all_answer(fleet: Fleet, within_s: float) -> float:
@@ -86,7 +85,7 @@ def wait_all_answer(fleet: Fleet, within_s: float) -> float:
     with client_of(fleet) as client:
         while missing:
             assert time.monotonic() - began < within_s, f"no answer from {sorted(missing)}"
-            with contextlib.suppress(MasterUnreachable, Stalled):
+            with contextlib.suppress(MasterUnreachable, NoMinionMatched, Stalled):
                 job = client.run("*", "test.ping", timeout_s=1.0)
                 answered = {name for name, each in job.minions.items() if each.status == "ok"}
                 missing = set(fleet.minions) - answered

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from conftest import Tell
+
 from support.chaos import (
     ROUNDS,
     Reckoning,
@@ -26,7 +26,7 @@ from support.chaos import (
 )
 from support.fleet import Fleet, Node, descendants, wait_until
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(120 + 60 * ROUNDS)]
+pytestmark = [pytest.mark.xdist_group("jobs_survive"), pytest.mark.timeout(120 + 60 * ROUNDS)]
 JOB_S = 6 if ROUNDS == 1 else 20
 
 

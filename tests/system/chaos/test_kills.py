@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from conftest import Tell
+
 from support import killable
 from support.chaos import ROUNDS, Load, Reckoning, client_of, reckon, wait_all_answer
 from support.fleet import Fleet, Node, wait_until
@@ -163,7 +163,9 @@ def test_kills_at_each_boundary_of_both_daemons_lose_nothing_and_run_nothing_twi
             victims.arm(node)
             node.start()
         with Load(fleet, pause_s=0.1) as load:
-            wait_until("enough have died", lambda: victims.tend() or victims.kills >= kills, 110 * ROUNDS)
+            wait_until(
+                "enough have died", lambda: victims.tend() or victims.kills >= kills, 110 * ROUNDS
+            )
             victims.rest()
             began = time.monotonic()
             wait_all_answer(fleet, 30)

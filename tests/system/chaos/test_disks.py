@@ -1,0 +1,258 @@
+"""Full, read-only and damaged disks on either side: the link stays, the reason is told."""
+
+import os
+import random
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Tell
+
+from limpet import Client
+from limpet.common.errors import LimpetError
+from support.chaos import ROUNDS, client_of, entry, runs, wait_all_answer
+from support.fleet import Fleet, wait_until
+
+pytestmark = [pytest.mark.xdist_group("disks"), pytest.mark.timeout(120 + 120 * ROUNDS)]
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
+RESUMES_S_MAX = 10.0 * 2
+LARGE = "x" * 100_000
+
+
+class SmallDisk:
+    """A tmpfs in the place of a folder, and a file that fills it."""
+
+    def __init__(self, folder: Path, size: str) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(folder)]
+        subprocess.run(command, check=True, timeout=10)
+
+    def fill(self) -> None:
+        """Leave no byte."""
+        with (self.folder / "filler").open("ab", buffering=0) as file:
+            for size in (65536, 4096, 1):
+                try:
+                    while True:
+                        file.write(bytes(size))
+                except OSError:
+                    continue
+
+    def clear(self) -> None:
+        """Make room."""
+        (self.folder / "filler").unlink(missing_ok=True)
+
+    def remount(self, how: str) -> None:
+        """Make it `ro` or `rw`."""
+        command = ["mount", "-o", f"remount,{how}", str(self.folder)]
+        subprocess.run(command, check=True, timeout=10)
+
+    def close(self) -> None:
+        """Take it away, whoever still uses it."""
+        subprocess.run(["umount", "-l", str(self.folder)], check=True, timeout=10)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with Fleet(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def client(fleet: Fleet) -> Iterator[Client]:
+    with client_of(fleet) as made:
+        yield made
+
+
+def row_of(client: Client, name: str) -> tuple[str, str]:
+    """Give state and condition of a minion as the master knows them."""
+    return {row.minion: (row.state, row.condition) for row in client.minions()}[name]
+
+
+@needs_root
+@pytest.mark.covers("I1", "I15")
+def test_a_minion_with_a_full_disk_stays_ready_refuses_with_the_reason_and_resumes(
+    fleet: Fleet, client: Client, tell: Tell
+) -> None:
+    fleet.start_master()
+    node = fleet.add_minion("web1", starts=False)
+    disk = SmallDisk(node.root / "state", "12m")
+    try:
+        node.start()
+        fleet.wait_ready(1)
+        assert client.run("web1", "cmd.run", entry("before")).minions["web1"].status == "ok"
+        disk.fill()
+        with_zero = client.run("web1", "cmd.run", entry("full", "echo done"), timeout_s=30)
+        assert with_zero.minions["web1"].status == "ok", "its own room is set aside"
+        taken = 0
+        refused = ""
+        while not refused:
+            assert taken < 500
+            job = client.run("web1", "cmd.run", f"true {LARGE}", timeout_s=30)
+            answer = job.minions["web1"]
+            assert answer.status in ("ok", "refused"), (answer.status, answer.error)
+            taken += 1
+            refused = answer.error if answer.status == "refused" else ""
+            disk.fill()
+        assert "disk full" in refused
+        wait_until("the condition is shown", lambda: "disk full" in row_of(client, "web1")[1], 20)
+        time.sleep(6.0)  # more than one beat
+        assert row_of(client, "web1")[0] == "ready"
+        assert client.run("web1", "test.ping", timeout_s=10).minions["web1"].status == "ok"
+        disk.clear()
+        began = time.monotonic()
+        wait_until(
+            "it takes jobs again",
+            lambda: client.run("web1", "cmd.run", "true").minions["web1"].status == "ok",
+            RESUMES_S_MAX,
+        )
+        resumed_s = time.monotonic() - began
+        wait_until("the condition is gone", lambda: row_of(client, "web1") == ("ready", ""), 20)
+        tell(f"full disk of a minion: {taken} jobs taken, then refused; resumed {resumed_s:.2f} s")
+        disk.fill()
+        node.kill()
+        node.start()
+        fleet.wait_ready(1)
+        assert [runs(node, each) for each in ("before", "full")] == [1, 1]
+    finally:
+        fleet.close()
+        disk.close()
+
+
+@needs_root
+@pytest.mark.covers("I2", "C9")
+def test_a_master_with_a_full_disk_keeps_its_links_refuses_with_the_reason_and_resumes(
+    fleet: Fleet, client: Client, tell: Tell
+) -> None:
+    disk = SmallDisk(fleet.master.root / "state", "40m")
+    try:
+        fleet.start_master()
+        node = fleet.add_minion("web1")
+        fleet.wait_ready(1)
+        running = client.submit("web1", "cmd.run", entry("long", "sleep 3; echo done"))
+        refused = ""
+        taken = 0
+        while "disk" not in refused:
+            disk.fill()
+            assert taken < 500
+            try:
+                client.submit("web1", "test.echo", LARGE, timeout_s=20)
+                taken += 1
+            except LimpetError as error:
+                refused = str(error)
+        disk.fill()
+        since = row_of(client, "web1")
+        time.sleep(6.0)
+        assert row_of(client, "web1")[0] == since[0] == "ready"
+        assert fleet.limpet("run", "web1", "test.ping").returncode not in (0, 2)
+        assert "disk" in fleet.limpet("run", "web1", "test.ping").stderr
+        assert any("disk" in problem for problem in client.status().problems)
+        disk.clear()
+        began = time.monotonic()
+        wait_until(
+            "jobs are taken again",
+            lambda: fleet.limpet("run", "web1", "test.ping").returncode == 0,
+            RESUMES_S_MAX,
+        )
+        resumed_s = time.monotonic() - began
+        answer = client.wait(running.jid, timeout_s=30).minions["web1"]
+        assert (answer.status, answer.value) == ("ok", "done")
+        assert runs(node, "long") == 1
+        tell(
+            f"full disk of the master: {taken} jobs taken, then refused; resumed {resumed_s:.2f} s"
+        )
+    finally:
+        fleet.close()
+        disk.close()
+
+
+@needs_root
+@pytest.mark.covers("I17")
+def test_a_minion_that_starts_on_a_read_only_disk_says_so_and_comes_when_it_is_writable(
+    fleet: Fleet, client: Client
+) -> None:
+    fleet.start_master()
+    node = fleet.add_minion("web1", starts=False)
+    disk = SmallDisk(node.root / "state", "12m")
+    try:
+        node.start()
+        fleet.wait_ready(1)
+        assert node.stop() == 0
+        disk.remount("ro")
+        node.start()
+        said = node.log()
+        try:
+            wait_until(
+                "it tells of it",
+                lambda: "ead-only" in node.log()[len(said) :] or not node.is_running,
+                20,
+            )
+        finally:
+            disk.remount("rw")
+        assert "ead-only" in node.log()
+        assert "Traceback" not in node.log()
+        if not node.is_running:
+            node.start()  # as a service manager does
+        fleet.wait_ready(1)
+        assert client.run("web1", "cmd.run", entry("again")).minions["web1"].status == "ok"
+    finally:
+        fleet.close()
+        disk.close()
+
+
+def damage(path: Path, how: str, chance: random.Random) -> None:
+    """Do to a file what power cuts and bad disks do."""
+    data = bytearray(path.read_bytes())
+    if how == "empty":
+        data = bytearray()
+    elif how == "half":
+        data = data[: len(data) // 2]
+    elif how == "zeros":
+        data = bytearray(len(data))
+    elif data:
+        for _ in range(1 + len(data) // 4096):
+            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    path.write_bytes(data)
+
+
+@pytest.mark.covers("D6", "A7")
+def test_a_minion_comes_back_ready_whichever_of_its_files_is_damaged(
+    fleet: Fleet, client: Client, tell: Tell
+) -> None:
+    fleet.start_master()
+    node = fleet.add_minion("web1")
+    fleet.wait_ready(1)
+    client.run("web1", "cmd.run", entry("before"))
+    client.run("web1", "grains.setval", "role", "web")
+    chance = random.Random(ROUNDS)
+    kinds = ("empty", "half", "zeros", "flipped")
+    tried = 0
+    slowest = 0.0
+    names: set[str] = set()
+    node.stop()
+    good = fleet.folder / "good"
+    shutil.copytree(node.root, good, ignore=shutil.ignore_patterns("*.sock"))
+    files = sorted(
+        path.relative_to(node.root)
+        for path in node.root.rglob("*")
+        if path.is_file() and path.name not in ("minion.yaml", "ledger", "lock")
+    )
+    for serial, file in enumerate(files):
+        # Each file in one way, all files in all ways over the rounds.
+        ways = kinds if ROUNDS > 1 or "journal" in str(file) else (kinds[serial % len(kinds)],)
+        for how in ways:
+            damage(node.root / file, how, chance)
+            node.start()
+            began = time.monotonic()
+            wait_all_answer(fleet, 40)
+            slowest = max(slowest, time.monotonic() - began)
+            names.add(file.name)
+            tried += 1
+            node.stop()
+            shutil.copyfile(good / file, node.root / file)
+    assert "Traceback" not in node.log()
+    assert tried >= 6
+    tell(f"{tried} damaged files ({', '.join(sorted(names))}): READY after {slowest:.2f} s at most")
