@@ -52,7 +52,9 @@ class Bodies:
                 del self._counts[minion]
         return body
 
-    def on_offer(self, minion: MinionId, jid: JobId, digest: str, total: int) -> Body | None:
+    def on_offer(
+        self, turn: Turn, minion: MinionId, jid: JobId, digest: str, total: int
+    ) -> Body | None:
         """Give the body to go on with; None: too large, or too many at once."""
         body = self._bodies.get((minion, jid))
         if total > self._bytes_max:
@@ -60,6 +62,8 @@ class Bodies:
         if body is None and self._counts.get(minion, 0) >= self._each_max:
             return None
         if body is None or body.digest != digest:
+            if body is not None and body.have:  # the first one may come again, in other pieces
+                turn.keep(DropChunks(jid, minion))
             body = Body(digest, 0)
             self._put(minion, jid, body)
         return body

@@ -177,7 +177,7 @@ class Hearing:
             return
         body: Body | None
         if isinstance(said, BulkOffer):
-            body = book.bodies.on_offer(minion.minion, jid, said.digest, said.total)
+            body = book.bodies.on_offer(turn, minion.minion, jid, said.digest, said.total)
         else:
             body = book.bodies.on_chunk(
                 turn, minion.minion, jid, said.digest, said.offset, said.data

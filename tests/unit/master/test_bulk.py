@@ -71,6 +71,21 @@ def test_a_piece_out_of_place_is_answered_with_what_is_here() -> None:
     assert large.chunk(0, 300) == [large.ack(300)]
 
 
+def test_a_body_that_begins_anew_after_another_may_come_in_other_pieces() -> None:
+    """Found by the simulator: old pieces stayed in the store between the new ones."""
+    large = Large()
+    large.offer()
+    large.chunk(0, 300)
+    large.chunk(300, 1024)
+    assert large.offer(digest="cd" * 32) == [large.ack(0, "cd" * 32)]
+    assert large.offer() == [large.ack(0)]
+    large.chunk(0, 200)
+    large.chunk(200, 1024)
+    (ack,) = large.web1.say(large.returned())
+    assert isinstance(ack, ReturnAck)
+    assert large.bench.store.bodies[JobId(large.jid), MinionId("web1")] == BODY
+
+
 def test_a_return_whose_body_is_not_all_here_is_not_taken() -> None:
     large = Large()
     large.offer()
