@@ -28,18 +28,32 @@ def select(
     by glob, accepted ones); delete, all. An id takes one key; if there are several, it is an error.
     """
     found: dict[str, KeyRow] = {}
+    named = _by_fingerprint(keys, patterns)
     if is_all:
         found.update((row.key, row) for row in keys.rows() if _is_meant_by_all(keys, action, row))
     elif not patterns:
         raise UsageError(f"say which keys to {action}: ids, globs, fingerprints, or --all")
     for pattern in patterns:
-        rows = _matching(keys, action, pattern.strip().lower())
+        name = pattern.strip().lower()
+        rows = named[name] if name in named else _matching(keys, action, name)
         if not rows:
             raise UsageError(f"no key matches {pattern[:140]!a}: see `limpet keys list`")
         found.update((row.key, row) for row in rows)
     if action == "accept":
         _check_accept(keys, tuple(found.values()))
     return tuple(found.values())
+
+
+def _by_fingerprint(keys: KeyTable, patterns: Sequence[str]) -> dict[str, tuple[KeyRow, ...]]:
+    """Give the rows of the patterns that are fingerprints; each key is looked at once for all."""
+    named: dict[str, tuple[KeyRow, ...]] = {
+        name: () for each in patterns if _FINGERPRINT.match(name := each.strip().lower())
+    }
+    for row in keys.rows() if named else ():
+        name = fingerprint(row.key)
+        if name in named:
+            named[name] = (*named[name], row)
+    return named
 
 
 def _is_meant_by_all(keys: KeyTable, action: KeyAction, row: KeyRow) -> bool:
@@ -49,8 +63,6 @@ def _is_meant_by_all(keys: KeyTable, action: KeyAction, row: KeyRow) -> bool:
 
 
 def _matching(keys: KeyTable, action: KeyAction, pattern: str) -> tuple[KeyRow, ...]:
-    if _FINGERPRINT.match(pattern):
-        return tuple(row for row in keys.rows() if fingerprint(row.key) == pattern)
     if any(character in pattern for character in "*?["):
         return tuple(
             row

@@ -6,6 +6,10 @@ from hypothesis import strategies as st
 
 from limpet.common.crypto.keys import fingerprint
 from limpet.common.errors import UsageError
+from limpet.common.identifiers import MinionId, MinionKey
+from limpet.master.enrolment import selection
+from limpet.master.enrolment.keys import KeyTable
+from limpet.master.store.operations import KeyRow
 from support.enrolment import Counter, key_of
 
 A, B, C = key_of(1), key_of(2), key_of(3)
@@ -219,3 +223,24 @@ def test_whatever_happens_an_id_has_one_key_and_the_disk_says_what_memory_says(
         counter_after.kept = counter.kept
         counter_after.restart()
         assert counter_after.desk.key_infos() == shown
+
+
+def test_many_fingerprints_at_once_cost_one_look_at_each_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else `--all` in a large fleet would hold the master's loop up until it is ended."""
+    looks: list[str] = []
+
+    def look(key: MinionKey) -> str:
+        looks.append(key)
+        return fingerprint(key)
+
+    monkeypatch.setattr(selection, "fingerprint", look)
+    rows = [
+        KeyRow(key_of(n), MinionId(f"web{n}"), "pending", 1.0, "192.0.2.1", "", 1.0)
+        for n in range(1, 31)
+    ]
+    names = [fingerprint(row.key) for row in rows]
+    found = selection.select(KeyTable(rows), "accept", names, False)
+    assert sorted(row.key for row in found) == sorted(row.key for row in rows)
+    assert len(looks) == len(rows)
