@@ -26,8 +26,14 @@ _MISSING: Final = object()
 def grain_matches(
     grains: Mapping[str, Any], expression: str, delimiter: str, compare: Compare
 ) -> bool:
-    """Say whether some grain matches the expression. `compare` decides about one value."""
-    return _Search(delimiter, compare).in_mapping(grains, expression, 0)
+    """Say whether some grain matches the expression. `compare` decides about one value.
+
+    Never raises, whatever the grains hold: what is nested too deep to be looked at does not match.
+    """
+    try:
+        return _Search(delimiter, compare).in_mapping(grains, expression, 0)
+    except RecursionError:
+        return False
 
 
 class _Search:

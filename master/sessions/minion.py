@@ -193,3 +193,19 @@ def decode_grains(body: bytes) -> dict[str, Any] | None:
         return msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def is_within_depth(value: object, depth_max: int) -> bool:
+    """Say whether lists and mappings are nested at most so deep. Goes level by level, not down."""
+    level = [value]
+    for _ in range(depth_max + 1):
+        below: list[object] = []
+        for each in level:
+            if isinstance(each, dict):
+                below += each.values()
+            elif isinstance(each, list):
+                below += each
+        if not below:
+            return True
+        level = below
+    return False

@@ -10,7 +10,7 @@ from limpet.common.messages.session import Beat, Grains, Regreet, SyncAnswer, Sy
 from limpet.master.effects import Peer
 from limpet.master.events.making import minion_event
 from limpet.master.sessions.door import Door
-from limpet.master.sessions.minion import Minion, Session, decode_grains
+from limpet.master.sessions.minion import Minion, Session, decode_grains, is_within_depth
 from limpet.master.sessions.roster import Due, Roster
 from limpet.master.turn import Turn
 
@@ -18,6 +18,7 @@ OWN_BEAT: Final = 1.25
 """Intervals without a beat sent after which one goes out by itself."""
 SYNC_PAGES_MAX: Final = 1000
 GRAINS_KEYS_MAX: Final = 500
+GRAINS_DEPTH_MAX: Final = 16
 
 
 class Talk:
@@ -94,7 +95,11 @@ class Talk:
         row = self._roster.keyring.row(minion.key)
         assert row is not None
         facts = decode_grains(said.body)
-        if facts is None or len(facts) > GRAINS_KEYS_MAX:
+        if (
+            facts is None
+            or len(facts) > GRAINS_KEYS_MAX
+            or not is_within_depth(facts, GRAINS_DEPTH_MAX)
+        ):
             turn.count("bad_facts")
             turn.report(
                 "warning", f"facts {minion.minion}", f"{minion.minion} sent facts that are none"

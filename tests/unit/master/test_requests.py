@@ -93,7 +93,21 @@ def test_targets_are_matched_by_grains() -> None:
 
 
 @pytest.mark.covers("B-34")
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"[" * 5000, b'{"a":' * 5000, b"\xff", b"NaN"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"[" * 5000,
+        b'{"a":' * 5000,
+        b"\xff",
+        b"NaN",
+        b'{"a":' + b"[" * 17 + b"]" * 17 + b"}",
+        b'{"a":' + b"[" * 950 + b"]" * 950 + b"}",
+    ],
+    ids=range(9),
+)
 def test_facts_that_are_none_leave_the_old_ones_in_force(body: bytes) -> None:
     bench, (web1,) = ready("web1")
     web1.say(Grains(web1.session, "a" * 64, b'{"os": "Debian"}', 1))

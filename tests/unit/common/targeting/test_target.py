@@ -219,6 +219,16 @@ def test_odd_grains_match_nothing_and_raise_nothing(grains: dict[str, Any]) -> N
     assert not is_match("os:Ubuntu", "grain", "web1", grains)
 
 
+@pytest.mark.covers("B-34")
+def test_grains_too_deep_to_be_written_out_match_nothing_and_raise_nothing() -> None:
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    for text in ("a:x", "*:x", "*:*:x"):
+        assert not is_match(text, "grain", "web1", {"a": deep, "b": {"c": deep}})
+        assert not is_match(text, "grain_pcre", "web1", {"a": deep, "b": {"c": deep}})
+
+
 @pytest.mark.covers("B-36")
 def test_deep_grains_and_long_expressions_take_bounded_time() -> None:
     deep: dict[str, Any] = {"x": "y"}
