@@ -16,9 +16,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
+from support.simulator import variants
 from support.simulator.coverage import Tally, table
 from support.simulator.pairs import reasons
-from support.simulator.story import Story, seeds
+from support.simulator.story import Kind, Story, seeds
 
 
 @dataclass
@@ -77,11 +78,11 @@ class Batch:
         )
 
 
-def play(numbers: Iterable[int]) -> Batch:
+def play(numbers: Iterable[int], kind: Kind | None = None) -> Batch:
     """Play some seeds in this process; failures are kept, not raised."""
     batch = Batch()
     for seed in numbers:
-        story = Story(seed, tally=batch.tally)
+        story = Story(seed, tally=batch.tally, kind=kind)
         batch.kinds[story.kind.name] += 1
         batch.seeds += 1
         try:
@@ -104,6 +105,20 @@ def play_many(numbers: Iterable[int], *, processes: int = 2, chunk: int = 25) ->
     chunks = iter(lambda: list(itertools.islice(source, chunk)), [])
     with ProcessPoolExecutor(processes) as pool:
         yield from pool.map(play, chunks)
+
+
+def hunt(name: str, first: int = 0) -> tuple[int, str]:
+    """Play a broken variant until it is caught; gives how many seeds that took, and by what.
+
+    The count is 0 if all the seeds within which it should be caught were played in vain.
+    """
+    broken = variants.ALL[name]
+    with broken.in_force():
+        for number, seed in enumerate(seeds(first, broken.within), 1):
+            caught = play([seed], broken.kind).failures
+            if caught:
+                return number, caught[0][1]
+    return 0, ""
 
 
 def replay(seed: int) -> int:

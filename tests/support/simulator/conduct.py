@@ -54,9 +54,9 @@ class Conduct(Checker):
         """Greetings by their nonce."""
         self._welcomed: dict[str, tuple[str, int]] = {}
         """Key: boot id and link counter of the greeting that was welcomed last."""
-        self._sessions: dict[str, tuple[bytes, str]] = {}
-        """Key: connection and boot id of its session before the present event."""
-        self._peer_heard: dict[bytes, float] = {}
+        self._sessions: dict[str, tuple[bytes, str, int]] = {}
+        """Key: connection, boot id and number of its session before the present event."""
+        self._peer_heard: dict[bytes, tuple[float, Connection]] = {}
         self._master_life = -1
 
     # -- minions -------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ class Conduct(Checker):
         if isinstance(message, Hello):
             self._hellos[message.nonce] = message
         if self.master.peers.get(connection.peer) is connection:
-            self._peer_heard[connection.peer] = self.world.t
+            self._peer_heard[connection.peer] = (self.world.t, connection)
         if core.is_key_accepted(connection.key):
             return
         for effect in effects:
@@ -178,7 +178,8 @@ class Conduct(Checker):
         self._sessions.clear()
         for key, minion in core._roster.by_key.items():
             if minion.session is not None:
-                self._sessions[key] = (minion.session.peer, minion.session.boot_id)
+                session = minion.session
+                self._sessions[key] = (session.peer, session.boot_id, session.number)
 
     def _is_welcome(self, peer: bytes, key: str, welcome: Welcome) -> None:
         if self._master_life != self.master.life:  # a new process knows nothing of before
@@ -192,16 +193,20 @@ class Conduct(Checker):
         self._welcomed[key] = (hello.boot_id, hello.link_counter)
         present = self._sessions.get(key)
         if present is not None and present[1] != hello.boot_id and present[0] != peer:
-            self._is_gone(minion, present[0])
+            self._is_gone(minion, present[0], present[2])
 
-    def _is_gone(self, minion: str, peer: bytes) -> None:
+    def _is_gone(self, minion: str, peer: bytes, number: int) -> None:
         """Check that a session which another host's displaces had not spoken just now."""
-        connection = self.master.peers.get(peer)
+        hosts = (*self.scene.minions, *self.scene.copies)
+        sessions = [host.core.link.session for host in hosts if host.core is not None]
+        if number not in [each.line.session for each in sessions if each is not None]:
+            return  # for its minion it was over
+        heard_at, connection = self._peer_heard.get(peer, (-1e9, None))
         if connection is None or connection.is_dead or not connection.minion_end_open:
             return
         weather = connection.weather
         is_near = weather.latency_s < 0.05 and not weather.slow_bytes_s and not weather.is_dark
-        heard_s = self.world.t - self._peer_heard.get(peer, -1e9)
+        heard_s = self.world.t - heard_at
         was_still = self.world.t - self.master.stood_still[1] < 5.0
         if is_near and heard_s < 1.0 and not was_still and peer not in self.master.full_peers:
             self.broken(f"{minion}: a living session is displaced by another host with its key")

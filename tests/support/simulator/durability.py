@@ -12,6 +12,8 @@ from limpet.common.messages.jobs import (
     ReturnAck,
     Started,
 )
+from limpet.common.messages.session import Hello
+from limpet.common.wire.codec import FromMinion
 from limpet.master import effects as master_do
 from limpet.master.jobs.delivery import CORRECTABLE, OPEN, shown_status
 from limpet.master.store.operations import PutDelivery
@@ -19,10 +21,13 @@ from limpet.minion import effects as minion_do
 from limpet.minion.jobs.records import JobAccepted, JobStarted
 from support.simulator.checking import Checker, Scene
 from support.simulator.minion_host import MinionHost
+from support.simulator.network import Connection
 from support.simulator.statuses import SHOWN_ARROWS
 from support.simulator.truth import Run
 
-CLOCK_SLACK_S = 3.5
+RESEND_S = 5.0
+CLOCK_SLACK_S = 0.5
+SLOW_CLOCK_SLACK_S = 3.5
 """How far a minion's estimate of the master's time may be off: half of the slowest round trip."""
 
 
@@ -38,6 +43,11 @@ class Durability(Checker):
         self._sent: set[tuple[str, str]] = set()
         self._was_settled: set[tuple[str, str]] = set()
         """Deliveries that the master settled by its own verdict at some time."""
+        self._last_sent: dict[tuple[str, str], float] = {}
+        self._last_returned: dict[tuple[str, str], float] = {}
+        self._store_id = ""
+        self._void: set[tuple[str, str]] = set()
+        """Deliveries of before a restore: they must not be sent any more."""
         self.acknowledged: dict[tuple[str, str], str] = {}
         """(jid, minion): the status at which its return was acknowledged."""
 
@@ -49,6 +59,8 @@ class Durability(Checker):
                 self._may_run(host, effect.jid)
         elif isinstance(effect, minion_do.Send):
             message = effect.message
+            if isinstance(message, Return):
+                self._last_returned[message.jid, host.name] = self.world.t
             if isinstance(message, Accepted | Started | Return | CancelAnswer):
                 self._on_disk(host, message)
         elif isinstance(effect, minion_do.Persist):
@@ -76,7 +88,8 @@ class Durability(Checker):
             return
         life, at = host.accepted_at.get(jid, (-1, 0.0))
         begins = at if life == host.life else self.world.t
-        if begins > latest + CLOCK_SLACK_S:
+        slack_s = SLOW_CLOCK_SLACK_S if self.truth.is_way_slow else CLOCK_SLACK_S
+        if begins > latest + slack_s:
             self.broken(f"{host.name}: {jid} starts {self.world.t - latest:.1f} s after its ttl")
 
     def _on_disk(
@@ -124,6 +137,7 @@ class Durability(Checker):
         if isinstance(effect, master_do.Send):
             message = effect.message
             if isinstance(message, Deliver):
+                self._last_sent[message.jid, self.scene.minion_of(effect.key)] = self.world.t
                 if effect.peer in self.master.peers:
                     self._may_be_sent(effect.key, message)
             elif isinstance(message, ReturnAck):
@@ -141,6 +155,57 @@ class Durability(Checker):
             elif isinstance(effect.reply, JobUpdate):
                 self._is_stored(effect.reply)
 
+    def on_master_heard(
+        self, connection: Connection, message: FromMinion, effects: list[master_do.Effect]
+    ) -> None:
+        """Take note when the master learns, by a greeting, that its store is an old one."""
+        core = self.master.core
+        assert core is not None
+        store_id = core._identity.store_id
+        if isinstance(message, Hello) and message.store_id == self._store_id != store_id:
+            for jid, job in core._book.jobs.items():
+                rows = self.master.store.deliveries.get(jid, {}) if job.is_old else {}
+                self._void |= {
+                    (jid, row.minion) for row in rows.values() if row.state in ("created", "bound")
+                }
+        self._store_id = store_id
+
+    def look(self) -> None:
+        """Check that what is unanswered is sent again as long as a minion is READY."""
+        self._look_at_deliveries()
+        for host in self.scene.minions:
+            if host.is_alive and not host.is_paused and host.ready_at is not None:
+                self._look_at_returns(host, max(host.ready_at, host.stood_still[1]))
+
+    def _look_at_returns(self, host: MinionHost, since: float) -> None:
+        book = host.the_core.book
+        for jid in book.returns._sent:
+            sent_at = max(since, self._last_returned.get((jid, host.name), 0.0))
+            if self.world.t - sent_at > RESEND_S + 1.0:
+                self.broken(
+                    f"{host.name} waits for the acknowledgement of {jid}, and has said nothing of "
+                    f"it for {self.world.t - sent_at:.1f} s"
+                )
+
+    def _look_at_deliveries(self) -> None:
+        core, now = self.master.core, self.world.t
+        was_slow = now - max(self.master.stood_still[1], self.master.disk.stalled_until) < 10.0
+        if core is None or was_slow or self.master.is_paused or self.master.disk.is_full:
+            return
+        for host in self.scene.minions:
+            minion = core._roster.by_key.get(host.key)
+            lane = core._book.lanes.get(host.settings.minion_id)
+            session = None if minion is None else minion.ready_session
+            if lane is None or session is None:
+                continue
+            for jid, delivery in lane.open.items():
+                sent_at = self._last_sent.get((jid, host.settings.minion_id), now)
+                is_waiting = delivery.is_in_flight and delivery.commit <= core._durable
+                if is_waiting and now - sent_at > RESEND_S + 1.0:
+                    self.broken(
+                        f"{jid} waits for {host.name} and was not sent for {now - sent_at:.1f} s"
+                    )
+
     def _may_be_sent(self, key: str, message: Deliver) -> None:
         minion = self.scene.minion_of(key)
         row = self.scene.row(message.jid, minion)
@@ -150,6 +215,8 @@ class Durability(Checker):
         expires = self.master.clock.at(Instant(message.expires_at / 1e6))
         state = self._state(message.jid, minion)
         is_stale = state == "expired" and expires <= self.world.t  # it waited for a slow disk
+        if (message.jid, minion) in self._void:
+            self.broken(f"{message.jid} of before the restore is sent to {minion}")
         if state not in OPEN and not is_stale:
             self.broken(f"{message.jid} sent to {minion} though it is `{state}`")
         name = (message.jid, minion)

@@ -77,7 +77,7 @@ class Endings(Checker):
             self.broken(f"{where}, but nobody cancelled it")
         if status == "lost" and not (replaced or rolled_back or minion in truth.keys_changed):
             self.broken(f"{where}, though its minion is back with its journal")
-        if status == "ok":
+        if status == "ok" and minion not in truth.cloned:  # a copy has no spool of its own
             self._is_whole(command.jid, minion)
 
     def _is_whole(self, jid: str, minion: str) -> None:

@@ -12,7 +12,6 @@ from support.simulator.minion_host import MinionHost
 from support.simulator.network import Network
 
 
-
 class Command(Protocol):
     """Whoever can ask a job of a target."""
 
@@ -22,6 +21,24 @@ class Command(Protocol):
 
 
 Fault = Callable[["Faults", float], None]
+
+
+SLOW = frozenset(
+    (
+        "long_way",
+        "slow_way",
+        "stop_master",
+        "stop_minion",
+        "suspend_host",
+        "black_hole",
+        "black_hole_all",
+        "one_way_up",
+        "one_way_down",
+        "vanish_with_job",
+        "slow_handshakes",
+    )
+)
+"""Faults after which frames arrive that are seconds old."""
 
 
 class Faults:
@@ -76,6 +93,7 @@ class Faults:
         name = fault.__name__
         self.happened.append(name)
         self.world.note("fault", name)
+        self.truth.is_way_slow |= name in SLOW
         fault(self, room)
 
     def minion(self) -> MinionHost:

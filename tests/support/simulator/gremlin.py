@@ -146,9 +146,7 @@ class MinionGremlin(Watcher):
             ),
             "bad_frame": lambda: core.on_bad_frame(now, attempt, "bad_schema"),
             "proof_failed": lambda: core.on_proof_failed(now, attempt, "a child died"),
-            "committed": lambda: core.on_committed(
-                now, Commit(chance.randint(0, host.committed))
-            ),
+            "committed": lambda: core.on_committed(now, Commit(chance.randint(0, host.committed))),
             "journal_trouble": lambda: self._trouble(host, core),
             "job_spawned": lambda: core.on_job_spawned(now, jid, 99, 1),
             "job_spawn_failed": lambda: core.on_job_spawn_failed(now, jid, "late"),
@@ -217,9 +215,7 @@ class MinionGremlin(Watcher):
                 0,
             ),
             Regreet: lambda: Regreet(any_session),
-            SyncAnswer: lambda: SyncAnswer(
-                other, 0, (SyncVerdict(chance.choice(live), "cancel"),)
-            ),
+            SyncAnswer: lambda: SyncAnswer(other, 0, (SyncVerdict(chance.choice(live), "cancel"),)),
             MasterBeat: lambda: MasterBeat(
                 any_session, chance.getrandbits(20), chance.choice((0, 2**40)), 0, 0
             ),

@@ -110,9 +110,7 @@ def jump_clock(faults: "Faults", room: float) -> None:
     """The wall clock of some host jumps; boot clocks never do."""
     chance = faults.world.chance
     victim = chance.choice([faults.master, *faults.minions])
-    victim.clock.wall_skew_s += chance.choice(
-        (-86400.0, -3600.0, -5.0, 5.0, 3600.0, 86400.0 * 365)
-    )
+    victim.clock.wall_skew_s += chance.choice((-86400.0, -3600.0, -5.0, 5.0, 3600.0, 86400.0 * 365))
     if victim is not faults.master:
         faults.truth.clocks_jumped.add(victim.name)
 
@@ -127,7 +125,16 @@ def enrol_down(faults: "Faults", room: float) -> None:
 
 def restore_backup(faults: "Faults", room: float) -> None:
     """The master's store is brought back from an older copy, and keys are looked through again."""
+    chance = faults.world.chance
     backup = faults.master.store.copy()
+
+    def copy() -> None:
+        nonlocal backup
+        backup = faults.master.store.copy()
+
+    if chance.random() < 0.6:  # in the moment of a job
+        faults.command("*")
+        faults.world.later(chance.uniform(0.002, 0.01), copy)
 
     def act() -> None:
         if faults.world.t < faults.end:
@@ -136,7 +143,7 @@ def restore_backup(faults: "Faults", room: float) -> None:
             for host in faults.minions:
                 faults.administrator.change("accept", host.settings.minion_id)
 
-    faults.world.later(faults.seconds(room, 20.0), act)
+    faults.world.later(max(0.2, faults.seconds(room, 20.0)), act)
 
 
 def stop_and_start_master(faults: "Faults", room: float) -> None:

@@ -162,10 +162,9 @@ class HostWorkers:
         host, life, jid = self._host, self._host.life, JobId(worker.jid)
 
         def tell() -> None:
+            result = self.spool[jid]
             if life == host.life:
-                host.step_later(
-                    0.002, lambda core: core.on_job_ended(host.now(), jid, self.spool[jid])
-                )
+                host.step_later(0.002, lambda core: core.on_job_ended(host.now(), jid, result))
 
         worker.watchers.append(tell)
 
@@ -199,7 +198,9 @@ class HostWorkers:
             host.step_later(0.01, lambda core: core.on_job_ended(host.now(), jid, never))
             return
         started, found = host.now().wall, worker
-        self._world.later(0.05, lambda: None if found.is_gone else self._end(found, outcome, started))
+        self._world.later(
+            0.05, lambda: None if found.is_gone else self._end(found, outcome, started)
+        )
 
     def read(self, effect: do.ReadBody) -> None:
         """Read a piece of a body."""

@@ -29,7 +29,7 @@ from limpet.master.store.operations import DeliveryRow, PutDelivery
 from support.simulator.checking import Scene
 from support.simulator.master_host import ADDRESS
 from support.simulator.minion_host import MinionHost
-from support.simulator.network import Connection
+from support.simulator.network import Connection, Weather
 from support.simulator.watching import Watcher
 from support.simulator.world import WALL_AT_START_S
 
@@ -49,6 +49,8 @@ MESSAGES = (
     CancelAnswer,
     Output,
 )
+AT_ONCE = (BulkOffer, BulkChunk, Return)
+"""What is sometimes said twice, one time just after the other."""
 JOB_EVENTS = (
     "Accepted",
     "Started",
@@ -106,6 +108,15 @@ class MasterGremlin(Watcher):
         by_kind = self._said.setdefault(connection.key, {})
         said = by_kind.setdefault(type(message), deque(maxlen=REMEMBERED_MAX))
         said.append((connection.peer, message))
+        is_first = connection.number > 0 and self._world.t < self._end
+        if is_first and isinstance(message, AT_ONCE) and self._chance.random() < 0.05:
+            key, peer, weather = connection.key, do.Peer(connection.peer), connection.weather
+            self._world.later(
+                self._chance.random() * 0.01,
+                lambda: self._scene.master.step(
+                    lambda core: self._bring(core, key, peer, weather, message)
+                ),
+            )
 
     def on_master_effect(self, effect: do.Effect) -> None:
         """Speak of a delivery whose state is rare while it is still in memory."""
@@ -129,9 +140,7 @@ class MasterGremlin(Watcher):
         if row.state == "expired" and self._chance.random() < 0.3:
             event = "Return"
         found: MinionHost = host
-        self._scene.master.step(
-            lambda core: self._inject(core, found, found.key, event, row.jid)
-        )
+        self._scene.master.step(lambda core: self._inject(core, found, found.key, event, row.jid))
 
     def _tick(self) -> None:
         if self._world.t >= self._end:
@@ -188,11 +197,17 @@ class MasterGremlin(Watcher):
             return core.on_bad_frame(now, peer, key, "bad_schema")  # a Hello can't be made up
         else:
             message = self._make(kind, about or self._jid(core, host))
+        return self._bring(core, key, peer, host.weather, message)
+
+    def _bring(
+        self, core: MasterCore, key: MinionKey, peer: do.Peer, weather: Weather, message: FromMinion
+    ) -> list[do.Effect]:
+        """Let the master hear a message, whatever has become of the connection that it names."""
         connection = Connection(
             number=0,
             key=key,
             peer=peer,
-            weather=host.weather,
+            weather=weather,
             to_master=lambda _frame: None,
             to_minion=lambda _frame: None,
             tell_minion=lambda _what: None,
@@ -251,9 +266,7 @@ class MasterGremlin(Watcher):
         """Let somebody cancel a job, whatever has become of it."""
         self._scene.truth.cancelled_by_others.add(jid)
         client = do.Client(10**9)
-        return core.on_request(
-            self._scene.master.clock.now(), client, 0, "root", CancelJob(jid)
-        )
+        return core.on_request(self._scene.master.clock.now(), client, 0, "root", CancelJob(jid))
 
     def _entry(self, jid: JobId) -> SyncEntry:
         return SyncEntry(jid, self._chance.choice(("accepted", "running", "finished")))
@@ -269,9 +282,7 @@ class MasterGremlin(Watcher):
             Grains: lambda: Grains(session, digest, b"{}", 0),
             Accepted: lambda: Accepted(session, jid),
             Started: lambda: Started(session, jid, 0),
-            Return: lambda: Return(
-                session, unknown, "ok", 0, "", 0, 0, b"x", "", 0, False
-            ),
+            Return: lambda: Return(session, unknown, "ok", 0, "", 0, 0, b"x", "", 0, False),
             BulkOffer: lambda: BulkOffer(session, jid, digest, 500_000),
             BulkChunk: lambda: BulkChunk(session, jid, digest, 77, b"x"),
             CancelAnswer: lambda: CancelAnswer(session, jid, "cancelled"),

@@ -22,7 +22,6 @@ from support.simulator.watching import Watcher
 from support.simulator.world import HostClock, Process, World
 from support.store_model import StoreModel
 
-
 ADDRESS = "192.0.2.9"
 """Where all minions of a simulation come from."""
 

@@ -108,9 +108,7 @@ class MinionSocket:
         def act(frame: bytes) -> None:
             if attempt == self.attempt:
                 if self.garbles:
-                    host.carry_out(
-                        host.the_core.on_bad_frame(host.now(), attempt, "bad_schema")
-                    )
+                    host.carry_out(host.the_core.on_bad_frame(host.now(), attempt, "bad_schema"))
                 else:
                     host.hear(attempt, decode(frame))
 

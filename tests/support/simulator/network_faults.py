@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from limpet.common.identifiers import MinionKey
 from limpet.common.messages.session import Hello
 from limpet.common.wire.codec import encode
-
 from support.simulator.minion_host import MinionHost
 from support.simulator.minion_socket import MASTER_FOUR, MASTER_SIX
 from support.simulator.network import Weather

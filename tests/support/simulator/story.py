@@ -21,6 +21,7 @@ from support.simulator.minion_host import MinionHost
 from support.simulator.network import Network
 from support.simulator.network_faults import GHOST
 from support.simulator.operator import Command
+from support.simulator.storm import STORM_S, Storm
 from support.simulator.truth import Truth
 from support.simulator.watching import Watchers
 from support.simulator.world import WALL_AT_START_S, World
@@ -89,11 +90,18 @@ class Story:
     """A fleet under faults, drawn from a seed."""
 
     def __init__(
-        self, seed: int, *, traced: bool = False, faults_max: int = 8, tally: Tally | None = None
+        self,
+        seed: int,
+        *,
+        traced: bool = False,
+        faults_max: int = 8,
+        tally: Tally | None = None,
+        kind: Kind | None = None,
     ) -> None:
         self.world = World(seed, traced=traced)
         chance = self.world.chance
-        self.kind = chance.choices((MIXED, GREMLIN, GENTLE_ONES, FLEET_ONES), (48, 43, 8, 1))[0]
+        drawn = chance.choices((MIXED, GREMLIN, GENTLE_ONES, FLEET_ONES), (48, 43, 8, 1))[0]
+        self.kind = kind or drawn
         self.truth = Truth()
         self.network = Network(self.world)
         self.master = MasterHost(self.world, self.network, self.truth)
@@ -111,9 +119,7 @@ class Story:
         self.watchers = Watchers(self.durability, self.conduct)
         if self.kind is GREMLIN:
             self.watchers.all.append(MinionGremlin(self.scene, end))
-            self.watchers.all.append(
-                MasterGremlin(self.scene, end, chance.choice((0.3, 1.0, 3.0)))
-            )
+            self.watchers.all.append(MasterGremlin(self.scene, end, chance.choice((0.3, 1.0, 3.0))))
         self.master.watcher = self.watchers
         self._add_token()
         if self.kind is FLEET_ONES:
@@ -149,8 +155,11 @@ class Story:
         for each in range(number + 1, number + absent + 1):
             self._accept(f"{each:064x}", f"old{each}")
         self.fleet = number + absent
+        self.storm = Storm(self.scene, self.network, self.fleet)
+        self.watchers.all.append(self.storm)
+        self.world.at(STORM_S, self.storm.begin)
         for _ in range(chance.randint(1, 3)):
-            self.faults.draw(chance.uniform(5.0, end - 5), FLEET)
+            self.faults.draw(chance.uniform(STORM_S + 1, end - 5), FLEET)
         for _ in range(chance.randint(1, 3)):
             size = chance.choice(("", "10%"))
             self.world.at(
@@ -159,7 +168,13 @@ class Story:
 
     def _accept(self, key: str, name: str) -> None:
         row = KeyRow(
-            MinionKey(key), MinionId(name), "accepted", WALL_AT_START_S, ADDRESS, "", WALL_AT_START_S
+            MinionKey(key),
+            MinionId(name),
+            "accepted",
+            WALL_AT_START_S,
+            ADDRESS,
+            "",
+            WALL_AT_START_S,
         )
         store = self.master.store
         store.apply(store.commit + 1, (PutKey(row),))
@@ -211,9 +226,7 @@ class Story:
         )
         self.master.store.apply(1, (PutToken(token),))
 
-    def _command(
-        self, target: str, *, batch: str | None = None, brief: bool = False
-    ) -> None:
+    def _command(self, target: str, *, batch: str | None = None, brief: bool = False) -> None:
         chance = self.world.chance
         durations = (0.05, 1.0, 5.0) if self.kind is FLEET_ONES else (0.05, 1.0, 5.0, 20.0)
         self.scene.commands.append(
@@ -245,8 +258,8 @@ class Story:
         for host in self.scene.minions:
             world.at(chance.uniform(0.0, 2.0), host.boot)
         while world.t < end:
-            world.run_until(min(end, world.t + 5.0))
-            self.conduct.look()
+            world.run_until(min(end, world.t + 2.0))
+            self._look()
         world.note("story", "calm")
         for process in (self.master, *self.scene.minions, *self.scene.copies):
             process.crash_after_effects = None
@@ -266,6 +279,10 @@ class Story:
             world.trace,
         )
 
+    def _look(self) -> None:
+        self.conduct.look()
+        self.durability.look()
+
     def _recover(self) -> dict[str, float]:
         """Wait until everybody's bound has passed; gives how long each was away at the end."""
         world, end = self.world, self.kind.faults_end_s
@@ -276,7 +293,7 @@ class Story:
             if world.t > latest:
                 break
             world.run_until(world.t + LOOK_EVERY_S)
-            self.conduct.look()
+            self._look()
             for host in self.scene.minions:
                 since = self._calm_since(host.name)
                 if host.ready_at is None:

@@ -43,6 +43,8 @@ class Truth:
     local: set[str] = field(default_factory=set)
     """Jids of runs asked for on a host itself."""
     is_store_rolled_back: bool = False
+    is_way_slow: bool = False
+    """Frames took long at some time: clocks can't be compared to less than seconds."""
     last_fault_at: dict[str, float] = field(default_factory=dict)
     """Minion to the end of the last fault that befell it after the common end of faults."""
 
