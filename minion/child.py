@@ -7,6 +7,7 @@ the child has a limit on its time and on the size of its answer, and is ended at
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -18,6 +19,10 @@ STDIN_BYTES_MAX: Final = 16 * 1024
 """Fits any pipe, so that writing it never waits."""
 REAP_S: Final = 0.05
 """How often a child that has said all is looked for."""
+DYING_S: Final = 0.5
+"""How long a child that was killed is waited for; the kernel may hold it for ever."""
+DYING_MAX: Final = 8
+"""With so many that hang in the kernel no further one is started."""
 
 
 class Answer(NamedTuple):
@@ -50,6 +55,8 @@ class ShortChild:
         self.deadline: Instant = now.after(limit_s)
         """When `collect` is wanted, whatever comes."""
         self._give_up = self.deadline
+        if len(_still_dying()) >= DYING_MAX:
+            raise HostError(f"{name} is not started: {DYING_MAX} before it hang in the kernel")
         try:
             self._pid, self._reader = _start(command, stdin)
         except OSError as error:
@@ -77,14 +84,14 @@ class ShortChild:
         return None
 
     def close(self) -> None:
-        """End the child and forget it. A second call does nothing."""
+        """End the child, with all in its process group, and forget it. Again: nothing happens."""
         if self._reader >= 0:
             os.close(self._reader)
             self._reader = -1
         if self._pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)
+            _bury(self._pid)
             self._pid = 0
 
     def _read(self) -> None:
@@ -101,10 +108,40 @@ class ShortChild:
         return Answer(data, problem)
 
 
+_dying: Final[list[int]] = []
+"""Children that were killed and have not ended: a dead disk holds them in the kernel."""
+
+
+def _bury(pid: int) -> None:
+    """Reap a child that was killed, and those of before; one that can't die is left for later."""
+    _dying.append(pid)
+    until = time.monotonic() + DYING_S
+    while pid in _still_dying() and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+def _still_dying() -> list[int]:
+    """Reap those that have ended; give the others."""
+    _dying[:] = [pid for pid in _dying if not _has_ended(pid)]
+    return _dying
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True
+
+
 def _start(command: Sequence[str], stdin: bytes) -> tuple[int, int]:
     """Start the program; gives its pid and the reading end of its stdout."""
     child_in, own_in = os.pipe2(os.O_CLOEXEC)
-    own_out, child_out = os.pipe2(os.O_CLOEXEC)
+    try:
+        own_out, child_out = os.pipe2(os.O_CLOEXEC)
+    except OSError:
+        os.close(child_in)
+        os.close(own_in)
+        raise
     try:
         os.write(own_in, stdin)
         pid = os.posix_spawn(

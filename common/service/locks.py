@@ -1,5 +1,6 @@
 """One process for one state directory: a lock that the kernel drops when its holder dies."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -34,8 +35,10 @@ class InstanceLock:
         except BaseException:
             self.close()
             raise
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        text = f"{os.getpid()}\n".encode()
+        with contextlib.suppress(OSError):  # the disk is full: the lock holds all the same
+            os.pwrite(self._fd, text, 0)
+            os.ftruncate(self._fd, len(text))
 
     def _take(self, what: str, wait_s: float) -> None:
         end = time.monotonic() + wait_s

@@ -1,7 +1,9 @@
 """Children that answer once: bounded in time and size, and never left behind."""
 
+import contextlib
 import os
 import select
+import signal
 import sys
 import time
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from limpet.common.clock import Moment, SystemClock
 from limpet.common.errors import HostError
-from limpet.minion.child import Answer, ShortChild
+from limpet.minion.child import DYING_MAX, Answer, ShortChild
 
 CLOCK = SystemClock()
 
@@ -71,6 +73,59 @@ def test_a_child_that_hangs_is_ended_at_its_limit() -> None:
 def test_a_child_that_closes_its_output_and_lives_on_is_ended_at_its_limit() -> None:
     started = child("import os, time; os.close(1); time.sleep(1000)", limit_s=0.5)
     assert answer_of(started).problem.startswith("timeout")
+
+
+@pytest.mark.covers("A15")
+def test_a_child_that_even_a_kill_does_not_end_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A dead disk keeps a process in the kernel: here nothing is killed at all."""
+    real = os.killpg
+    monkeypatch.setattr(os, "killpg", lambda _group, _number: None)
+    monkeypatch.setattr("limpet.minion.child.DYING_S", 0.01)
+    hanging = []
+    for _ in range(DYING_MAX):
+        started = child("import time; time.sleep(1000)", limit_s=0.0)
+        hanging.append(started._pid)
+        assert answer_of(started).problem.startswith("timeout")
+    with pytest.raises(HostError, match="hang in the kernel"):
+        child("pass")
+    for pid in hanging:
+        real(pid, signal.SIGKILL)
+    end = time.monotonic() + 30
+    while time.monotonic() < end and any(Path(f"/proc/{pid}").exists() for pid in hanging):
+        time.sleep(0.01)
+        with contextlib.suppress(HostError):
+            assert answer_of(child("pass")) == Answer(b"", "")
+    assert not any(Path(f"/proc/{pid}").exists() for pid in hanging), "they were reaped"
+
+
+def test_what_a_child_started_ends_with_it() -> None:
+    program = (
+        "import os, subprocess, time\n"
+        "below = subprocess.Popen(['sleep', '1000'])\n"
+        "os.write(1, str(below.pid).encode())\n"
+        "time.sleep(1000)"
+    )
+    started = child(program, limit_s=20.0)
+    data = b""
+    while not data:
+        select.select([started.fileno()], [], [], 1.0)
+        assert started.collect(CLOCK.now()) is None
+        data = bytes(started._data)
+    started.close()
+    end = time.monotonic() + 30
+    while _is_alive(int(data)) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not _is_alive(int(data))
+
+
+def _is_alive(pid: int) -> bool:
+    """Say whether it runs; who reaps it is not this process's business."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
 
 
 def test_a_program_that_is_not_there_is_a_host_error() -> None:

@@ -1,5 +1,6 @@
 """Signals to read, one process for one place, and what systemd is told."""
 
+import errno
 import os
 import select
 import signal
@@ -46,6 +47,19 @@ def test_a_second_process_is_told_who_has_the_place(tmp_path: Path) -> None:
         "stop it first, or use another --root"
     )
     InstanceLock(path, "a limpet master").close()
+
+
+@pytest.mark.covers("D6")
+def test_a_full_disk_does_not_keep_a_process_from_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "lock"
+    monkeypatch.setattr(os, "pwrite", refuse)
+    with InstanceLock(path, "a limpet minion"), pytest.raises(UsageError, match="runs here"):
+        InstanceLock(path, "a limpet minion", wait_s=0)
 
 
 @pytest.mark.covers("C9")
