@@ -87,7 +87,6 @@ class MainPort:
         self.router = self._make_router()
         self._watcher = self._make_watcher()
         self._decoder = master_decoder()
-        self._keys: dict[bytes, MinionKey] = {}
 
     def __len__(self) -> int:
         return len(self._watcher)
@@ -106,8 +105,7 @@ class MainPort:
 
         The new `router` has to be bound (and polled) before anybody can come back.
         """
-        left = [PeerLeft(Peer(peer)) for peer in self._keys]
-        self._keys.clear()
+        left = [PeerLeft(Peer(peer)) for peer in self.router.connections.peers()]
         self.router.close()
         self.router = self._make_router()
         self._watcher = self._make_watcher()
@@ -136,7 +134,6 @@ class MainPort:
                 case Disconnected():
                     self._watcher.disconnected(event.fd)
                     if event.peer is not None:
-                        self._keys.pop(event.peer, None)
                         left.append(PeerLeft(Peer(event.peer)))
         return left
 
@@ -156,7 +153,6 @@ class MainPort:
             except PeerError as error:
                 yield BadFrame(peer, arrival.key, error.reason)
                 continue
-            self._keys[arrival.peer] = arrival.key
             self._watcher.message(arrival.fd, arrival.peer, now)
             yield Heard(peer, arrival.key, arrival.address, message)
 
@@ -177,8 +173,8 @@ class MainPort:
     def sweep(self, now: Instant) -> None:
         """Cut those who never finish a message, and those who say nothing at all."""
         for cut in self._watcher.sweep(now, self.router.is_drained):
-            key = None if cut.peer is None else self._keys.get(cut.peer)
-            self._cut(cut.reason, cut.fd, cut.peer, key, now)
+            known = None if cut.peer is None else self.router.connections.of_peer(cut.peer)
+            self._cut(cut.reason, cut.fd, cut.peer, None if known is None else known.key, now)
 
     def close(self) -> None:
         """Close the port and all its connections."""

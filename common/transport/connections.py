@@ -121,9 +121,9 @@ class Connections:
         """Give the connection that a frame's `peer` belongs to."""
         return self._by_peer.get(peer)
 
-    def of_key(self, key: MinionKey) -> list[Connection]:
-        """Give all connections that frames of a key came from."""
-        return [connection for connection in self._by_peer.values() if connection.key == key]
+    def peers(self) -> list[bytes]:
+        """Give the connections that frames came from."""
+        return list(self._by_peer)
 
     def on_accepted(self, fd: int, name: tuple[str, int] | None, now: float) -> Connection:
         """Record a new connection; an older one with the same descriptor is forgotten."""

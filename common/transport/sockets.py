@@ -9,13 +9,13 @@ import itertools
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Final
 
 import zmq
 from zmq.utils import z85
 
 from limpet.common.errors import HostError, PeerError, UsageError
-from limpet.common.identifiers import MinionKey
 from limpet.common.transport import chance, connections, endpoints, library, monitor, options, zap
 from limpet.common.transport.errors import BadArrival, FrameTooLarge, PeerFull, PeerGone
 from limpet.common.transport.events import Arrival, LinkEvent, RouterEvent
@@ -287,7 +287,7 @@ class RouterSocket:
         self._must_drain = False
         self._is_drained = False
         self._raw = _make(context._raw, zmq.ROUTER, table)
-        self._connections = connections.Connections(self._first_peer(), handshake_s=handshake_s)
+        self.connections = connections.Connections(self._first_peer(), handshake_s=handshake_s)
         self._monitor = _Monitor(context._raw, self._raw, monitor.ROUTER_EVENTS)
 
     def _first_peer(self) -> bytes:
@@ -306,8 +306,8 @@ class RouterSocket:
     def bind(self, addresses: Sequence[str], port: int) -> int:
         """Open the port on numeric addresses; 0 picks a free one. Gives the port.
 
-        Raises `UsageError` if an address is not numeric or not this host's, if the port is in use,
-        and if no `Authenticator` of this context serves the socket's domain: then nobody is let in.
+        Raises `UsageError`, with nothing left open, if an address is not numeric or not this
+        host's, if the port is in use, or no `Authenticator` of this context serves the domain.
         """
         authenticator = self._context._authenticator
         if authenticator is None or not authenticator._desk.serves(self._domain):
@@ -317,16 +317,18 @@ class RouterSocket:
         if not addresses:
             raise UsageError(f"no address to open the port {port} on")
         authenticator._desk.bar(self._own_key)
-        for address in endpoints.without_doubles(addresses):
-            endpoint = endpoints.endpoint(address, port)
-            self._raw.setsockopt(zmq.IPV6, int(":" in address))
-            try:
-                self._raw.bind(endpoint)
-            except zmq.ZMQError as error:
-                why = endpoints.why_not_bound(address, port, error.errno, error.strerror)
-                raise UsageError(why) from error
-            if port == 0:
-                port = endpoints.port_of(self._raw.getsockopt_string(zmq.LAST_ENDPOINT))
+        with ExitStack() as undo:  # all of them or none: what is open could not be opened again
+            for address in endpoints.without_doubles(addresses):
+                self._raw.setsockopt(zmq.IPV6, int(":" in address))
+                try:
+                    self._raw.bind(endpoints.endpoint(address, port))
+                except zmq.ZMQError as error:
+                    why = endpoints.why_not_bound(address, port, error.errno, error.strerror)
+                    raise UsageError(why) from error
+                bound = self._raw.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+                undo.callback(self._raw.unbind, bound)
+                port = port or endpoints.port_of(bound)
+            undo.pop_all()
         return port
 
     @property
@@ -389,9 +391,9 @@ class RouterSocket:
         if part.more:
             self._must_drain = not _drain(self._raw)
         fd, user_id, address = _origin(part)
-        if not self._connections.is_known(fd, peer):
+        if not self.connections.is_known(fd, peer):
             self._read_monitor()  # the end of its handshake is told there
-        return self._connections.arrival(
+        return self.connections.arrival(
             peer, part.bytes, fd=fd, user_id=user_id, address=address, is_whole=not part.more
         )
 
@@ -403,7 +405,7 @@ class RouterSocket:
 
     def _read_monitor(self) -> None:
         while (event := self._monitor.next_event()) is not None:
-            self._events += self._connections.on_event(event, time.monotonic())
+            self._events += self.connections.on_event(event, time.monotonic())
 
     def shut(self, fd: int, peer: bytes | None = None) -> bool:
         """Cut one connection off, at once; its `Disconnected` follows. False: it was not there.
@@ -411,16 +413,12 @@ class RouterSocket:
         With `peer`, only if that is the connection which has the descriptor now.
         """
         self._read_monitor()
-        return self._connections.shut(fd, peer)
+        return self.connections.shut(fd, peer)
 
     def shut_peer(self, peer: bytes) -> bool:
         """Cut off the connection that frames of this peer came from. False: it was not there."""
-        connection = self._connections.of_peer(peer)
+        connection = self.connections.of_peer(peer)
         return connection is not None and self.shut(connection.fd, peer)
-
-    def shut_key(self, key: MinionKey) -> int:
-        """Cut off all connections of a key; says how many."""
-        return sum(self.shut(c.fd, c.peer) for c in self._connections.of_key(key))
 
     def close(self) -> None:
         """Close the port; its connections end as the `Authenticator` is served, or closed, too."""

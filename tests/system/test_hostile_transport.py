@@ -648,7 +648,7 @@ def test_one_key_on_two_connections_is_told_as_two_peers(context: Context) -> No
         assert first.key == second.key
         assert first.peer != second.peer
         assert first.fd != second.fd
-        assert listening.router.shut_key(first.key) == 2
+        assert all(listening.router.shut_peer(each.peer) for each in (first, second))
         assert listening.turn_until(lambda: all(m.has("disconnected") for m in pair))
         for minion in pair:
             minion.socket.close()

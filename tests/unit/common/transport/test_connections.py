@@ -58,7 +58,7 @@ def test_a_frame_tells_whose_its_connection_is() -> None:
     found = connections.of_peer(peer(1))
     assert found is not None
     assert (found.fd, found.key, found.address) == (7, KEY, "192.0.2.1")
-    assert connections.of_key(KEY) == [found]
+    assert connections.peers() == [peer(1)]
 
 
 @pytest.mark.covers("B-1", "B-2")
@@ -122,7 +122,7 @@ def test_a_connection_that_ended_is_forgotten_and_its_end_says_whose_it_was() ->
 
     assert told == [Disconnected(7, "192.0.2.1", peer(1), KEY)]
     assert connections.of_peer(peer(1)) is None
-    assert connections.of_key(KEY) == []
+    assert connections.peers() == []
     assert len(connections) == 0
 
 
