@@ -37,9 +37,15 @@ class Resolver:
                 self._answer(attempt, ())
                 return
             self._asking += 1
-        threading.Thread(
+        thread = threading.Thread(
             target=self._look_up, args=(attempt, host), name="resolver", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # the host has no thread left (a job took them all?): no address
+            with self._lock:
+                self._asking -= 1
+                self._answer(attempt, ())
 
     def collect(self) -> list[tuple[Attempt, tuple[str, ...]]]:
         """Give the answers that came; without addresses where a name has none."""

@@ -87,7 +87,9 @@ def system_lookup(uid: int, group: str) -> Names:
         member_of = frozenset(os.getgrouplist(entry.pw_name, entry.pw_gid))
     except OSError:
         member_of = frozenset((entry.pw_gid,))
-    return Names(entry.pw_name, _group_id(group), member_of)
+    # A name that is no UTF-8 could neither be told nor kept.
+    name = entry.pw_name.encode("utf-8", "backslashreplace").decode()
+    return Names(name, _group_id(group), member_of)
 
 
 def _group_id(group: str) -> int:
@@ -172,12 +174,19 @@ class UserDirectory:
     def _start(self, uid: int) -> None:
         with self._lock:
             self._threads += 1
-        threading.Thread(target=self._ask, args=(uid,), name="user-lookup", daemon=True).start()
+        thread = threading.Thread(target=self._ask, args=(uid,), name="user-lookup", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the host has no thread left: as if the answer did not come in time
+            with self._lock:
+                self._threads -= 1
 
     def _ask(self, uid: int) -> None:
-        names = self._lookup(uid, self._group)
-        with self._lock:
-            self._threads -= 1
+        try:
+            names = self._lookup(uid, self._group)
+        finally:
+            with self._lock:
+                self._threads -= 1
         self._answers.append((uid, names))
         self._wake()
 

@@ -38,6 +38,24 @@ def test_a_name_that_cannot_be_resolved_gives_no_address(name: str) -> None:
 
 
 @pytest.mark.covers("B6")
+def test_without_a_thread_to_spare_a_name_has_no_address_and_nothing_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    resolver = Resolver()
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refuse)
+        for number in range(THREADS_MAX + 1):
+            resolver.ask(Attempt(number), "localhost")
+            assert answers_of(resolver) == [(Attempt(number), ())]
+    resolver.ask(Attempt(9), "localhost")
+    assert answers_of(resolver)[0][1], "later it is asked as ever"
+    resolver.close()
+
+
+@pytest.mark.covers("B6")
 def test_a_resolver_that_hangs_costs_a_bounded_number_of_threads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
