@@ -10,7 +10,7 @@ MINUTES ?= 10
 ## make test               everything: lint, types, unit, simulation, real processes
 ## make lint               ruff, mypy --strict, import-linter
 ## make simulate           SEEDS=2000 seeds; SEED=n replays one with its trace
-## make soak               simulation and chaos without end, MINUTES=10
+## make soak               more than 500 kills of real processes, then simulation, MINUTES=10
 ## make bench              figures as ratios, printed as JSON
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -43,6 +43,7 @@ simulate: $(VENV)/ready
 	PYTHONPATH=tests $(BIN)/python -m support.simulator.command $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
 
 soak: $(VENV)/ready
+	LIMPET_CHAOS_ROUNDS=3 LIMPET_CHAOS_LONG=1 $(BIN)/pytest tests/system/chaos
 	PYTHONPATH=tests $(BIN)/python -m support.simulator.command --minutes $(MINUTES)
 
 bench: $(VENV)/ready

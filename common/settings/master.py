@@ -115,7 +115,19 @@ class MasterConfiguration(Configuration, frozen=True, kw_only=True):
         yield from roots_faults("pillar_roots", self.pillar_roots)
         if not _GROUP.match(self.user_group):
             yield ("user_group",), f"{self.user_group[:40]!a} is not the name of a group"
+        yield from self._nodegroup_faults()
         yield from level_faults(self.log_level)
+
+    def _nodegroup_faults(self) -> Iterator[tuple[Way, str]]:
+        """Find node groups that no command could ever use."""
+        from limpet.common.targeting.target import compile_target
+
+        targets = self.nodegroup_targets
+        for name in targets:
+            try:
+                compile_target(name, "nodegroup", targets)
+            except UsageError as error:
+                yield ("nodegroups", name), str(error)
 
 
 def load_master(roots: Roots, options: Mapping[str, Any] | None = None) -> MasterConfiguration:

@@ -24,6 +24,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from limpet.common.messages.jobs import Outcome
+from limpet.common.storage.files import is_disk_full
 from limpet.minion.jobs import capture, processes, scope
 from limpet.minion.jobs.parent_messages import Spawn, WorkerSetup, spool_of
 from limpet.minion.jobs.plain import encode_value
@@ -101,7 +102,8 @@ class _Keeper:
         try:
             slot = self._spool.take_slot(self._job.jid, self._pid)
         except OSError as error:
-            os.write(self._line, f"cannot set room aside for the result: {error.strerror}".encode())
+            why = "disk full" if is_disk_full(error) else error.strerror
+            os.write(self._line, f"{why}: no room can be set aside for its result".encode())
             return 0
         with suppress(OSError):  # the parent is gone: the line says so below
             os.write(self._line, HELD)

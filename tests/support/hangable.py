@@ -58,7 +58,7 @@ def main() -> int:
     from limpet.common.settings.master import MasterConfiguration, load_master
     from limpet.master import starting
 
-    starting.LIMIT_S = LIMIT_S  # type: ignore[misc]
+    vars(starting)["LIMIT_S"] = LIMIT_S
     roots = Roots.locate("master", root)
 
     def read() -> MasterConfiguration:

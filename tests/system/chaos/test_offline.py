@@ -12,6 +12,7 @@ import pytest
 from conftest import Tell
 
 from limpet import Client
+from limpet.common.control.replies import KeyInfo
 from support.chaos import ROUNDS, Reckoning, client_of, entry, runs, wait_all_answer, wait_runs
 from support.fleet import LIMPET, Fleet, Node, wait_until
 
@@ -31,6 +32,11 @@ def ten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 def client(ten: Fleet) -> Iterator[Client]:
     with client_of(ten) as made:
         yield made
+
+
+def keys_of(client: Client, state: str) -> list[KeyInfo]:
+    known = client.keys()
+    return [key for key in known if key.state == state]
 
 
 def state_of(client: Client, name: str) -> str:
@@ -59,13 +65,14 @@ def test_two_minions_that_stand_still_hold_up_nobody_and_obey_nothing_stale(
     try:
         began = time.monotonic()
         eight_s = 0.0
-        with ten.following("run", "*", "cmd.run", entry("still", "echo done")) as command:
+        with ten.following("run", "*", "test.ping") as command:
             assert command.stdout is not None
             printed = ""
             for line in command.stdout:
                 printed += line
-                if not eight_s and printed.count("done") == 8:
+                if not eight_s and printed.lower().count("true") == 8:
                     eight_s = time.monotonic() - began
+                    stale = client.submit("*", "cmd.run", entry("still"))
             command.wait(40)
             ended_s = time.monotonic() - began
         assert command.returncode == 4
@@ -87,6 +94,8 @@ def test_two_minions_that_stand_still_hold_up_nobody_and_obey_nothing_stale(
     recovery_s = wait_all_answer(ten, 15 * 3)
     assert [runs(ten.minions[name], "still") for name in still] == [0, 0]
     assert sum(runs(node, "still") for node in ten.minions.values()) == 8
+    told = {name: answer.status for name, answer in client.wait(stale.jid).minions.items()}
+    assert {name for name, status in told.items() if status == "offline"} == set(still)
     assert all('"suspended"' in status_in(ten.minions[name]) for name in still)
     tell(
         Reckoning(recovery_s).line("SIGSTOP of two of ten")
@@ -217,7 +226,7 @@ def test_a_minion_whose_key_is_taken_back_is_cut_off_at_once_and_comes_back_when
     assert ten.limpet("keys", "accept", "web1", "--yes").returncode == 0
     wait_until(
         "web2 asks again",
-        lambda: any(key.minion == "web2" and key.state == "pending" for key in client.keys()),
+        lambda: "web2" in {key.minion for key in keys_of(client, "pending")},
         40,
     )
     client.accept_keys("web2")
@@ -311,7 +320,7 @@ def test_the_same_id_with_another_key_is_a_conflict(ten: Fleet, client: Client) 
     try:
         wait_until(
             "the conflict is shown",
-            lambda: any(key.minion == "web10" and key.state == "conflict" for key in client.keys()),
+            lambda: "web10" in {key.minion for key in keys_of(client, "conflict")},
             30,
         )
         job = client.run("web10", "cmd.run", entry("conflict"), timeout_s=20)
@@ -321,6 +330,5 @@ def test_the_same_id_with_another_key_is_a_conflict(ten: Fleet, client: Client) 
         assert os.path.exists(stranger.root / "state")
     finally:
         stranger.kill_tree()
-        stranger_keys = [key for key in client.keys() if key.state == "conflict"]
-        client.reject_keys(*(key.fingerprint for key in stranger_keys))
+        client.reject_keys(*(key.fingerprint for key in keys_of(client, "conflict")))
     assert state_of(client, "web10") == "ready"
