@@ -1,0 +1,260 @@
+"""A minion's pillar, from its top file to the merged data."""
+
+import copy
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from limpet.common.errors import SourceError
+from limpet.states.compiler.matching import Matching
+from limpet.states.compiler.top import Tops, TopSettings, read_tops
+from limpet.states.fileroots.port import FileRoots
+from limpet.states.pillar.merging import merge
+from limpet.states.sls.names import SlsNames
+from limpet.states.sls.renderers import Renderers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PillarSettings:
+    """What the configuration says about pillar, by Salt's names."""
+
+    source_merging_strategy: str = "smart"
+    merge_lists: bool = False
+    includes_override_sls: bool = False
+    safe_render_error: bool = True
+    """Keep the text of a file that does not render out of what the minion is told."""
+    top: TopSettings = field(default_factory=TopSettings)
+
+
+@dataclass(slots=True)
+class Pillar:
+    """A minion's pillar, and what was wrong on the way to it."""
+
+    data: dict[str, Any]
+    errors: list[str] = field(default_factory=list)
+    """In Salt's words; with any of them no state runs."""
+    problems: list[SourceError] = field(default_factory=list)
+    """The same where they have a place: for the log and for the administrator."""
+
+    @property
+    def items(self) -> dict[str, Any]:
+        """The data with the errors under `_errors`, as `pillar.items` shows it."""
+        return {**self.data, "_errors": list(self.errors)} if self.errors else self.data
+
+
+def compile_pillar(
+    roots: FileRoots,
+    renderers: Renderers,
+    matching: Matching,
+    settings: PillarSettings,
+    *,
+    pillarenv: str | None = None,
+    saltenv: str | None = None,
+    override: Mapping[str, Any] | None = None,
+    seed: Mapping[str, Any] | None = None,
+) -> Pillar:
+    """Compile pillar; `override` is laid over it at the end and seen by no file.
+
+    `seed` is the pillar that the minion has already: keys that the files no longer set stay, as in
+    a masterless Salt. A master gives none.
+    """
+    made = _Compilation(roots, renderers, matching, settings, pillarenv, saltenv)
+    data = made.run(dict(override or {}))
+    pillar = Pillar({**(seed or {}), **data}, made.errors, made.problems)
+    if override:
+        pillar.data = merge(
+            pillar.data,
+            override,
+            settings.source_merging_strategy,
+            is_joining_lists=settings.merge_lists,
+        )
+    return pillar
+
+
+class _Compilation:
+    """One compilation: what has been rendered, and what went wrong."""
+
+    def __init__(
+        self,
+        roots: FileRoots,
+        renderers: Renderers,
+        matching: Matching,
+        settings: PillarSettings,
+        pillarenv: str | None,
+        saltenv: str | None,
+    ) -> None:
+        self._roots = roots
+        self._renderers = renderers
+        self._matching = matching
+        self._settings = settings
+        self._pillarenv = pillarenv
+        self._saltenv = saltenv
+        self._names = SlsNames(roots)
+        self._ignored: set[tuple[str, str]] = set()
+        self._rendered: dict[str, Any] = {}
+        self.errors: list[str] = []
+        self.problems: list[SourceError] = []
+
+    def run(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Render and merge everything that the top file gives this minion."""
+        tops, late_errors = self._tops()
+        matches = self._matches(tops)
+        order = [name for name in self._settings.top.env_order if name in matches]
+        for environment in [*order, *(name for name in matches if name not in order)]:
+            self._rendered = {}
+            for sls in self._files(matches[environment], environment):
+                found = self._file(sls, environment, {})
+                if isinstance(found, dict):
+                    data = self._merged(data, found)
+        self.errors += late_errors
+        return data
+
+    def _merged(self, under: Any, over: Any) -> Any:  # noqa: ANN401
+        settings = self._settings
+        return merge(
+            under,
+            over,
+            settings.source_merging_strategy,
+            is_joining_lists=settings.merge_lists,
+        )
+
+    def _tops(self) -> tuple[Tops, list[str]]:
+        environments = self._roots.environments()
+        if self._pillarenv and self._pillarenv not in environments:
+            return Tops(), []
+        chosen = self._pillarenv
+        if chosen is None and self._settings.source_merging_strategy == "none":
+            chosen = self._saltenv or "base"
+        tops = read_tops(
+            self._read_top,
+            environments,
+            chosen,
+            self._settings.top,
+            self._names.available,
+            self._names.path,
+        )
+        self.problems += tops.problems
+        return tops, [
+            f"Rendering Primary Top file failed, render error:\n{error}" for error in tops.problems
+        ]
+
+    def _read_top(self, path: str, environment: str) -> Any:  # noqa: ANN401
+        file = self._roots.read(path, environment)
+        return None if file is None else self._renderers.source(file, environment).data
+
+    def _matches(self, tops: Tops) -> dict[str, list[str]]:
+        """Give the files by environment; of a target in several top files the last one counts."""
+        merged: dict[str, dict[str, tuple[int, list[Any]]]] = {}
+        for found in tops.data.values():
+            for top in found:
+                for environment, targets in top.items() if isinstance(top, Mapping) else ():
+                    if not isinstance(targets, Mapping):
+                        self.errors.append("Error encountered while rendering pillar top file.")
+                        continue
+                    for target, entry in targets.items():
+                        merged.setdefault(environment, {})[target] = self._entry(
+                            entry, str(environment)
+                        )
+        matches: dict[str, list[str]] = {}
+        for environment, targets_of in merged.items():
+            if self._pillarenv and environment != self._pillarenv:
+                continue
+            for target, (_order, entry) in sorted(targets_of.items(), key=lambda each: each[1][0]):
+                if self._matching.confirms(str(target), entry):
+                    names = matches.setdefault(environment, [])
+                    names += [each for each in entry if isinstance(each, str) and each not in names]
+        return matches
+
+    def _entry(self, entry: Any, environment: str) -> tuple[int, list[Any]]:  # noqa: ANN401
+        """Give the order of a target, and its matcher and files."""
+        order = 0
+        listed = entry if isinstance(entry, list | str) else []
+        # A text is read letter by letter, as Salt does: no such file is there, and it says so.
+        for each in listed:
+            if isinstance(each, Mapping) and "order" in each:
+                text = str(each["order"])
+                order = int(text) if text.lstrip("-").isdigit() else 0
+            if isinstance(each, Mapping) and each.get("ignore_missing"):
+                self._ignored |= {(environment, one) for one in listed if isinstance(one, str)}
+        return order, list(listed)
+
+    def _files(self, wanted: list[str], environment: str) -> list[str]:
+        found: list[str] = []
+        for each in wanted:
+            found += fnmatch.filter(self._names.available(environment), each) or [each]
+        return found
+
+    def _file(self, sls: str, environment: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        """Render one file with what it includes; None where there is nothing."""
+        path = self._names.path(sls, environment)
+        file = None if path is None else self._roots.read(path, environment)
+        if file is None:
+            is_known = environment in self._roots.environments()
+            if is_known and (environment, sls) not in self._ignored:
+                self.errors.append(
+                    f"Specified SLS '{sls}' in environment '{environment}' is not"
+                    " available on the salt master"
+                )
+            return None
+        try:
+            data = self._renderers.source(file, environment, sls, variables).data
+        except SourceError as error:
+            self.problems.append(error)
+            detail = (
+                f"Rendering SLS '{sls}' failed. Please see master log for details."
+                if self._settings.safe_render_error
+                else f"Rendering SLS '{sls}' failed, render error:\n{error}"
+            )
+            self.errors.append(detail)
+            data = None
+        self._rendered[sls] = data
+        if not data:
+            return data
+        if not isinstance(data, dict):
+            self.errors.append(f"SLS '{sls}' does not render to a dictionary")
+            return data
+        return self._with_includes(data, sls, file.path, environment)
+
+    def _with_includes(self, data: dict[Any, Any], sls: str, path: str, environment: str) -> Any:  # noqa: ANN401
+        if "include" not in data:
+            return data
+        included = data["include"]
+        if not isinstance(included, list):
+            self.errors.append(f"Include Declaration in SLS '{sls}' is not formed as a list")
+            return data
+        del data["include"]
+        parts: list[Any] = []
+        variables: Mapping[str, Any] = {}
+        for each in included:
+            key = None
+            name = each
+            if isinstance(each, Mapping) and each:
+                name, said = next(iter(each.items()))
+                said = said if isinstance(said, Mapping) else {}
+                variables = said.get("defaults") or {}
+                key = said.get("key")
+            for wanted in self._included(str(name), sls, path, environment):
+                if wanted not in self._rendered:
+                    found = self._file(wanted, environment, variables)
+                else:
+                    found = self._rendered[wanted]
+                if not found:
+                    continue
+                for step in reversed(str(key).split(":") if key else []):
+                    found = {step: found}
+                parts.append(found)
+        whole, *rest = [data, *parts] if self._settings.includes_override_sls else [*parts, data]
+        for each in rest:
+            whole = self._merged(whole, each)
+        return copy.deepcopy(whole)
+
+    def _included(self, name: str, sls: str, path: str, environment: str) -> list[str]:
+        """Resolve an include: relative ones from the file that names them, wildcards to all."""
+        available = self._names.available(environment)
+        found = fnmatch.filter(available, name.lstrip(".").replace("/", "."))
+        if name.startswith("."):
+            above = sls.split(".") if path.endswith("/init.sls") else sls.split(".")[:-1]
+            name = ".".join([*above, name[1:]])
+        found += [each for each in fnmatch.filter(available, name) if each not in found]
+        return found or [name]
