@@ -85,7 +85,7 @@ def restarts_of_enrolment(fleet: Fleet) -> float:
         return dict(client.status().figures)["enrol_starts"]
 
 
-@pytest.mark.covers("G2", "G12", "H10", "C6", "B-5", "B-18", "B-19", "B-22", "B-25", "B-29")
+@pytest.mark.covers("G2", "G12", "H10", "B-5", "B-18", "B-19", "B-22", "B-25", "B-29")
 def test_random_and_mutated_frames_on_both_ports_cost_no_ping_and_no_memory(
     fleet: Fleet, context: Context, tell: Tell
 ) -> None:
@@ -200,7 +200,7 @@ def test_a_message_that_never_ends_is_cut_on_either_port(
     count_grows(fleet, "enrol." * is_enrolling + "unfinished_message", before)
 
 
-@pytest.mark.covers("B-15", "E1")
+@pytest.mark.covers("B-15")
 def test_an_accepted_flooder_harms_nobody(fleet: Fleet, context: Context, tell: Tell) -> None:
     flood_s = 30.0 if IS_LONG else 3.0
     before = rejected(fleet)
@@ -232,7 +232,7 @@ def test_an_accepted_flooder_harms_nobody(fleet: Fleet, context: Context, tell: 
     assert turned_away.get("rate", 0) > before.get("rate", 0)
 
 
-@pytest.mark.covers("G9", "H9", "F3")
+@pytest.mark.covers("G9", "H9")
 def test_a_return_for_anothers_job_and_a_replayed_session_change_nothing(
     fleet: Fleet, context: Context, tell: Tell
 ) -> None:
@@ -437,7 +437,7 @@ def test_a_frame_over_the_limit_ends_its_connection_only(
     seen.check()
 
 
-@pytest.mark.covers("B-82", "H11", "E15")
+@pytest.mark.covers("B-82", "H11")
 def test_a_flood_on_the_enrolment_port_is_dropped_and_bounded(
     fleet: Fleet, context: Context, tell: Tell
 ) -> None:

@@ -6,13 +6,17 @@ goals name them.
 """
 
 import random
+import re
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+import zmq
 from conftest import Tell
 
 from support.chaos import ROUNDS, client_of, entry, reckon
@@ -69,7 +73,7 @@ def _everybody_is_there_and_stays(ten: TenBehindProxies) -> Iterator[None]:
     assert pids(ten.fleet) == before
 
 
-@pytest.mark.covers("B8", "B13", "B14", "B18", "B20")
+@pytest.mark.covers("B8", "B14", "B18", "B20")
 def test_a_black_hole_whose_connections_stay_dead_for_ever_strands_nobody(
     ten: TenBehindProxies, tell: Tell
 ) -> None:
@@ -119,7 +123,7 @@ def test_five_storms_of_resets_are_each_over_in_seconds(ten: TenBehindProxies, t
     tell(f"{5 * ROUNDS} times RST of everything: slowest recovery {slowest:.1f} s, stranded 0")
 
 
-@pytest.mark.covers("B-11", "G2", "A19", "F10")
+@pytest.mark.covers("B-11", "G2", "G10")
 def test_flipped_bits_cost_connections_and_nothing_else(ten: TenBehindProxies, tell: Tell) -> None:
     spoilt_s = 30.0 if IS_LONG else 10.0
     before = ten.figure("flipped")
@@ -141,7 +145,7 @@ def test_flipped_bits_cost_connections_and_nothing_else(ten: TenBehindProxies, t
 
 @pytest.mark.covers("A12", "B9", "B21")
 def test_a_port_that_refuses_for_a_while_is_found_again(ten: TenBehindProxies, tell: Tell) -> None:
-    refused_s = 60.0 if IS_LONG else 20.0
+    refused_s = 60.0 if IS_LONG else 10.0
     for proxy in ten.proxies:
         proxy.refuse()
     time.sleep(refused_s)
@@ -158,7 +162,7 @@ def test_a_port_that_refuses_for_a_while_is_found_again(ten: TenBehindProxies, t
 def test_a_port_that_is_open_and_says_nothing_is_left_and_tried_again(
     ten: TenBehindProxies, tell: Tell
 ) -> None:
-    mute_s = 60.0 if IS_LONG else 12.0
+    mute_s = 60.0 if IS_LONG else 9.0
     for proxy in ten.proxies:
         proxy.say_nothing()
     time.sleep(mute_s)
@@ -175,7 +179,7 @@ def test_a_port_that_is_open_and_says_nothing_is_left_and_tried_again(
 def test_another_service_on_the_port_does_no_lasting_harm(
     ten: TenBehindProxies, tell: Tell
 ) -> None:
-    foreign_s = 60.0 if IS_LONG else 10.0
+    foreign_s = 60.0 if IS_LONG else 8.0
     with (
         foreign_service(_speak_like_ssh) as ssh,
         foreign_service(_answer_like_http) as http,
@@ -193,7 +197,102 @@ def test_another_service_on_the_port_does_no_lasting_harm(
     found.check(SILENT_S)
 
 
-@pytest.mark.covers("E6", "B3")
+@pytest.mark.covers("A4", "B17")
+def test_a_service_that_speaks_zeromq_without_curve_does_no_lasting_harm(
+    ten: TenBehindProxies, tell: Tell
+) -> None:
+    foreign_s = 60.0 if IS_LONG else 8.0
+    context = zmq.Context()
+    foreign = [context.socket(zmq.ROUTER), context.socket(zmq.ROUTER)]
+    try:
+        foreign[1].setsockopt(zmq.PLAIN_SERVER, 1)
+        ports = [each.bind_to_random_port("tcp://127.0.0.1") for each in foreign]
+        for proxy, port in zip(ten.proxies, ports, strict=True):
+            proxy.lead_to(port, port)
+        lines = _log_lines(ten.fleet)
+        time.sleep(foreign_s)
+        lines = _log_lines(ten.fleet) - lines
+        for proxy in ten.proxies:
+            proxy.lead_to(ten.fleet.port, ten.fleet.enrol_port)
+
+        found = recovery(ten.fleet)
+    finally:
+        for each in foreign:
+            each.close(0)
+        context.term()
+
+    tell(f"NULL and PLAIN on the port for {foreign_s:g} s: {found}; {lines / 10:.1f} lines a log")
+    assert lines / 10 <= 6 + foreign_s / 10, "the same trouble is told once a minute"
+    found.check(SILENT_S)
+
+
+@pytest.mark.covers("A5", "A6", "A12")
+def test_a_master_with_another_key_is_waited_out_quietly_until_its_key_is_back(
+    ten: TenBehindProxies, tmp_path: Path, tell: Tell
+) -> None:
+    away_s, pause_s_max = (150.0, 130.0) if IS_LONG else (8.0, SILENT_S)
+    master = ten.fleet.master
+    keys = next(path for path in master.root.rglob("keys") if path.is_dir())
+    master.kill_tree()
+    keys.rename(tmp_path / "keys")
+    lines = _log_lines(ten.fleet)
+    ten.fleet.start_master()
+    time.sleep(max(0.0, away_s - 60.0))
+    attempts = ten.figure("accepted")
+    time.sleep(min(away_s, 60.0))
+    attempts = ten.figure("accepted") - attempts
+    lines = _log_lines(ten.fleet) - lines
+    assert answering(ten.fleet, 0.5) == frozenset()
+    master.kill_tree()
+    shutil.rmtree(keys)
+    (tmp_path / "keys").rename(keys)
+    ten.fleet.start_master()
+
+    found = recovery(ten.fleet, cap_s=pause_s_max)
+
+    tell(
+        f"another master key for {away_s:g} s: {attempts / 10:.1f} attempts of each in the last "
+        f"{min(away_s, 60.0):g} s, {lines / 10:.1f} lines in each log; then {found}"
+    )
+    if IS_LONG:
+        assert attempts / 10 <= 4
+    assert lines / 10 <= 8 + away_s / 6
+    found.check(pause_s_max)
+
+
+@pytest.mark.covers("A18", "B5")
+def test_of_several_places_of_one_master_the_next_is_tried_when_one_is_gone(
+    ten: TenBehindProxies, tell: Tell
+) -> None:
+    """One master may be reached in several ways; several masters are another matter."""
+    node = ten.fleet.add_minion("web11", starts=False)
+    places = ", ".join(f"127.0.0.1:{proxy.ports[0]}" for proxy in ten.proxies)
+    config = node.root / "minion.yaml"
+    config.write_text(
+        re.sub(r"master: .*", f"master: [{places}]", config.read_text(encoding="utf-8"))
+    )
+    try:
+        node.start()
+        recovery(ten.fleet).check(SILENT_S)
+        slowest = 0.0
+        for proxy in ten.proxies * 2:
+            proxy.refuse()
+            found = recovery(ten.fleet, names={"web11"})
+            found.check(SEEN_S)
+            slowest = max(slowest, found.seconds)
+            proxy.listen()
+        tell(f"one of two places gone, four times: slowest recovery {slowest:.1f} s, stranded 0")
+    finally:
+        node.kill_tree()
+        del ten.fleet.minions["web11"]
+        ten.fleet.limpet("keys", "delete", "web11", "--yes")
+
+
+def _log_lines(fleet: Fleet) -> int:
+    return sum(node.log().count("\n") for node in fleet.minions.values())
+
+
+@pytest.mark.covers("A1", "B10")
 def test_a_master_two_hundred_milliseconds_away_is_reached_and_reached_again(
     ten: TenBehindProxies, tell: Tell
 ) -> None:
@@ -248,7 +347,7 @@ def test_a_hundred_resets_during_two_hundred_jobs_lose_nothing_and_repeat_nothin
     found.check(SEEN_S)
 
 
-@pytest.mark.covers("F4", "E18", "B-17", "B-16")
+@pytest.mark.covers("F4", "B-17")
 def test_a_large_return_over_a_slow_line_neither_breaks_the_link_nor_delays_others(
     ten: TenBehindProxies, tell: Tell
 ) -> None:
