@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from limpet.states.file_system import FileSystem
+
 OUTPUT_BYTES_MAX = 32 * 1024 * 1024
 """A command's output beyond this is read and thrown away, and the result says so."""
 
@@ -367,6 +369,11 @@ class Host(Protocol):
     @property
     def files(self) -> Files:
         """Files."""
+        ...
+
+    @property
+    def file_system(self) -> FileSystem:
+        """Files as states handle them."""
         ...
 
     @property

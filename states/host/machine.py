@@ -2,7 +2,16 @@
 
 from functools import cached_property
 
-from limpet.states.ports import Accounts, Commands, Disks, Files, Network, Processes, System
+from limpet.states.ports import (
+    Accounts,
+    Commands,
+    Disks,
+    Files,
+    FileSystem,
+    Network,
+    Processes,
+    System,
+)
 
 
 class ThisMachine:
@@ -21,6 +30,13 @@ class ThisMachine:
         from limpet.states.host.files import LocalFiles
 
         return LocalFiles()
+
+    @cached_property
+    def file_system(self) -> FileSystem:
+        """Files as states handle them."""
+        from limpet.states.host.filesystem import LocalFileSystem
+
+        return LocalFileSystem()
 
     @cached_property
     def accounts(self) -> Accounts:

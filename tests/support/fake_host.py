@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from limpet.common.errors import HostError
 from limpet.states.context import FunctionContext, Loose, Places, RunningJob
+from limpet.states.file_system import FileSystem
+from limpet.states.host.filesystem import LocalFileSystem
 from limpet.states.ports import (
     Account,
     Command,
@@ -276,6 +278,8 @@ class FakeHost:
 
     commands: FakeCommands = field(default_factory=FakeCommands)
     files: FakeFiles = field(default_factory=FakeFiles)
+    file_system: FileSystem = field(default_factory=LocalFileSystem)
+    """The real one: a test keeps to a directory of its own."""
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
     network: FakeNetwork = field(default_factory=FakeNetwork)
     processes: FakeProcesses = field(default_factory=FakeProcesses)

@@ -1,0 +1,271 @@
+"""Files of this machine as states handle them: looked at, placed whole, moved, removed.
+
+A file is written beside its place, gets owner, mode and SELinux context there, and then takes its
+name at once: nobody ever sees half of it, or all of it with the wrong owner.
+"""
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from typing import Final, Literal
+
+from limpet.common.errors import HostError
+from limpet.common.storage.files import host_error, write_all
+from limpet.states.file_system import Facts
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CONTEXT: Final = "security.selinux"
+
+Kind = Literal["file", "directory", "link", "block", "character", "pipe", "socket"]
+
+_KINDS: Final[dict[int, Kind]] = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "directory",
+    stat.S_IFLNK: "link",
+    stat.S_IFBLK: "block",
+    stat.S_IFCHR: "character",
+    stat.S_IFIFO: "pipe",
+    stat.S_IFSOCK: "socket",
+}
+_NOTHING: Final = (errno.ENOENT, errno.ENOTDIR)
+
+
+class LocalFileSystem:
+    """Implements `limpet.states.ports.FileSystem`."""
+
+    def facts(self, path: str, *, is_following: bool = False) -> Facts | None:
+        """Look at a name, or with `is_following` at what it leads to; None: nothing is there."""
+        try:
+            found = os.stat(path, follow_symlinks=is_following)
+        except OSError as error:
+            if error.errno in _NOTHING or (is_following and error.errno == errno.ELOOP):
+                return None
+            raise host_error("look at", path, error) from error
+        except ValueError:  # a NUL in the name: no file has it
+            return None
+        return Facts(
+            kind=_KINDS.get(stat.S_IFMT(found.st_mode), "file"),
+            mode=stat.S_IMODE(found.st_mode),
+            uid=found.st_uid,
+            gid=found.st_gid,
+            size=found.st_size,
+            modified_s=found.st_mtime,
+            accessed_s=found.st_atime,
+            inode=found.st_ino,
+            device=found.st_dev,
+            links=found.st_nlink,
+        )
+
+    def read(self, path: str, *, bytes_max: int = 512 * 1024 * 1024) -> bytes:
+        """Give the content of a file; one that is larger is a `HostError`."""
+        try:
+            with open(path, "rb") as file:
+                content = file.read(bytes_max + 1)
+        except OSError as error:
+            raise host_error("read", path, error) from error
+        if len(content) > bytes_max:
+            raise HostError(f"cannot read {path}: it has more than {bytes_max} bytes")
+        return content
+
+    def place(
+        self, path: str, content: bytes, *, mode: int | None, uid: int = -1, gid: int = -1
+    ) -> None:
+        """Put a file there whole: mode and owner are right before it has its name."""
+        target = os.path.realpath(path) if os.path.islink(path) else path
+        present = self.facts(target, is_following=True)
+        folder, name = os.path.split(target)
+        beside = os.path.join(folder, f".{name[:64]}.{os.urandom(8).hex()}.new")
+        if present is not None:
+            mode = present.mode if mode is None else mode
+            uid = present.uid if uid == -1 else uid
+            gid = present.gid if gid == -1 else gid
+        try:
+            descriptor = os.open(beside, _NEW, 0o666 if mode is None else 0o600)
+            try:
+                write_all(descriptor, content)
+                _own(descriptor, uid, gid)
+                if mode is not None:  # after the owner: a change of owner takes setuid away
+                    os.fchmod(descriptor, mode)
+                if present is not None:
+                    _keep_context(target, descriptor)
+                os.fsync(descriptor)
+                os.rename(beside, target)
+            except OSError:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(beside)
+                raise
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise host_error("write", path, error) from error
+
+    def make_directory(self, path: str, mode: int | None) -> None:
+        """Make one directory; its parent must be there. None: as the umask says."""
+        try:
+            os.mkdir(path, 0o777 if mode is None else mode)
+            if mode is not None:
+                os.chmod(path, mode)  # whatever the umask
+        except OSError as error:
+            raise host_error("make the directory", path, error) from error
+
+    def make_link(self, path: str, target: str) -> None:
+        """Make a symbolic link, replacing a link or file of that name at once."""
+        self._take_name(path, lambda beside: os.symlink(target, beside), "make the symbolic link")
+
+    def make_hard_link(self, path: str, target: str) -> None:
+        """Give the file `target` a second name, replacing a file of that name at once."""
+        self._take_name(path, lambda beside: os.link(target, beside), "make the hard link")
+
+    def _take_name(self, path: str, make: Callable[[str], None], what: str) -> None:
+        beside = os.path.join(os.path.dirname(path), f".limpet.{os.urandom(8).hex()}.new")
+        try:
+            make(beside)
+            try:
+                os.rename(beside, path)
+            finally:  # a hard link renamed onto its own file stays
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(beside)
+        except OSError as error:
+            raise host_error(what, path, error) from error
+
+    def make_node(self, path: str, kind: str, mode: int, major: int, minor: int) -> None:
+        """Make a pipe (`p`), block (`b`) or character (`c`) device."""
+        form = {"p": stat.S_IFIFO, "b": stat.S_IFBLK, "c": stat.S_IFCHR}[kind]
+        try:
+            os.mknod(path, mode | form, os.makedev(major, minor))
+            os.chmod(path, mode)
+        except OSError as error:
+            raise host_error("make the node", path, error) from error
+
+    def rename(self, source: str, path: str) -> None:
+        """Move a file or tree, onto another file system too."""
+        try:
+            shutil.move(source, path)
+        except OSError as error:
+            raise host_error("move", source, error) from error
+
+    def copy(self, source: str, path: str) -> None:
+        """Copy a file or a whole tree, links as links, with modes and times."""
+        try:
+            if os.path.isdir(source) and not os.path.islink(source):
+                shutil.copytree(source, path, symlinks=True)
+                for folder, folders, files in os.walk(source):
+                    there = os.path.join(path, os.path.relpath(folder, source))
+                    for name in (*folders, *files, "."):
+                        _copy_owner(os.path.join(folder, name), os.path.join(there, name))
+            else:
+                shutil.copy2(source, path)
+        except (OSError, shutil.Error) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise host_error("copy", source, error) from error
+            raise HostError(f"cannot copy {source} to {path}: {error}") from error
+
+    def remove(self, path: str) -> None:
+        """Remove a file, a link or a whole tree; nothing there is fine."""
+        try:
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise host_error("remove", path, error) from error
+
+    def set_mode(self, path: str, mode: int) -> None:
+        """Set the permission bits of what the name leads to."""
+        try:
+            os.chmod(path, mode)
+        except OSError as error:
+            raise host_error("set the mode of", path, error) from error
+
+    def set_owner(self, path: str, uid: int, gid: int, *, is_following: bool = True) -> None:
+        """Set user and group; -1 keeps one."""
+        try:
+            os.chown(path, uid, gid, follow_symlinks=is_following)
+        except OSError as error:
+            raise host_error("set the owner of", path, error) from error
+
+    def set_times(self, path: str, accessed_s: float | None, modified_s: float | None) -> None:
+        """Set times; None is now."""
+        try:
+            if accessed_s is None and modified_s is None:
+                os.utime(path)
+                return
+            present = os.stat(path)
+            os.utime(
+                path,
+                (
+                    present.st_atime if accessed_s is None else accessed_s,
+                    present.st_mtime if modified_s is None else modified_s,
+                ),
+            )
+        except OSError as error:
+            raise host_error("set the times of", path, error) from error
+
+    def names(self, directory: str) -> list[str]:
+        """Give the names in a directory, sorted."""
+        try:
+            return sorted(os.listdir(directory))
+        except OSError as error:
+            raise host_error("list", directory, error) from error
+
+    def walk(self, top: str) -> list[tuple[str, list[str], list[str]]]:
+        """Give each directory with its directories and other names, top first; links not entered.
+
+        A link to a directory stands among the directories, as `os.walk` has it.
+        """
+
+        def refuse(error: OSError) -> None:
+            raise host_error("list", str(error.filename), error) from error
+
+        found = []
+        for folder, folders, files in os.walk(top, onerror=refuse):
+            folders.sort()
+            found.append((folder, list(folders), sorted(files)))
+        return found
+
+    def real_path(self, path: str) -> str:
+        """Resolve all links."""
+        return os.path.realpath(path)
+
+    @contextlib.contextmanager
+    def umask(self, mask: int | None) -> Iterator[None]:
+        """Hold another umask for a while; None changes nothing."""
+        if mask is None:
+            yield
+            return
+        before = os.umask(mask)
+        try:
+            yield
+        finally:
+            os.umask(before)
+
+
+def _own(descriptor: int, uid: int, gid: int) -> None:
+    """Give a new file its owner, where it hasn't got it already."""
+    present = os.fstat(descriptor)
+    uid = -1 if uid == present.st_uid else uid
+    gid = -1 if gid == present.st_gid else gid
+    if (uid, gid) != (-1, -1):
+        os.fchown(descriptor, uid, gid)
+
+
+def _keep_context(target: str, descriptor: int) -> None:
+    """Take over the SELinux context of the file that is replaced, where there is one."""
+    try:
+        context = os.getxattr(target, _CONTEXT)
+        if os.getxattr(descriptor, _CONTEXT) != context:
+            os.setxattr(descriptor, _CONTEXT, context)
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, errno.ENOTSUP, errno.EPERM, errno.EACCES):
+            raise
+
+
+def _copy_owner(source: str, path: str) -> None:
+    found = os.lstat(source)
+    with contextlib.suppress(PermissionError):  # not root: the copy is ours
+        os.chown(path, found.st_uid, found.st_gid, follow_symlinks=False)

@@ -1,0 +1,69 @@
+"""Commands that say themselves whether they have changed something (`stateful`).
+
+The last line of the output is `changed=yes comment='Something'`, or all of it is a JSON object.
+"""
+
+import dataclasses
+import json
+import shlex
+from typing import Any
+
+from limpet.states.context import Loose
+from limpet.states.outcome import Outcome
+
+_TRUE = ("true", "yes", "1")
+_NOT_UNDERSTOOD = "Failed parsing script output! Stdout must be JSON or a line of name=value pairs."
+
+
+def takes_test(value: Loose) -> bool:
+    """Say whether the command is run in test mode as well (`test_name`)."""
+    return _test_name(value) is not None
+
+
+def command(value: Loose, name: str, *, is_test: bool) -> str:
+    """Give the command to run; in test mode the one that `test_name` says."""
+    found = _test_name(value)
+    return str(found) if is_test and found is not None else name
+
+
+def _test_name(value: Loose) -> Loose:
+    for each in value if isinstance(value, list) else []:
+        if isinstance(each, dict) and "test_name" in each:
+            return each["test_name"]
+    return None
+
+
+def reinterpreted(outcome: Outcome) -> Outcome:
+    """Give what the command itself says of its run."""
+    answer = dict(outcome.changes)
+    printed = str(answer.get("stdout") or "")
+    if not printed:
+        return dataclasses.replace(outcome, changes={}, comment=str(answer.get("stderr") or ""))
+    found, before, is_json = _said(printed)
+    if isinstance(found, str):
+        changes = {} if is_json else answer
+        return dataclasses.replace(outcome, result=False, comment=found, changes=changes)
+    comment = str(found.pop("comment", ""))
+    if str(found.get("changed", "no")).lower() not in _TRUE:
+        return dataclasses.replace(outcome, comment=comment, changes={})
+    changes = {**answer, **found}
+    changes["stdout"] = "" if is_json else before
+    return dataclasses.replace(outcome, comment=comment, changes=changes)
+
+
+def _said(printed: str) -> tuple[dict[str, Any] | str, str, bool]:
+    """Give what was said (or what is wrong with it), the output before it, whether it is JSON."""
+    try:
+        found = json.loads(printed)
+    except (ValueError, RecursionError):
+        before, _, line = printed.rstrip().rpartition("\n")
+        try:
+            pairs = [word.split("=") for word in shlex.split(line)]
+            if any(len(pair) != 2 for pair in pairs):
+                return _NOT_UNDERSTOOD, before, False
+        except ValueError:
+            return _NOT_UNDERSTOOD, before, False
+        return dict(pairs), before, False
+    if not isinstance(found, dict):
+        return "script JSON output must be a JSON object (e.g., {})!", "", True
+    return found, "", True

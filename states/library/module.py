@@ -1,0 +1,122 @@
+"""The `module` states: execution functions called by a state, in both of Salt's spellings.
+
+New: each argument is a function's name with its own arguments. Old: `name` is the function.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from limpet.common.errors import UsageError
+from limpet.states.context import Loose
+from limpet.states.functions import registry as functions
+from limpet.states.library.context import StateContext
+from limpet.states.library.registry import RUNTIME_KEYWORDS
+from limpet.states.outcome import Outcome, failed
+
+
+def run(context: StateContext, name: Loose = None, **more: Loose) -> Outcome:
+    """Call execution functions; what they give is what has changed."""
+    arguments = {key: value for key, value in more.items() if key not in RUNTIME_KEYWORDS}
+    arguments.pop("sfun", None)
+    if arguments and all("." in key for key in arguments):
+        return _run_all(context, arguments)
+    return _run_one(context, str(name), arguments)
+
+
+def wait(context: StateContext, name: Loose = None, **_odd: Loose) -> Outcome:
+    """Call the function only if something that is watched has changed."""
+    return Outcome(True)
+
+
+def mod_watch(context: StateContext, name: Loose = None, **more: Loose) -> Outcome:
+    """Call the function: something that is watched has changed."""
+    return run(context, name, **more)
+
+
+def _run_all(context: StateContext, asked: Mapping[str, Any]) -> Outcome:
+    """Call every function of the new spelling."""
+    names = list(asked)
+    missing = [each for each in names if not _is_there(context, each.split(":")[0])]
+    if missing or context.is_test:
+        there = [each for each in names if each not in missing]
+        comments = []
+        if missing:
+            plural = "s" if len(missing) > 1 else ""
+            comments.append(f"Unavailable function{plural}: {', '.join(missing)}.")
+        if context.is_test and there:
+            plural = "s" if len(there) > 1 else ""
+            comments.append(f"Function{plural} {', '.join(there)} to be executed.")
+        return Outcome(not missing and bool(there), " ".join(comments), name=names)
+    changes: dict[str, Any] = {}
+    failures, successes = [], []
+    for name, arguments in asked.items():
+        positional, keyword = _new_arguments(arguments)
+        try:
+            answer = context.call(name.split(":")[0], *positional, **keyword)
+        except (UsageError, TypeError) as error:
+            failures.append(f"'{name}' failed: {error}")
+            continue
+        if _is_good(answer):
+            said = answer.get("comment", "Success") if isinstance(answer, Mapping) else answer
+            successes.append(f"{name}: {said}")
+            changes[name] = answer
+        elif isinstance(answer, Mapping):
+            failures.append(f"'{name}' failed: {answer.get('comment', '(error message N/A)')}")
+        else:
+            failures.append(f"'{name}': {answer}")
+    return Outcome(not failures, ", ".join(failures + successes), changes, name=names)
+
+
+def _new_arguments(given: Loose) -> tuple[list[Any], dict[str, Any]]:
+    positional: list[Any] = []
+    keyword: dict[str, Any] = {}
+    if isinstance(given, Mapping):
+        return positional, dict(given)
+    for each in given if isinstance(given, list) else [] if given is None else [given]:
+        if isinstance(each, Mapping):
+            keyword.update(each)
+        else:
+            positional.append(each)
+    return positional, keyword
+
+
+def _run_one(context: StateContext, name: str, given: dict[str, Any]) -> Outcome:
+    """Call the function of the old spelling; `m_name` stands for an argument called `name`."""
+    if not _is_there(context, name):
+        return failed(f"Module function {name} is not available{functions.did_you_mean(name)}")
+    if context.is_test:
+        return Outcome(None, f"Module function {name} is set to execute")
+    positional = given.pop("args", None)
+    keyword = dict(given.pop("kwargs", None) or {})
+    given.pop("returner", None)
+    function = functions.find(name)
+    known = function.signature.names if function is not None else []
+    for key, value in given.items():
+        plain = key.removeprefix("m_")
+        keyword.setdefault(plain if key != plain and key not in known else key, value)
+    if positional is None:
+        positional = []
+    answer = context.call(
+        name, *(positional if isinstance(positional, list) else [positional]), **keyword
+    )
+    changes = {} if answer in (None, {}, [], "") else {"ret": answer}
+    return Outcome(_is_good(answer), f"Module function {name} executed", changes)
+
+
+def _is_there(context: StateContext, name: str) -> bool:
+    return functions.find(name) is not None
+
+
+def _is_good(answer: Loose) -> bool:
+    """Say whether the answer of a function is a success, by Salt's rules."""
+    if answer is False:
+        return False
+    if not isinstance(answer, Mapping):
+        return True
+    for key in ("result", "success"):
+        if isinstance(answer.get(key), bool):
+            return bool(answer[key])
+    if isinstance(answer.get("retcode"), int):
+        return bool(answer["retcode"] == 0)
+    # Answers of several parts fail with any of them.
+    return all(_is_good(each) for each in answer.values() if isinstance(each, Mapping))
