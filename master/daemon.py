@@ -319,5 +319,6 @@ class Master:
             "rss_bytes": float(resident_bytes()),
             **self._store.figures(),
         }
-        problems = [self._enrolment.problem] if self._enrolment.problem else []
+        problems = [self._enrolment.problem, self._store.problem(self._clock.now())]
+        problems = [text for text in problems if text]
         return merged(status, rejected=rejected, figures=figures, problems=problems)

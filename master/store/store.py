@@ -13,7 +13,7 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
-from limpet.common.clock import Clock
+from limpet.common.clock import Clock, Moment
 from limpet.common.errors import HostError
 from limpet.common.identifiers import Commit
 from limpet.common.storage import sqlite
@@ -30,6 +30,8 @@ RESERVE_BYTES: Final = 16 * 1024 * 1024
 """Set aside for what must still be written when the disk is full."""
 CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
 """A file up to this size is checked for damage at each start (about a second for each GiB)."""
+STALL_S: Final = 10.0
+"""A write that takes longer than this is told in `limpet status`."""
 LOCK_WAIT_MS: Final = 500
 """How long one try of a transaction waits for a lock of another process."""
 
@@ -115,6 +117,13 @@ class Store:
             "store_vacuumed_pages": figures.vacuumed_pages,
             "store_bytes": _size(self._path),
         }
+
+    def problem(self, now: Moment) -> str:
+        """Say for people that a write does not come back, if one does not; else nothing."""
+        since_s = self._writer.figures.under_way_since_s
+        if since_s is None or now.boot - since_s < STALL_S:
+            return ""
+        return f"the disk of {self._path} has not taken a write for {now.boot - since_s:.0f} s"
 
     def close(self, *, within_s: float = 5.0) -> bool:
         """Write what waits and close; False if not all of it could be written in time."""

@@ -79,6 +79,8 @@ class WriterFigures:
     slowest_commit_s: float = 0.0
     waiting_batches: int = 0
     vacuumed_pages: int = 0
+    under_way_since_s: float | None = None
+    """On CLOCK_BOOTTIME: when the present commit was begun; None: none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ class Writer:
 
     def _write(self, group: list[_Batch]) -> None:
         """Commit the group, however often that has to be tried."""
-        started = self._clock.now().boot
+        started = self.figures.under_way_since_s = self._clock.now().boot
         while not self._try(group):
             with self._changed:
                 if self._is_stopping:
@@ -190,6 +192,7 @@ class Writer:
                 self._changed.wait(RETRY_S)
         took_s = self._clock.now().boot - started
         figures = self.figures
+        figures.under_way_since_s = None
         figures.commits += 1
         figures.batches += len(group)
         figures.last_commit_s = took_s

@@ -31,6 +31,8 @@ FINAL_ROOM_BYTES: Final = 24 * 1024
 """Set aside for each open job: start, final record with a body of 16 KiB, acknowledgement."""
 ACCEPT_ROOM_BYTES: Final = 256 * 1024
 """What must be free besides, for one more job with the largest arguments, and for notes."""
+STALL_S: Final = 10.0
+"""A write that takes longer than this is told as trouble: the disk neither takes nor refuses it."""
 RETRY_S: Final = 1.0
 """Pause before a failed write is tried again."""
 BATCH_BYTES_MAX: Final = 1024 * 1024
@@ -57,12 +59,15 @@ class Journal:
         # All below is shared with the thread, under the lock.
         self._waiting: deque[tuple[Commit, tuple[Record, ...]]] = deque()
         self._waiting_bytes = 0
+        self._asked = Commit(0)
         self._durable = Commit(0)
         self._told_durable = Commit(0)
         self._told_trouble = ""
         self._failure = loaded.problem
         self._crash: BaseException | None = None
         self._is_closing = False
+        self._late_at: Instant = FOREVER
+        self._is_stalled = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -84,6 +89,7 @@ class Journal:
                     self._open_jobs.add(JobId(record.jid))
                 elif isinstance(record, JobFinished | JobForgotten):
                     self._open_jobs.discard(JobId(record.jid))
+            self._asked = commit
             self._waiting.append((commit, records))
             self._waiting_bytes += _estimate(records)
             self._lock.notify()
@@ -95,7 +101,10 @@ class Journal:
 
     @property
     def trouble(self) -> str:
-        """Say why no new job can be taken on, in one line for people; empty if it can."""
+        """Say why no new job can be taken on, in one line for people; empty if it can.
+
+        That a write does not come back is noticed by `collect`.
+        """
         with self._lock:
             return self._trouble()
 
@@ -111,15 +120,20 @@ class Journal:
         with self._lock:
             if self._crash is not None:
                 raise self._crash  # a programmer's mistake in the thread ends the process
+            if self._durable > self._told_durable or self._durable >= self._asked:
+                self._late_at = FOREVER
             if self._durable > self._told_durable:
                 self._told_durable = self._durable
                 events.append(Durable(self._durable))
+            if self._durable < self._asked and self._late_at == FOREVER:
+                self._late_at = now.after(STALL_S)
+            self._is_stalled = now.boot >= self._late_at
             trouble = self._trouble()
             if trouble != self._told_trouble:
                 self._told_trouble = trouble
                 events.append(JournalTrouble(trouble))
             # While there is trouble, room may come back without a write: look again.
-            self.next_deadline = now.after(RETRY_S) if trouble else FOREVER
+            self.next_deadline = now.after(RETRY_S) if trouble else self._late_at
         return events
 
     def close(self, wait_s: float = 5.0) -> None:
@@ -146,6 +160,8 @@ class Journal:
     def _trouble(self) -> str:
         if self._failure:
             return self._failure
+        if self._is_stalled:
+            return f"disk stalls: a write to {self._file.path} does not come back"
         if self._room() < 0:
             return f"disk full: no room for another job in {self._file.path}"
         return ""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from limpet.common.clock import SystemClock
+from limpet.common.clock import Moment, SystemClock
 from limpet.common.control.replies import Jobs, JobStored, JobUpdate, Refused
 from limpet.common.control.requests import ListJobs, WatchJob
 from limpet.common.errors import HostError
@@ -13,6 +13,7 @@ from limpet.common.identifiers import Commit, JobId, MinionId
 from limpet.common.storage import sqlite
 from limpet.common.storage.reserve import Reserve
 from limpet.master.effects import Client, Fetch, Query
+from limpet.master.store import writing
 from limpet.master.store.operations import (
     Operation,
     PruneHistory,
@@ -23,7 +24,7 @@ from limpet.master.store.operations import (
 )
 from limpet.master.store.reader import Answered
 from limpet.master.store.schema import MIGRATIONS
-from limpet.master.store.store import Store
+from limpet.master.store.store import STALL_S, Store
 from limpet.master.store.writer import Committed, Failed, Trouble, Writer
 from support.stores import collect_until, delivery_row, job_row
 
@@ -238,3 +239,30 @@ def test_a_store_that_is_newer_than_this_release_is_refused(tmp_path: Path) -> N
     database.close()
     with pytest.raises(HostError, match="newer release"):
         _store(tmp_path)
+
+
+@pytest.mark.covers("I1")
+def test_a_write_that_does_not_come_back_is_told_in_the_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, begun = threading.Event(), threading.Event()
+
+    def hanging_write(database: sqlite3.Connection, operation: Operation) -> None:
+        begun.set()
+        assert gate.wait(30)
+        writing.apply(database, operation)
+
+    monkeypatch.setattr("limpet.master.store.writer.apply", hanging_write)
+    store = _store(tmp_path)
+    store.start()
+    now = SystemClock().now()
+    assert store.problem(now) == ""
+    store.submit(Commit(1), _notes(1))
+    assert begun.wait(20)
+    assert store.problem(now) == ""
+    later = Moment(now.after(STALL_S + 60), now.wall)
+    assert "has not taken a write for" in store.problem(later)
+    gate.set()
+    collect_until(store, lambda all_: Committed(Commit(1)) in all_)
+    assert store.problem(later) == ""
+    assert store.close()

@@ -3,16 +3,17 @@
 import errno
 import os
 import select
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from limpet.common.clock import SystemClock
+from limpet.common.clock import Moment, SystemClock
 from limpet.common.identifiers import Commit, JobId
 from limpet.minion.jobs import journal_file
 from limpet.minion.jobs.events import Durable, JournalTrouble
-from limpet.minion.jobs.journal import Journal
+from limpet.minion.jobs.journal import STALL_S, Journal
 from limpet.minion.jobs.records import JobAcknowledged, JobStarted, JobTombstone, Note
 from support.journal_records import accepted, finished, jid
 
@@ -126,6 +127,37 @@ def test_a_failing_disk_is_told_and_tried_again_until_it_works(
     again = Journal.open(tmp_path)
     again.close()
     assert again.state.jobs[JobId(jid(1))].finished == finished(jid(1))
+
+
+@pytest.mark.covers("I1")
+def test_a_write_that_does_not_come_back_is_told_until_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fdatasync
+    gate = threading.Event()
+
+    def hanging_sync(descriptor: int) -> None:
+        assert gate.wait(30)
+        real(descriptor)
+
+    journal = Journal.open(tmp_path)
+    monkeypatch.setattr(os, "fdatasync", hanging_sync)
+    journal.persist(Commit(1), (accepted(jid(1)),))
+    now = CLOCK.now()
+    assert journal.collect(now) == []
+    assert journal.next_deadline == now.after(STALL_S)
+    assert journal.collect(Moment(now.after(STALL_S - 1), now.wall)) == []
+    (told,) = journal.collect(Moment(now.after(STALL_S), now.wall))
+    assert isinstance(told, JournalTrouble)
+    assert (
+        told.text
+        == journal.trouble
+        == f"disk stalls: a write to {tmp_path}/journal " + ("does not come back")
+    )
+    gate.set()
+    assert JournalTrouble("") in wait_for(journal, 1)
+    assert journal.trouble == ""
+    journal.close()
 
 
 @pytest.mark.covers("I1")
