@@ -1,6 +1,6 @@
 """How a minion comes in: Hello is denied, made to wait, put to the proof, or welcomed.
 
-Hello, lower link counter of this boot ------> dropped
+Hello, lower link counter than the present ---> dropped
 Hello, other boot, present session alive ----> the present one is probed for 2 s
     probe answered ---------------------------> newer one Denied `cloned`
     silence, send failure, disconnect -------> newer one let in
@@ -63,10 +63,12 @@ class Door:
                 f"{hello.protocol_min} to {hello.protocol_max}",
             )
             return
-        if hello.boot_id == minion.boot_id and hello.link_counter < minion.link_counter:
+        session = minion.session
+        is_older = hello.boot_id == minion.boot_id and hello.link_counter < minion.link_counter
+        # With nobody there it is let in: a host that was set back to a snapshot counts anew.
+        if is_older and (session is not None or minion.waiting is not None):
             turn.count("stale_hello")
             return
-        session = minion.session
         if session is not None and session.boot_id != hello.boot_id and session.peer != peer:
             limit_s = self._roster.settings.beats_missed_max * session.interval_s
             if turn.now.boot - minion.heard < limit_s:

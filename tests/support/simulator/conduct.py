@@ -115,9 +115,10 @@ class Conduct(Checker):
         """Check all that live and do nothing at all."""
         for host in self.scene.minions:
             stay = self._stays.get(host.name)
-            if host.is_alive and not host.is_paused and stay is not None:
-                if stay.life == host.life and stay.state is host.the_core.state:
-                    self._is_short(host, stay)
+            if stay is None or not host.is_alive or host.is_paused:
+                continue
+            if stay.life == host.life and stay.state is host.the_core.state:
+                self._is_short(host, stay)
 
     def _is_short(self, host: MinionHost, stay: Stay) -> None:
         if self.world.t - host.stood_still[1] < SLACK_S:
@@ -188,7 +189,8 @@ class Conduct(Checker):
         hello, minion = self._hellos[welcome.nonce], self.scene.minion_of(key)
         boot_id, highest = self._welcomed.get(key, ("", 0))
         is_older = hello.boot_id == boot_id and hello.link_counter < highest
-        if is_older and minion not in self.truth.keys_changed:
+        is_present = key in self._sessions
+        if is_older and is_present and minion not in self.truth.keys_changed:
             self.broken(f"{minion}: a greeting from before the present session is welcomed")
         self._welcomed[key] = (hello.boot_id, hello.link_counter)
         present = self._sessions.get(key)

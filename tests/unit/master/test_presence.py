@@ -1,9 +1,11 @@
 """Who is there: greetings, beats, SYNC, loss, clones, as the master sees them."""
 
+import msgspec
 import pytest
 
 from limpet.common.control.replies import MinionRow, Minions
 from limpet.common.control.requests import ListMinions
+from limpet.common.messages.fields import Message
 from limpet.common.messages.session import (
     Beat,
     Busy,
@@ -212,6 +214,24 @@ def test_an_older_socket_of_the_same_boot_does_not_displace_a_newer_one() -> Non
     assert bench.counts == ["stale_hello"]
     web1.session = session
     assert web1.beat() != []
+
+
+@pytest.mark.covers("B7")
+def test_a_host_whose_clock_went_back_within_one_boot_comes_in_when_its_session_is_over() -> None:
+    """A virtual machine that was set back to a snapshot has its boot id and an older clock."""
+    bench = Bench(["web1"])
+    web1 = MinionOnBench(bench, "web1")
+    web1.connect()
+
+    def come_back() -> list[Message]:
+        hello = msgspec.structs.replace(web1.hello(), link_counter=17)
+        return bench.hear(web1.peer, web1.key, hello)
+
+    assert come_back() == [], "the session may still be alive"
+    bench.advance(16)
+    assert state(bench) in ("reconnecting", "offline")
+    (welcome,) = come_back()
+    assert isinstance(welcome, Welcome)
 
 
 def test_a_newer_socket_of_the_same_boot_replaces_the_older_at_once() -> None:
