@@ -317,12 +317,14 @@ class Workers:
         self._errands.add(partial(self._read_output, entry, pieces))
 
     def _read_end(self, entry: _Job) -> None:
-        was_held = entry.state == "held"
+        when = "while it was held" if entry.state == "held" else "while it ran"
+        if entry.spawn is None:  # it may never have been let go by the link that made it
+            when = "while it ran, or the minion before it let the job begin"
         entry.state = "reading"
         entry.next_tail = FOREVER
         if entry.is_streamed:
             self._tail(entry)
-        self._errands.add(partial(self._read_result, entry.jid, was_held))
+        self._errands.add(partial(self._read_result, entry.jid, when))
         _reap(entry.pid)
 
     # --- in the errand thread: each gives what the loop does with it -----------------------------
@@ -389,14 +391,13 @@ class Workers:
 
         return [go_on]
 
-    def _read_result(self, jid: JobId, was_held: bool) -> list[Given]:
+    def _read_result(self, jid: JobId, when: str) -> list[Given]:
         try:
             result = self._spool.read_result(jid)
         except HostError as error:
             result = WorkerResult("interrupted", 1, str(error)[:4000])
         if result is None:
-            what = "it was held" if was_held else "it ran"
-            text = f"the job's keeper was ended from outside while {what}; there is no result"
+            text = f"the job's keeper was ended from outside {when}; there is no result"
             result = WorkerResult("interrupted", 1, text)
         ended = Ended(jid, result)
 

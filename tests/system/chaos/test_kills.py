@@ -164,9 +164,7 @@ def test_kills_at_each_boundary_of_both_daemons_lose_nothing_and_run_nothing_twi
             victims.arm(node)
             node.start()
         with Load(fleet, pause_s=0.1) as load:
-            wait_until(
-                "enough have died", lambda: victims.tend() >= kills, 110 * ROUNDS
-            )
+            wait_until("enough have died", lambda: victims.tend() >= kills, 110 * ROUNDS)
             victims.rest()
             began = time.monotonic()
             wait_all_answer(fleet, 30)
