@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
-PROGRAMS: Final = ("ip", "nft", "nsenter", "unshare", "mount", "sysctl")
+PROGRAMS: Final = ("ip", "nft", "nsenter", "unshare", "mount")
 ESTABLISHED: Final = "01"
 FLUSH_CONNTRACK: Final = """
 import socket, struct
@@ -104,6 +104,10 @@ class Namespace:
         assert done.returncode == 0 or not is_sure, f"{command}: {done.stderr}"
         return done.stdout
 
+    def set(self, setting: str, value: int) -> None:
+        """Set one of the kernel's settings below `/proc/sys/net`, for this namespace only."""
+        self.run("sh", "-c", f"echo {value} > /proc/sys/net/{setting}")
+
     def connections(self, *ports: int) -> set[int]:
         """Give the local ports of established TCP connections to one of these ports."""
         found = set()
@@ -123,17 +127,24 @@ class Network:
         self.router = Namespace("router")
         self.master = Namespace("master")
         self.minions = {name: Namespace(name) for name in minions}
-        self.hosts_file = folder / "hosts"
-        self.resolver_file = folder / "resolv.conf"
+        try:
+            self._build()
+        except BaseException:
+            self.close()
+            raise
+
+    def _build(self) -> None:
+        self.hosts_file = self.folder / "hosts"
+        self.resolver_file = self.folder / "resolv.conf"
         self.name_the_master()
         self.resolve_by("127.0.0.1")
-        for setting in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
-            self.router.run("sysctl", "-qw", f"{setting}=1")
+        self.router.set("ipv4/ip_forward", 1)
+        self.router.set("ipv6/conf/all/forwarding", 1)
         for index, namespace in enumerate((self.master, *self.minions.values())):
             self._connect(namespace, index)
         self.router.run("nft", "-f", "-", input_text=FIREWALL)
         # what is not known from its beginning is no connection
-        self.router.run("sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_loose=0")
+        self.router.set("netfilter/nf_conntrack_tcp_loose", 0)
 
     def __enter__(self) -> Self:
         return self

@@ -6,11 +6,12 @@ In each test: no ping is lost, no process ends, and the master's counters show w
 import hashlib
 import os
 import random
+import resource
 import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from conftest import Tell
@@ -133,6 +134,7 @@ def test_a_thousand_idle_half_and_foreign_connections_delay_nobody(
         GREETING_CURVE,
     ]
     with ExitStack() as held, pings(fleet) as seen:
+        held.enter_context(descriptors(2_000))
         for port in ports:
             for index in range(500):
                 plug = held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
@@ -154,6 +156,17 @@ def test_a_thousand_idle_half_and_foreign_connections_delay_nobody(
     assert seen.lost <= 3, "only those of the restarted minion"
     assert seen.slowest_s < 6.0
     found.check(15.0)
+
+
+@contextmanager
+def descriptors(number: int) -> Iterator[None]:
+    """Let this process open so many files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, number), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def tls_hello() -> bytes:
