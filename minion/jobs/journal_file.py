@@ -45,6 +45,7 @@ class JournalFile:
         self._batch = 0
         self._live_bytes = 0
         self._first: Sequence[Record] = ()
+        self._is_name_durable = False
 
     @property
     def is_usable(self) -> bool:
@@ -75,8 +76,9 @@ class JournalFile:
         self._fd = descriptor
         self._adopt(size, HEADER_BYTES + len(data), 1)
         self._live_bytes = self._end
-        sync_directory(self._directory)
         self._first = ()
+        self._is_name_durable = False
+        self._sync_name()
 
     def resume(self, found: Scan) -> None:
         """Go on at the end of a clean file, or of a torn one after wiping its torn end."""
@@ -100,6 +102,7 @@ class JournalFile:
     def append(self, records: Sequence[Record]) -> None:
         """Write one batch and sync it. If it raises, calling again with more is fine."""
         self._begin_if_needed()
+        self._sync_name()
         data = frames(records, self._batch + 1)
         if self._end + len(data) + HEADER_BYTES > self._size:
             self._grow(len(data) + HEADER_BYTES)
@@ -123,6 +126,12 @@ class JournalFile:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def _sync_name(self) -> None:
+        """See to it that a power cut does not bring the file of before back under this name."""
+        if not self._is_name_durable:
+            sync_directory(self._directory)
+            self._is_name_durable = True
 
     def _begin_if_needed(self) -> None:
         if self._first or self._fd < 0:

@@ -14,7 +14,13 @@ from limpet.common.identifiers import Commit, JobId
 from limpet.minion.jobs import journal_file
 from limpet.minion.jobs.events import Durable, JournalTrouble
 from limpet.minion.jobs.journal import STALL_S, Journal
-from limpet.minion.jobs.records import JobAcknowledged, JobStarted, JobTombstone, Note
+from limpet.minion.jobs.records import (
+    JobAcknowledged,
+    JobStarted,
+    JobTombstone,
+    JournalOpened,
+    Note,
+)
 from support.journal_records import accepted, finished, jid
 
 CLOCK = SystemClock()
@@ -325,3 +331,39 @@ def test_a_mistake_in_the_thread_ends_the_loop_loudly(
     with pytest.raises(ZeroDivisionError, match="a mistake"):
         wait_for(journal, 1)
     journal.close()
+
+
+@pytest.mark.covers("D6")
+def test_nothing_is_durable_in_a_new_file_before_its_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut would bring the old file back, without what was written since."""
+    calls: list[str] = []
+    fails = 2
+
+    def sync_directory(directory: Path) -> None:
+        nonlocal fails
+        if fails:
+            fails -= 1
+            raise OSError(errno.EIO, "Input/output error")
+        calls.append("name")
+
+    def sync_data(_descriptor: int) -> None:
+        calls.append("data")
+
+    monkeypatch.setattr(journal_file, "sync_directory", sync_directory)
+    monkeypatch.setattr(os, "fdatasync", sync_data)
+    file = journal_file.JournalFile(tmp_path)
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output"):
+            if file.is_usable:
+                file.append([Note("fleet", "7")])
+            else:
+                file.begin([JournalOpened("0" * 32)])
+    file.append([Note("fleet", "7")])
+    file.append([Note("fleet", "8")])
+    file.close()
+    assert calls == ["name", "data", "data"]
+    again = Journal.open(tmp_path)
+    again.close()
+    assert again.state.notes == {"fleet": "8"}
