@@ -104,7 +104,7 @@ class Namespace:
         assert done.returncode == 0 or not is_sure, f"{command}: {done.stderr}"
         return done.stdout
 
-    def set(self, setting: str, value: int) -> None:
+    def tune(self, setting: str, value: int) -> None:
         """Set one of the kernel's settings below `/proc/sys/net`, for this namespace only."""
         self.run("sh", "-c", f"echo {value} > /proc/sys/net/{setting}")
 
@@ -138,13 +138,13 @@ class Network:
         self.resolver_file = self.folder / "resolv.conf"
         self.name_the_master()
         self.resolve_by("127.0.0.1")
-        self.router.set("ipv4/ip_forward", 1)
-        self.router.set("ipv6/conf/all/forwarding", 1)
+        self.router.tune("ipv4/ip_forward", 1)
+        self.router.tune("ipv6/conf/all/forwarding", 1)
         for index, namespace in enumerate((self.master, *self.minions.values())):
             self._connect(namespace, index)
         self.router.run("nft", "-f", "-", input_text=FIREWALL)
         # what is not known from its beginning is no connection
-        self.router.set("netfilter/nf_conntrack_tcp_loose", 0)
+        self.router.tune("netfilter/nf_conntrack_tcp_loose", 0)
 
     def __enter__(self) -> Self:
         return self
