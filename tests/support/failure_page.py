@@ -6,6 +6,7 @@ python -m support.failure_page --write
 import argparse
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
@@ -49,6 +50,7 @@ def reasons() -> dict[str, str]:
     return _table("failure_reasons.tsv")
 
 
+@cache
 def marks() -> dict[str, list[str]]:
     """Give every covered id with the tests that carry it, found in the tests' own text."""
     found: dict[str, list[str]] = {}
