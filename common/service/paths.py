@@ -51,7 +51,8 @@ class Roots:
     ) -> "Roots":
         """Find the places: `--root` first, then `$LIMPET_ROOT`, then the system's.
 
-        Raises `UsageError` where the root is so long that no Unix socket fits into it.
+        Raises `UsageError` where the root is so long that no Unix socket fits into it, or is not
+        text.
         """
         variables = os.environ if environment is None else environment
         text = root or variables.get(ROOT_VARIABLE, "")
@@ -68,6 +69,8 @@ class Roots:
                 pillar_dir=Path("/srv/limpet/pillar"),
             )
         base = Path(os.path.abspath(os.path.expanduser(text)))
+        if not str(base).isprintable():  # it stands in logs, answers and plans
+            raise UsageError(f"{str(base)!a} can't be the root: choose a path that is plain text")
         roots = cls(
             role=role,
             base=base,

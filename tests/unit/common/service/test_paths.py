@@ -50,6 +50,13 @@ def test_a_root_too_long_for_a_socket_is_refused_at_once(tmp_path: Path) -> None
         Roots.locate("master", str(tmp_path / ("x" * 100)), {})
 
 
+@pytest.mark.covers("B-73")
+@pytest.mark.parametrize("name", ["\udcff", "a\nb", "\x1b[2J"], ids=["bytes", "line", "escape"])
+def test_a_root_that_is_no_plain_text_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="choose a path that is plain text"):
+        Roots.locate("minion", str(tmp_path / name), {})
+
+
 @needs_root
 @pytest.mark.covers("B-80")
 def test_a_root_of_somebody_else_is_refused_with_the_fix(tmp_path: Path) -> None:
