@@ -67,9 +67,11 @@ def test_a_join_string_of_the_command_line_is_in_nobodys_sight_once_the_minion_r
 def test_whatever_the_umask_nobody_else_may_read_what_a_fleet_keeps(tmp_path: Path) -> None:
     with Fleet(tmp_path) as fleet:
         wide = ("sh", "-c", 'umask 0; exec "$@"', "sh")
+        fleet.master.root.chmod(0o711)  # as limpet makes it
         fleet.master.start(prefix=wide)
         wait_until("the Unix socket is there", (fleet.master.root / "run/master.sock").exists)
         node = fleet.add_minion("web1", starts=False)
+        node.root.chmod(0o711)
         node.start(prefix=wide)
         fleet.wait_ready(1)
         assert fleet.run_json("*", "cmd.run", "head -c 100000 /dev/zero | tr '\\0' x")[0] == 0
