@@ -40,7 +40,7 @@ class Tree(Protocol):
         ...
 
     def folders(self, folder: str, saltenv: str) -> list[str]:
-        """Give the paths of all folders below a folder of the tree, relative to it, empty ones too."""
+        """Give the paths of all folders below a folder of the tree, relative to it."""
         ...
 
     def links(self, folder: str, saltenv: str) -> dict[str, str]:

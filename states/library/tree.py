@@ -1,4 +1,4 @@
-"""The tree that a run belongs to: files of the roots, of this machine, of the web, and templates."""
+"""Files of the roots, of this machine and of the web, and templates as they see a run."""
 
 import os
 import urllib.error
@@ -102,14 +102,13 @@ class RootsTree:
     ) -> str:
         """Render a template of a managed file. Raises `HostError` with the template's place."""
         renderers = self._rendering()
-        own = self._own_variables(source, saltenv)
-        place = str(own.pop("place", source))
+        place = self._place(source, saltenv)
         try:
             if engine == "jinja":
-                return renderers.template(text, saltenv, place, {**own, **variables})
+                return renderers.template(text, saltenv, place, variables)
             if engine == "py":
                 document = renderers.text(
-                    text, saltenv, "", place, pipe="py", variables={**own, **variables}
+                    text, saltenv, "", place, pipe="py", variables=variables
                 )
                 return str(document.data)
         except RenderError as error:
@@ -118,21 +117,13 @@ class RootsTree:
             raise HostError(f"Unable to manage file: {error}") from error
         raise HostError(f"Specified template format {engine} is not supported; jinja and py are")
 
-    def _own_variables(self, source: str, saltenv: str) -> dict[str, Any]:
-        """Give where the template lies: `tpldir` and its kin, for imports beside it."""
+    def _place(self, source: str, saltenv: str) -> str:
+        """Give where the template lies, for error messages."""
         if not source.startswith("salt://"):
-            return {}
+            return source
         address, environment = _address(source, saltenv)
         found = self._roots.read(address.path, environment)
-        folder, _, _name = address.path.rpartition("/")
-        return {
-            "place": address.path if found is None else found.real_path,
-            "tplpath": address.path if found is None else found.real_path,
-            "tplfile": address.path,
-            "tpldir": folder or ".",
-            "tpldot": folder.replace("/", "."),
-            "tplroot": address.path.split("/", 1)[0] if folder else ".",
-        }
+        return address.path if found is None else found.real_path
 
 
 def _address(source: str, saltenv: str) -> tuple[SaltAddress, str]:

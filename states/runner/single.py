@@ -6,13 +6,16 @@ Whatever happens inside a state is its result; the run goes on.
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from limpet.common.errors import LimpetError
 from limpet.states.library import registry
 from limpet.states.library.context import Chunk, StateContext
 from limpet.states.library.registry import StateFunction
 from limpet.states.runner import conditions, slots
+
+_WRONG: Final = "__wrong__"
+"""Marks the result of a chunk that can't be called, until the result is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ def wrong(chunk: Chunk, errors: list[str]) -> dict[str, Any]:
         "changes": {},
         "result": False,
         "comment": "".join(f"{error}\n" for error in errors),
+        _WRONG: True,
     }
 
 
@@ -136,5 +140,7 @@ def not_run(chunk: Chunk, comment: str, *, result: bool) -> dict[str, Any]:
 
 
 def belongs(result: Mapping[str, Any], chunk: Chunk) -> dict[str, Any]:
-    """Add where the state comes from."""
+    """Add where the state comes from; as in Salt, a chunk that can't be called has none of that."""
+    if _WRONG in result:
+        return {key: value for key, value in result.items() if key != _WRONG}
     return {**result, "__sls__": chunk.get("__sls__"), "__id__": chunk.get("__id__")}

@@ -159,7 +159,7 @@ class Sandbox:
             elif path.is_dir():
                 found[name] = {"type": "dir", "mode": mode}
             else:
-                text = path.read_bytes().decode("utf-8", "replace")
+                text = path.read_bytes().decode("utf-8", "backslashreplace")
                 found[name] = {"type": "file", "mode": mode, "contents": self.restored(text)}
         return found
 

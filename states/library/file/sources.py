@@ -146,7 +146,6 @@ def variables_of(
         "group": group,
         "mode": mode,
         "saltenv": saltenv,
-        "env": saltenv,
         "context": own,
         **own,
     }
