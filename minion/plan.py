@@ -53,6 +53,10 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notices: tuple[str, ...] = ()
     """What had to be put right while the plan was made, for the log."""
 
+    def __repr__(self) -> str:
+        """Show nothing of the secrets in a traceback or a log."""
+        return f"Plan({self.minion_id!r}, {self.state_dir!r})"
+
     @property
     def journal_dir(self) -> Path:
         """Where the journal is."""

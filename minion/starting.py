@@ -33,6 +33,10 @@ from limpet.minion.plan import Plan, PlannedPlace, hand_over, program_of
 
 KEY_NAME: Final = "minion"
 TRUSTED_NAME: Final = "trusted.public"
+JOIN_WAS_SHOWN: Final = (
+    "the join string stood on the command line, where other users of this host could read it for "
+    "a moment: give such a token one use and a short life, or put `join` into minion.yaml"
+)
 BOOT_ID_PATH: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -76,6 +80,7 @@ def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
         job_timeout_s=configuration.job_timeout_s or 0.0,
         worker_setup=worker_setup(roots, configuration, found.minion),
         notices=(
+            *((JOIN_WAS_SHOWN,) if options.get("join") else ()),
             *exposed_secrets(configuration, roots.config_file),
             *pair.notices,
             *notices,

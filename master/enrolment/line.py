@@ -32,6 +32,10 @@ class Setup(LineMessage, tag="setup", frozen=True):
     """0: any free one."""
     log_level: int
 
+    def __repr__(self) -> str:
+        """Show nothing of the secret in a traceback or a log."""
+        return f"Setup({self.addresses!r}, {self.port!r})"
+
 
 class Reply(LineMessage, tag="reply", frozen=True):
     """The answer to a question, as bytes of the wire."""

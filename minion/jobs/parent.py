@@ -130,7 +130,11 @@ class JobParent:
         if self._setup is None or job.jid in self._pids:
             self._tell(NotHeld(job.jid, "the job parent has it already, or was not set up"))
             return
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            self._tell(NotHeld(job.jid, f"cannot make a line to a keeper: {error.strerror}"))
+            return
         try:
             pid = os.fork()
         except OSError as error:

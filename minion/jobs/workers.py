@@ -259,6 +259,8 @@ class Workers:
         entry.give_up = FOREVER
         if self._watch(entry, pid, process_start):
             entry.state = "held"
+        else:  # gone already, or nothing is left to watch it by: then it must not stay held
+            self._line.send_if_open(Abandon(jid))
         self._events.append(Spawned(jid, pid, process_start))
 
     def _watch(self, entry: _Job, pid: int, process_start: int) -> bool:

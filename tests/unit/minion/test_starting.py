@@ -10,9 +10,10 @@ from limpet.common.crypto.joinstring import make_token
 from limpet.common.crypto.keys import encode_base32
 from limpet.common.errors import SourceError, UsageError
 from limpet.common.transport.sockets import make_keypair
+from limpet.master.enrolment.line import Setup
 from limpet.minion.daemon import check_pair
 from limpet.minion.plan import PlannedPlace, hand_over, take_over
-from limpet.minion.starting import boot_id, make_plan
+from limpet.minion.starting import JOIN_WAS_SHOWN, boot_id, make_plan
 
 MASTER = make_keypair()[0]
 OTHER = make_keypair()[0]
@@ -83,6 +84,25 @@ def test_a_mistake_is_found_before_anything_is_made(tmp_path: Path) -> None:
 def test_secrets_are_not_told_to_jobs(tmp_path: Path) -> None:
     plan = make_plan(str(tmp_path), {"id": "web1", "master": "127.0.0.1", "join": join()})
     assert "join" not in plan.worker_setup.configuration
+
+
+@pytest.mark.covers("R-3.5")
+def test_a_join_string_on_the_command_line_is_warned_of_and_one_in_the_file_is_not(
+    tmp_path: Path,
+) -> None:
+    plan = make_plan(str(tmp_path), {"id": "web1", "master": "127.0.0.1", "join": join()})
+    assert JOIN_WAS_SHOWN in plan.notices
+    (tmp_path / "minion.yaml").write_text(f"join: {join()}\n")
+    (tmp_path / "minion.yaml").chmod(0o600)
+    assert make_plan(str(tmp_path), {"master": "127.0.0.1"}).notices == ()
+
+
+def test_a_plan_that_is_printed_shows_no_secret(tmp_path: Path) -> None:
+    plan = make_plan(str(tmp_path), {"id": "web1", "master": "127.0.0.1", "join": join()})
+    setup = Setup(plan.secret_key, ("127.0.0.1",), 1, 6)
+    for text in (repr(plan), f"{plan}", repr(setup)):
+        assert repr(plan.secret_key)[2:-1] not in text
+        assert repr(plan.join_secret)[2:-1] not in text
 
 
 def test_a_plan_is_handed_over_in_memory_and_not_inherited(tmp_path: Path) -> None:
