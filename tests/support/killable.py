@@ -3,7 +3,8 @@
 The real daemons; only the places where something leaves them (a commit is begun, is on disk, a
 message is sent, a process is made or let go …) are wrapped. Each counts twice, as `before` and
 `after`. At the Nth the process dies by SIGKILL, as if somebody had hit it exactly there; with NAME
-(as in `send Return after`) only those are counted. N = 0: never. Where it died stands in the log.
+(as in `send Return after`) at the Nth of those, or at the 200th of all. N = 0: never. Where it died
+stands in the log.
 """
 
 import os
@@ -18,21 +19,25 @@ UNCOUNTED = frozenset(("Beat", "MasterBeat", "Report"))
 """Beats and lines of the log come all the time and change nothing on any disk."""
 
 
+ALL_MAX = 200
+"""A process that never comes to the boundary with the chosen name dies at this one."""
+
+
 class Boundaries:
     """Counts the boundaries that the process passes, and ends it at the chosen one."""
 
     def __init__(self, chosen: int, name: str) -> None:
         self._left = chosen
         self._name = name
+        self._all_left = ALL_MAX if chosen and name else 0
         self._lock = threading.Lock()
 
     def passed(self, name: str) -> None:
         """Take note of one boundary; maybe do not come back."""
-        if self._name not in ("", name):
-            return
         with self._lock:
-            self._left -= 1
-            if self._left == 0:
+            self._left -= self._name in ("", name)
+            self._all_left -= 1
+            if self._left == 0 or self._all_left == 0:
                 os.write(2, f"killed at: {name}\n".encode())
                 os.kill(os.getpid(), signal.SIGKILL)
 
