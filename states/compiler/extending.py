@@ -179,6 +179,7 @@ class _Written:
             for module, name in items.items():
                 self._add(name, self._without_dot(module, name, "for {name} in"))
             return
+        targets: list[tuple[Any, Any]] = []
         for each in items if isinstance(items, list) else ():
             target = each if isinstance(each, dict) else self._meant_by(each)
             if not target:
@@ -187,7 +188,10 @@ class _Written:
             if module == "sls":
                 targets = self._ids_of(name)
             else:
-                targets = [(name, self._without_dot(module, name, "for {name}, in"))]
+                self._without_dot(module, name, "for {name}, in")
+                targets.append((name, module))
+            # Earlier targets of the list come again with each later one, as Salt has it: the
+            # requisites of a compiled state are then equal to Salt's, repetitions included.
             for target_name, target_module in targets:
                 if self._key == "use_in":
                     for given, given_module in self._named(target_name, target_module):

@@ -53,14 +53,22 @@ class _Frame:
 
     __slots__ = ("anchor", "before", "key", "kind", "line", "lines", "merged", "path", "value")
 
-    def __init__(self, kind: str, line: int, path: Path, anchor: str | None, before: int) -> None:
+    def __init__(
+        self,
+        kind: str,
+        value: Any,  # noqa: ANN401
+        line: int,
+        path: Path,
+        anchor: str | None,
+        before: int,
+    ) -> None:
         self.kind = kind
         self.line = line
         self.path = path
         self.anchor = anchor
         self.before = before
         """The values counted before this began."""
-        self.value: Any = [] if kind == "seq" else Ordered()
+        self.value = value
         self.key: Any = _NO_KEY
         self.lines: dict[Any, int] = {}
         self.merged: list[Any] = []
@@ -78,14 +86,14 @@ _NO_KEY: Final = _NoKey()
 _MERGE: Final = _Merge()
 
 
-def load(text: str, name: str) -> Document:
-    """Read one YAML document; an empty text has the data None.
+def load(text: str, name: str, mapping: type[dict[Any, Any]] = Ordered) -> Document:
+    """Read one YAML document; an empty text has the data None. `mapping`: what mappings become.
 
     Raises `RenderError` with the line of the first thing that is wrong.
     """
     if len(text) > BYTES_MAX:
         raise RenderError(f"more than {BYTES_MAX} characters of YAML", name)
-    reader = _Reader(text, name)
+    reader = _Reader(text, name, mapping)
     try:
         for event in yaml.parse(text, _LOADER):
             reader.take(event)
@@ -118,7 +126,8 @@ def _is_tab(text: str, line: int) -> bool:
 class _Reader:
     """Builds data from events."""
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, mapping: type[dict[Any, Any]]) -> None:
+        self._mapping = mapping
         self.data: Any = None
         self.lines: dict[Path, int] = {}
         self._text = text
@@ -174,7 +183,14 @@ class _Reader:
         if event.anchor:
             self._open_anchors.add(event.anchor)
         self._stack.append(
-            _Frame(kind, self._line, self._next_path(), event.anchor, self._values - 1)
+            _Frame(
+                kind,
+                [] if kind == "seq" else self._mapping(),
+                self._line,
+                self._next_path(),
+                event.anchor,
+                self._values - 1,
+            )
         )
 
     def _next_path(self) -> Path:
@@ -197,9 +213,9 @@ class _Reader:
             self._anchors[frame.anchor] = (value, self._values - frame.before)
         self._put(value, frame.line)
 
-    def _merge(self, frame: _Frame) -> Ordered:
+    def _merge(self, frame: _Frame) -> dict[Any, Any]:
         """Lay a mapping over those that its `<<` names; of those the first that has a key gives."""
-        under = Ordered()
+        under = self._mapping()
         for each in frame.merged:
             for one in each if isinstance(each, list) else [each]:
                 if not isinstance(one, dict):

@@ -150,10 +150,13 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
 
 @passing_undefined
 def load_yaml(value: Any) -> Any:  # noqa: ANN401
-    """Read YAML. Raises `TemplateRuntimeError` with the place in the text."""
+    """Read YAML; mappings are dumped again with their keys sorted, as in Salt.
+
+    Raises `TemplateRuntimeError` with the place in the text.
+    """
     text = str(value)
     try:
-        return load(text, "load_yaml").data
+        return load(text, "load_yaml", dict).data
     except RenderError as error:
         raise jinja2.TemplateRuntimeError(f"load_yaml: {error.told}") from error
 
