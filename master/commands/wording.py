@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from limpet.common.terminal.colors import Palette
 from limpet.common.terminal.escape import cut_line
-from limpet.common.terminal.nested import nested
+from limpet.common.terminal.highstate import shown_value
 from limpet.common.terminal.times import duration_text, iso_utc, since_text
 from limpet.master.client.results import JobResult, MinionAnswer
 
@@ -40,7 +40,7 @@ def answer_lines(answer: MinionAnswer, palette: Palette, now_s: float) -> Iterat
     is_well = answer.status == "ok"
     yield palette.paint("cyan" if is_well else "red", f"{cut_line(answer.minion)}:")
     if answer.has_value:
-        yield from nested(answer.value, palette, 4)
+        yield from shown_value(answer.minion, answer.value, palette)
     if answer.is_cut:
         yield palette.paint("yellow", "    (cut: the return was too large)")
     if not is_well or answer.error:  # of a return that can't be read, the reason is told

@@ -10,7 +10,7 @@ from limpet.common.identifiers import FUNCTION_PATTERN
 from limpet.common.terminal.arguments import encode_arguments, parse_arguments
 from limpet.common.terminal.forms import json_text, txt_lines, yaml_text
 from limpet.common.terminal.group import DURATION
-from limpet.common.terminal.nested import nested
+from limpet.common.terminal.highstate import shown_value
 from limpet.common.terminal.session import Session, complain
 
 NAME = "local"
@@ -96,7 +96,7 @@ def _show(value: Any, form: str, session: Session) -> None:  # noqa: ANN401
         sys.stdout.writelines(f"{line}\n" for line in txt_lines(NAME, value))
     else:
         sys.stdout.write(session.palette.paint("cyan", f"{NAME}:") + "\n")
-        sys.stdout.writelines(f"{line}\n" for line in nested(value, session.palette, 4))
+        sys.stdout.writelines(f"{line}\n" for line in shown_value(NAME, value, session.palette))
 
 
 def _through_minion(
