@@ -15,6 +15,7 @@ from typing import Final
 import zmq
 from zmq.utils import z85
 
+from limpet.common.crypto.keys import KEY_BYTES
 from limpet.common.errors import HostError, PeerError, UsageError
 from limpet.common.transport import chance, connections, endpoints, library, monitor, options, zap
 from limpet.common.transport.errors import BadArrival, FrameTooLarge, PeerFull, PeerGone
@@ -50,7 +51,7 @@ def make_keypair() -> tuple[bytes, bytes]:
 
 def public_key_of(secret_key: bytes) -> bytes:
     """Compute the public key (32 bytes) of a secret key (32 bytes)."""
-    assert len(secret_key) == zap.KEY_BYTES
+    assert len(secret_key) == KEY_BYTES
     return z85.decode(zmq.curve_public(z85.encode(secret_key)))
 
 

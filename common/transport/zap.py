@@ -8,26 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from limpet.common.crypto.keys import KEY_BYTES, is_weak
+
 Admission = Callable[[bytes, str], bool]
 """Asked with the 32 bytes of a key and a numeric address: may this key connect, now?"""
 
 Verdict = Literal["accepted", "bad_zap", "weak_key", "unknown_key"]
 
-KEY_BYTES: Final = 32
 _REFUSALS_MAX: Final = 1_000
-_PRIME: Final = 2**255 - 19
-_SMALL_ORDER: Final = frozenset(
-    (
-        0,
-        1,
-        325606250916557431795983626356110631294008115727848805560023387167927233504,
-        39382357235489614581723060781553021112529911719440698176882885853963445705823,
-        _PRIME - 1,
-        _PRIME,
-        _PRIME + 1,
-    )
-)
-"""The points of Curve25519 whose shared secrets do not depend on the other side's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +25,6 @@ class Refusal:
     reason: Verdict
     address: str
     count: int
-
-
-def is_weak(key: bytes) -> bool:
-    """Say whether a public key is of small order (the top bit is not part of the point)."""
-    return int.from_bytes(key, "little") & (2**255 - 1) in _SMALL_ORDER
 
 
 class Desk:

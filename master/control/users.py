@@ -82,17 +82,18 @@ def system_lookup(uid: int, group: str) -> Names:
     try:
         entry = pwd.getpwuid(uid)
     except (KeyError, OverflowError):
-        return Names("", _group_id(group))
+        return Names("", group_id(group))
     try:
         member_of = frozenset(os.getgrouplist(entry.pw_name, entry.pw_gid))
     except OSError:
         member_of = frozenset((entry.pw_gid,))
     # A name that is no UTF-8 could neither be told nor kept.
     name = entry.pw_name.encode("utf-8", "backslashreplace").decode()
-    return Names(name, _group_id(group), member_of)
+    return Names(name, group_id(group), member_of)
 
 
-def _group_id(group: str) -> int:
+def group_id(group: str) -> int:
+    """Give the number of a group; -1: there is no such group. May block."""
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limpet.common.transport.zap import Desk, Refusal, is_weak, refusal
+from limpet.common.crypto.keys import is_weak
+from limpet.common.transport.zap import Desk, Refusal, refusal
 from support import curve
 
 KEY = bytes(range(32))
