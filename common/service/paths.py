@@ -26,7 +26,6 @@ PRIVATE_MODE: Final = 0o700
 RUN_MODE: Final = 0o750
 BASE_MODE: Final = 0o711
 """To be passed through: the group that may give commands has to reach `run`."""
-SOCKET_PATH_BYTES_MAX: Final = 107
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Roots:
         base = Path(os.path.abspath(os.path.expanduser(text)))
         if not str(base).isprintable():  # it stands in logs, answers and plans
             raise UsageError(f"{str(base)!a} can't be the root: choose a path that is plain text")
-        roots = cls(
+        return cls(
             role=role,
             base=base,
             config_dir=base,
@@ -81,13 +80,6 @@ class Roots:
             states_dir=base / "states",
             pillar_dir=base / "pillar",
         )
-        size = len(os.fsencode(roots.socket_path))
-        if size > SOCKET_PATH_BYTES_MAX:
-            raise UsageError(
-                f"{roots.socket_path} is {size} bytes long; a socket's path has at most "
-                f"{SOCKET_PATH_BYTES_MAX}: use a shorter --root"
-            )
-        return roots
 
     @property
     def config_file(self) -> Path:

@@ -21,6 +21,7 @@ from limpet.common.control.framing import REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Fr
 from limpet.common.control.replies import AnyReply
 from limpet.common.control.requests import Request
 from limpet.common.errors import MasterUnreachable, PeerError, UsageError
+from limpet.common.service.socket_names import reachable
 from limpet.master.client.errors import ConnectionLost
 
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -43,7 +44,8 @@ class Connection:
         plug = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             plug.settimeout(2.0)
-            plug.connect(str(path))
+            with reachable(path) as name:
+                plug.connect(name)
             _check_server(plug, path)
         except PermissionError as error:
             plug.close()

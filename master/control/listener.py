@@ -1,6 +1,5 @@
 """The Unix socket itself: made under another name, given mode and group, then moved in place."""
 
-import grp
 import os
 import socket
 import stat
@@ -8,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from limpet.common.errors import HostError, UsageError
+from limpet.common.service.socket_names import reachable
+from limpet.master.control.users import group_id
 
 SOCKET_MODE: Final = 0o660
 BACKLOG: Final = 64
@@ -23,7 +24,7 @@ def listen(path: Path, *, group: str) -> socket.socket:
     try:
         if os.path.lexists(path) and not stat.S_ISSOCK(path.lstat().st_mode):
             raise UsageError(f"{path} is in the way and is not a socket: move it away")
-        return _open(path, _group_id(group) if os.geteuid() == 0 else -1)
+        return _open(path, group_id(group) if os.geteuid() == 0 else -1)
     except OSError as error:
         raise HostError(f"cannot listen at {path}: {error.strerror or error}") from error
 
@@ -35,7 +36,8 @@ def _open(path: Path, gid: int) -> socket.socket:
     try:
         before = os.umask(0o177)
         try:
-            listener.bind(str(temporary))
+            with reachable(temporary) as name:
+                listener.bind(name)
         finally:
             os.umask(before)
         if gid >= 0:
@@ -49,10 +51,3 @@ def _open(path: Path, gid: int) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def _group_id(group: str) -> int:
-    try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError:
-        return -1

@@ -1,21 +1,15 @@
-"""Unix sockets at paths of any length, and who is at their other end.
-
-The kernel takes names of at most 107 bytes. A longer one is reached through its directory, which is
-opened first and named as `/proc/self/fd/N`.
-"""
+"""Connections to the minion's Unix socket, and who is at their other end."""
 
 import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from limpet.common.errors import HostError
+from limpet.common.service.socket_names import reachable
 
-_NAME_BYTES_MAX: Final = 107
 _CREDENTIALS: Final = struct.Struct("3i")
 
 
@@ -25,20 +19,6 @@ class Peer(NamedTuple):
     pid: int
     uid: int
     gid: int
-
-
-@contextmanager
-def reachable(path: Path) -> Iterator[str]:
-    """Give a name for the socket that the kernel takes, for as long as the block lasts."""
-    name = os.fspath(path)
-    if len(os.fsencode(name)) <= _NAME_BYTES_MAX:
-        yield name
-        return
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)
 
 
 def peer_of(connection: socket.socket) -> Peer:

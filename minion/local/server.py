@@ -16,8 +16,9 @@ import msgspec
 from limpet.common.clock import FOREVER, Instant, Moment
 from limpet.common.control.framing import REQUEST_BYTES_MAX, FramedSocket, frame
 from limpet.common.errors import PeerError
+from limpet.common.service.socket_names import reachable
 from limpet.common.storage.files import host_error, make_directory
-from limpet.minion.local.addresses import peer_of, reachable
+from limpet.minion.local.addresses import peer_of
 from limpet.minion.local.messages import (
     LOCAL_REPLY_BYTES_MAX,
     AnyLocalReply,

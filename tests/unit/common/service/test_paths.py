@@ -44,12 +44,6 @@ def test_master_and_minion_may_share_a_root(tmp_path: Path) -> None:
     assert master.socket_path != minion.socket_path
 
 
-@pytest.mark.covers("B-75")
-def test_a_root_too_long_for_a_socket_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="use a shorter --root"):
-        Roots.locate("master", str(tmp_path / ("x" * 100)), {})
-
-
 @pytest.mark.covers("B-73")
 @pytest.mark.parametrize("name", ["\udcff", "a\nb", "\x1b[2J"], ids=["bytes", "line", "escape"])
 def test_a_root_that_is_no_plain_text_is_refused_at_once(tmp_path: Path, name: str) -> None:
