@@ -21,7 +21,10 @@ HINT_MIN_S: Final = 1.0
 HINT_MAX_S: Final = 300.0
 """Bounds of a pause that the master asks for."""
 SILENT_CAP_MIN_S: Final = 8.0
-FAILED_CAP_MIN_S: Final = 60.0
+FAILED_PAUSE_S: Final = 15.0
+FAILED_JITTER: Final = 0.15
+"""A server key that has been wrong for a minute is tried about four times a minute, and the right
+one is found again within the bound of a small fleet."""
 HANDSHAKE_CAP_MAX_S: Final = 120.0
 FAILED_PATIENCE_S: Final = 60.0
 """Handshakes that the other side ends count as a wrong key only after this long: a port forwarder
@@ -33,22 +36,24 @@ def cap_s(fleet: int) -> float:
     return min(max(fleet / FLEET_PER_S, CAP_MIN_S), CAP_MAX_S)
 
 
-def handshake_cap_s(fleet: int, loss: Loss, in_a_row: int, lasting_s: float) -> float:
+def handshake_cap_s(fleet: int, loss: Loss, in_a_row: int) -> float:
     """Give the limit where TCP connects and CURVE does not finish: it doubles with each failure.
 
     Each such attempt costs the master a handshake. Silence (a master that hangs or is
-    overrun) doubles up to 8 s in a small fleet; handshakes that are ended (a wrong server key) up
-    to 60 s, once they have failed for a minute; both up to 120 s in a large fleet.
+    overrun) doubles up to 8 s in a small fleet, up to 120 s in a large one. Handshakes that are
+    ended (a wrong server key) keep the plain limit for a minute; then `failed_pause_s` holds.
     """
     plain = cap_s(fleet)
     if loss is Loss.HANDSHAKE_FAILED:
-        if lasting_s < FAILED_PATIENCE_S:
-            return plain
-        floor = FAILED_CAP_MIN_S
-    else:
-        floor = SILENT_CAP_MIN_S
-    limit = min(max(fleet / FLEET_PER_S * 10, floor), HANDSHAKE_CAP_MAX_S)
+        return plain
+    limit = min(max(fleet / FLEET_PER_S * 10, SILENT_CAP_MIN_S), HANDSHAKE_CAP_MAX_S)
     return max(plain, min(plain * 2.0 ** min(in_a_row, 10), limit))
+
+
+def failed_pause_s(chance: random.Random, fleet: int) -> float:
+    """Choose the pause where handshakes have been ended for longer than `FAILED_PATIENCE_S`."""
+    middle = min(max(fleet / FLEET_PER_S * 10, FAILED_PAUSE_S), HANDSHAKE_CAP_MAX_S)
+    return chance.uniform(middle * (1 - FAILED_JITTER), middle * (1 + FAILED_JITTER))
 
 
 def backoff_s(chance: random.Random, failures: int, cap: float) -> float:

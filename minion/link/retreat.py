@@ -38,8 +38,10 @@ class Retreat:
         fleet = self._memory.fleet
         cap = backoff.cap_s(fleet)
         if loss in HANDSHAKE_LOSSES:
-            lasting_s = failures.handshakes_lasting_s(at)
-            cap = backoff.handshake_cap_s(fleet, loss, failures.handshakes, lasting_s)
+            is_lasting = failures.handshakes_lasting_s(at) >= backoff.FAILED_PATIENCE_S
+            if loss is Loss.HANDSHAKE_FAILED and is_lasting:
+                return backoff.failed_pause_s(self._chance, fleet)
+            cap = backoff.handshake_cap_s(fleet, loss, failures.handshakes)
         return backoff.backoff_s(self._chance, failures.in_a_row, cap)
 
     def pause_after_loss_s(self, at: Instant) -> float:

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from limpet.common.clock import FOREVER, Instant
 from limpet.minion.link import backoff
+from limpet.minion.link.retreat import Retreat
 from limpet.minion.link.states import Loss, State, Stay
+from limpet.minion.memory import Memory
+from limpet.minion.outbox import Outbox
+from limpet.minion.settings import JobLimits
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -53,22 +57,29 @@ def test_a_large_fleet_comes_back_at_three_hundred_a_second() -> None:
 
 @pytest.mark.covers("A5")
 def test_a_wrong_server_key_is_tried_at_most_four_times_a_minute_after_a_minute() -> None:
-    cap = backoff.handshake_cap_s(10, Loss.HANDSHAKE_FAILED, in_a_row=12, lasting_s=61)
+    memory = Memory({}, JobLimits(), Outbox())
+    retreat = Retreat(memory, random.Random(1))
+    at, pauses = 1000.0, []
+    for _ in range(300):
+        pause = retreat.pause_after_failure_s(
+            Instant(at), Loss.HANDSHAKE_FAILED, is_tcp_connected=True
+        )
+        pauses.append(pause)
+        at += pause
 
-    pauses = [backoff.backoff_s(random.Random(n), 12, cap) for n in range(500)]
-    assert cap == 60
-    assert sum(pauses) / len(pauses) > 15
+    late = pauses[200:]
+    assert max(pauses) <= 17.25, "and the right key is found again within the bound"
+    assert sum(late) / len(late) > 14.5
 
 
 def test_a_handshake_that_is_ended_while_a_master_restarts_does_not_lengthen_the_pause() -> None:
-    assert backoff.handshake_cap_s(10, Loss.HANDSHAKE_FAILED, in_a_row=5, lasting_s=10) == 2
+    assert backoff.handshake_cap_s(10, Loss.HANDSHAKE_FAILED, in_a_row=5) == 2
 
 
 def test_a_silent_handshake_doubles_the_cap_as_far_as_the_fleet_wants_it() -> None:
     def caps(fleet: int) -> list[float]:
         return [
-            backoff.handshake_cap_s(fleet, Loss.HANDSHAKE_SILENT, number, 0.0)
-            for number in range(1, 9)
+            backoff.handshake_cap_s(fleet, Loss.HANDSHAKE_SILENT, number) for number in range(1, 9)
         ]
 
     assert caps(10) == [4, 8, 8, 8, 8, 8, 8, 8]
