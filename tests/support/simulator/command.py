@@ -6,15 +6,15 @@ python -m support.simulator.command --minutes 10
 """
 
 import argparse
-import itertools
 import os
 import sys
 import time
 import traceback
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count, islice
 
 from support.simulator import variants
 from support.simulator.coverage import Tally, table
@@ -71,7 +71,8 @@ class Batch:
         ordered = sorted(self.recoveries) or [0.0]
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kinds.items()))
         return (
-            f"{self.seeds} seeds ({kinds}), {self.jobs} jobs, {self.runs} runs, {self.steps} steps; "
+            f"{self.seeds} seeds ({kinds}), {self.jobs} jobs, {self.runs} runs, "
+            f"{self.steps} steps; "
             f"recovery after the last fault: median {ordered[len(ordered) // 2]:.2f} s, "
             f"99th {ordered[int(len(ordered) * 0.99)]:.2f} s, most {ordered[-1]:.2f} s; "
             f"{len(self.failures)} broken"
@@ -102,9 +103,14 @@ def play(numbers: Iterable[int], kind: Kind | None = None) -> Batch:
 def play_many(numbers: Iterable[int], *, processes: int = 2, chunk: int = 25) -> Iterator[Batch]:
     """Play seeds on several processes; gives a batch for each chunk as it is done."""
     source = iter(numbers)
-    chunks = iter(lambda: list(itertools.islice(source, chunk)), [])
+    under_way: deque[Future[Batch]] = deque()
     with ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(play, chunks)
+        while True:
+            while len(under_way) < 2 * processes and (part := list(islice(source, chunk))):
+                under_way.append(pool.submit(play, part))
+            if not under_way:
+                return
+            yield under_way.popleft().result()
 
 
 def hunt(name: str, first: int = 0) -> tuple[int, str]:
@@ -163,7 +169,7 @@ def main() -> int:
 
 def endless(first: int) -> Iterator[int]:
     """Give seeds for ever."""
-    for offset in itertools.count():
+    for offset in count():
         yield seeds(first + offset, 1)[0]
 
 

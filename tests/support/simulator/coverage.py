@@ -41,9 +41,8 @@ class Tally:
 
     def on_master_event(self, core: MasterCore, event: str, arguments: tuple[Any, ...]) -> None:
         """Count an event of the master, and the deliveries that it is about."""
-        key = next(
-            (each for each in arguments[1:] if isinstance(each, str) and len(each) == 64), ""
-        )
+        texts = (each for each in arguments[1:] if isinstance(each, str))
+        key = next((text for text in texts if len(text) == 64), "")
         minion = core._roster.by_key.get(MinionKey(key))
         if key:
             self.presence[minion.presence if minion is not None else "no minion", event] += 1

@@ -7,7 +7,10 @@ from support.simulator.network import Connection
 class MasterDoor:
     """The master's two ports; `master_host.MasterHost` is the only one."""
 
-    is_stopped: bool
+    @property
+    def is_stopped(self) -> bool:
+        """Say whether the process stands still."""
+        raise NotImplementedError
 
     def is_listening(self, port: str) -> bool:
         """Say whether the port is open."""

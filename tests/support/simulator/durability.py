@@ -202,9 +202,8 @@ class Durability(Checker):
                 sent_at = self._last_sent.get((jid, host.settings.minion_id), now)
                 is_waiting = delivery.is_in_flight and delivery.commit <= core._durable
                 if is_waiting and now - sent_at > RESEND_S + 1.0:
-                    self.broken(
-                        f"{jid} waits for {host.name} and was not sent for {now - sent_at:.1f} s"
-                    )
+                    waited_s = now - sent_at
+                    self.broken(f"{jid} waits for {host.name}, not sent for {waited_s:.1f} s")
 
     def _may_be_sent(self, key: str, message: Deliver) -> None:
         minion = self.scene.minion_of(key)

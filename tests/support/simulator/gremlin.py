@@ -49,6 +49,9 @@ VISITS = {
 }
 """For each state: how often it is visited when a link enters it, and with how many events."""
 
+CROSSED_SHARE = 0.15
+"""How often a job is delivered once more just after its return was acknowledged."""
+
 LINK_EVENTS = ("connected", "ready", "refused", "denied", "handshake_failed", "disconnected")
 MESSAGES = (
     Welcome,
@@ -106,6 +109,17 @@ class MinionGremlin(Watcher):
         heard = self._heard.setdefault(host.name, deque(maxlen=REMEMBERED_MAX))
         if not isinstance(message, MasterBeat):
             heard.append(message)
+        if isinstance(message, ReturnAck) and self._chance.random() < CROSSED_SHARE:
+            self._cross(host, message.jid)
+
+    def _cross(self, host: MinionHost, jid: str) -> None:
+        """Let a Deliver come that was sent again just before the return was there."""
+        asked = [
+            each for each in self._heard[host.name] if isinstance(each, Deliver) and each.jid == jid
+        ]
+        if asked and self._world.t < self._end:
+            attempt = host.the_core.link.attempt
+            host.step_later(0.001, lambda core: core.on_message(host.now(), attempt, asked[-1]))
 
     def on_minion_turn(self, host: MinionHost) -> None:
         state = host.the_core.state

@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from support.simulator.master_host import MasterHost
+from support.simulator.minion_host import MinionHost
+
 if TYPE_CHECKING:
     from support.simulator.faults import Faults
 
@@ -109,7 +112,8 @@ def fill_minion_disk(faults: "Faults", room: float) -> None:
 def jump_clock(faults: "Faults", room: float) -> None:
     """The wall clock of some host jumps; boot clocks never do."""
     chance = faults.world.chance
-    victim = chance.choice([faults.master, *faults.minions])
+    victims: list[MasterHost | MinionHost] = [faults.master, *faults.minions]
+    victim = chance.choice(victims)
     victim.clock.wall_skew_s += chance.choice((-86400.0, -3600.0, -5.0, 5.0, 3600.0, 86400.0 * 365))
     if victim is not faults.master:
         faults.truth.clocks_jumped.add(victim.name)

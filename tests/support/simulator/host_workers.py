@@ -198,9 +198,12 @@ class HostWorkers:
             host.step_later(0.01, lambda core: core.on_job_ended(host.now(), jid, never))
             return
         started, found = host.now().wall, worker
-        self._world.later(
-            0.05, lambda: None if found.is_gone else self._end(found, outcome, started)
-        )
+
+        def end() -> None:
+            if not found.is_gone:
+                self._end(found, outcome, started)
+
+        self._world.later(0.05, end)
 
     def read(self, effect: do.ReadBody) -> None:
         """Read a piece of a body."""

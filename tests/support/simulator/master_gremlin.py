@@ -7,6 +7,7 @@ speaks of by itself are in sessions that are over, and so must be ignored.
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from limpet.common.control.requests import CancelJob
@@ -128,7 +129,7 @@ class MasterGremlin(Watcher):
                 share = RARE[row.state]
                 for _ in range(int(share) + (self._chance.random() < share % 1)):
                     delay_s = self._chance.choice((0.0, 0.0, 0.05, 2.0)) * self._chance.random()
-                    self._world.later(delay_s, lambda row=row: self._speak_of(row))
+                    self._world.later(delay_s, partial(self._speak_of, row))
 
     def _speak_of(self, row: DeliveryRow) -> None:
         host = next(

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from typing import cast
 
@@ -115,7 +116,7 @@ class MasterHost(Process, MasterDoor):
         self.full_peers.clear()
         clients, self.clients = self.clients, {}
         for tell in clients.values():
-            self.world.later(0.001, lambda tell=tell: tell(None))
+            self.world.later(0.001, partial(tell, None))
         self.world.later(self.restart_s(), self.boot)
 
     def stop_and_start(self, seconds: float) -> None:
@@ -137,7 +138,7 @@ class MasterHost(Process, MasterDoor):
         self.store = backup
 
     def reboot(self, seconds: float) -> None:
-        """The master's host restarts: connections die without a word, its boot clock begins anew."""
+        """The master's host restarts: connections die in silence, its boot clock begins anew."""
         for connection in self.peers.values():
             connection.is_dead = connection.is_dead or self.world.chance.random() < 0.7
         self.restart_after_s = seconds
@@ -326,7 +327,7 @@ class MasterHost(Process, MasterDoor):
         tell = self.clients.get(client)
         if tell is not None:
             for reply in replies:
-                self.world.later(0.0005, lambda reply=reply: tell(reply))
+                self.world.later(0.0005, partial(tell, reply))
 
     # -- clients ------------------------------------------------------------------------------
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from limpet.common.identifiers import MinionKey
 from limpet.common.messages.session import Hello
 from limpet.common.wire.codec import encode
+from support.simulator.master_host import MasterHost
 from support.simulator.minion_host import MinionHost
-from support.simulator.minion_socket import MASTER_FOUR, MASTER_SIX
+from support.simulator.minion_socket import MASTER_FOUR, MASTER_SIX, MinionSocket
 from support.simulator.network import Weather
 
 if TYPE_CHECKING:
@@ -225,7 +226,8 @@ def no_resolver(faults: "Faults", room: float) -> None:
 def garble(faults: "Faults", room: float) -> None:
     """Frames come through that nobody can read, at one end, for a moment."""
     chance = faults.world.chance
-    victims = [faults.master, *(host.socket for host in faults.minions)]
+    victims: list[MasterHost | MinionSocket] = [faults.master]
+    victims += [host.socket for host in faults.minions]
     victim = chance.choice(victims)
     victim.garbles = True
 

@@ -1,4 +1,4 @@
-"""Which (state, event) pairs a batch of seeds must meet, and which can't be, each with its reason."""
+"""Which (state, event) pairs a batch of seeds must meet, and which can't be, and why."""
 
 from collections.abc import Iterator
 

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from functools import partial
 
 from limpet.common.identifiers import MinionId, MinionKey
 from limpet.master.store.operations import KeyRow, PutKey, PutToken, TokenRow
@@ -144,7 +145,7 @@ class Story:
             self.faults.draw(chance.uniform(0.0, end - 1), among)
         for _ in range(chance.randint(1, 6)):
             target = chance.choice(("*", "*", "web1", "web1,web2"))
-            self.world.at(chance.uniform(2.0, end + 5), lambda target=target: self._command(target))
+            self.world.at(chance.uniform(2.0, end + 5), partial(self._command, target))
 
     def _populate_fleet(self) -> None:
         chance, end = self.world.chance, self.kind.faults_end_s
@@ -162,20 +163,11 @@ class Story:
             self.faults.draw(chance.uniform(STORM_S + 1, end - 5), FLEET)
         for _ in range(chance.randint(1, 3)):
             size = chance.choice(("", "10%"))
-            self.world.at(
-                chance.uniform(3.0, end), lambda size=size: self._command("web*", batch=size)
-            )
+            self.world.at(chance.uniform(3.0, end), partial(self._command, "web*", batch=size))
 
     def _accept(self, key: str, name: str) -> None:
-        row = KeyRow(
-            MinionKey(key),
-            MinionId(name),
-            "accepted",
-            WALL_AT_START_S,
-            ADDRESS,
-            "",
-            WALL_AT_START_S,
-        )
+        now_s = WALL_AT_START_S
+        row = KeyRow(MinionKey(key), MinionId(name), "accepted", now_s, ADDRESS, "", now_s)
         store = self.master.store
         store.apply(store.commit + 1, (PutKey(row),))
 
@@ -285,7 +277,7 @@ class Story:
 
     def _recover(self) -> dict[str, float]:
         """Wait until everybody's bound has passed; gives how long each was away at the end."""
-        world, end = self.world, self.kind.faults_end_s
+        world = self.world
         away: dict[str, float] = {}
         while True:
             bounds = {host.name: self._bound(host.name) for host in self.scene.minions}

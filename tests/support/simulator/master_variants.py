@@ -1,0 +1,190 @@
+# ruff: noqa: ANN401 - stand-ins take whatever the methods in whose place they stand take
+"""The master's machines, each broken in one way. Patching is the point here, and only here."""
+
+from typing import Any
+
+from limpet.common.clock import FOREVER
+from limpet.common.identifiers import Commit
+from limpet.common.messages.session import Beat
+from limpet.master.jobs.absence import Absence
+from limpet.master.jobs.book import Book
+from limpet.master.jobs.bulk import Bodies
+from limpet.master.jobs.delivery import Delivery
+from limpet.master.jobs.hearing import Hearing
+from limpet.master.jobs.job import Job
+from limpet.master.jobs.sending import Sending
+from limpet.master.keys import Keys
+from limpet.master.sessions.door import Door
+from limpet.master.sessions.talk import Talk
+from limpet.master.store.operations import PutChunk
+from limpet.master.turn import Turn
+from support.simulator.breaking import Change, nothing, variant
+
+
+@variant()
+def return_acknowledged_before_commit() -> list[Change]:
+    """The minion drops what the master does not have on disk."""
+    plain = Hearing._acknowledge
+
+    def acknowledge(hearing: Hearing, turn: Any, peer: Any, minion: Any, said: Any, _: Any) -> None:
+        plain(hearing, turn, peer, minion, said, Commit(0))
+
+    return [(Hearing, "_acknowledge", acknowledge)]
+
+
+@variant()
+def job_told_before_commit() -> list[Change]:
+    """A client has a job id that a crash makes void."""
+    plain = Turn.answer
+
+    def answer(turn: Turn, client: Any, reply: Any, after: Any = None) -> None:
+        plain(turn, client, reply, Commit(0))
+
+    return [(Turn, "answer", answer)]
+
+
+@variant()
+def sent_before_bound() -> list[Change]:
+    """A delivery leaves before its journal is written down."""
+    plain = Turn.send
+
+    def send(turn: Turn, peer: Any, key: Any, message: Any, after: Any = None) -> None:
+        plain(turn, peer, key, message, Commit(0))
+
+    return [(Turn, "send", send)]
+
+
+@variant()
+def delivery_never_sent_again() -> list[Change]:
+    """A delivery that found a full queue waits for the next session."""
+    plain = Sending._send
+
+    def send(sending: Sending, turn: Turn, job: Any, delivery: Delivery, session: Any) -> None:
+        plain(sending, turn, job, delivery, session)
+        delivery.resend_at = FOREVER
+        sending.arm(turn.now, delivery)
+
+    return [(Sending, "_send", send)]
+
+
+@variant()
+def journal_id_ignored() -> list[Change]:
+    """A minion that was installed anew is sent what its old journal was bound to."""
+    plain = Absence.on_ready
+
+    def on_ready(absence: Absence, turn: Any, minion: Any, session: Any) -> None:
+        for delivery in absence._open_of(minion):
+            delivery.journal_id = delivery.journal_id and session.journal_id
+            if delivery.state in ("accepted", "started"):
+                delivery.state = "bound"
+        plain(absence, turn, minion, session)
+
+    return [(Absence, "on_greeted", nothing), (Absence, "on_ready", on_ready)]
+
+
+@variant(within=800)
+def late_result_overwrites_first() -> list[Change]:
+    """The last word counts instead of the first."""
+    plain = Hearing.on_return
+
+    def on_return(hearing: Hearing, turn: Any, peer: Any, minion: Any, said: Any) -> None:
+        found = hearing._book.find(said.jid, minion.minion)
+        if found is not None and not found[1].is_open and said.outcome != found[1].state:
+            job, delivery = found
+            job.count(delivery, -1)
+            delivery.state, delivery.is_returned = "lost", False
+            job.count(delivery, 1)
+        plain(hearing, turn, peer, minion, said)
+
+    return [(Hearing, "on_return", on_return)]
+
+
+@variant()
+def lost_is_never_corrected() -> list[Change]:
+    """What the master once believed to be lost stays so."""
+    return [(Delivery, "is_correctable", property(lambda _delivery: False))]
+
+
+@variant()
+def request_id_ignored() -> list[Change]:
+    """A client that asks again after a cut makes a second job."""
+    return [(Book, "asked_before", nothing)]
+
+
+@variant(within=600)
+def clone_displaces_original() -> list[Change]:
+    """Whoever comes last with the key is let in."""
+
+    def probe(door: Door, turn: Any, minion: Any, _session: Any, greeting: Any) -> None:
+        door._let_in(turn, minion, greeting)
+
+    return [(Door, "_probe", probe)]
+
+
+@variant()
+def session_of_a_rejected_key_kept() -> list[Change]:
+    """Rejecting a key changes what is written down, and nothing else."""
+    return [(Keys, "_shut_out", nothing)]
+
+
+@variant()
+def link_counter_ignored() -> list[Change]:
+    """A greeting of an older socket that comes late is welcomed."""
+    plain = Door.on_hello
+
+    def on_hello(door: Door, turn: Any, peer: Any, minion: Any, address: str, hello: Any) -> None:
+        minion.link_counter = 0
+        plain(door, turn, peer, minion, address, hello)
+
+    return [(Door, "on_hello", on_hello)]
+
+
+@variant()
+def beats_not_answered() -> list[Change]:
+    """The master beats by itself and echoes nobody."""
+
+    def on_beat(_talk: Talk, _turn: Any, _minion: Any, _session: Any, _said: Beat) -> None:
+        return None
+
+    return [(Talk, "on_beat", on_beat)]
+
+
+@variant()
+def batch_without_limit() -> list[Change]:
+    """A batch is sent to all at once."""
+    return [(Job, "has_room", property(lambda _job: True))]
+
+
+@variant()
+def absent_minions_queued_for() -> list[Change]:
+    """A job that nobody asked to wait is kept for a minion that is offline."""
+    return [(Absence, "on_offline", nothing), (Sending, "given_up_at", lambda _s, _d: FOREVER)]
+
+
+@variant(within=800)
+def restored_store_sends_old_jobs() -> list[Change]:
+    """A store from a backup goes on as if nothing had happened since."""
+    return [(Absence, "on_store_restored", nothing)]
+
+
+@variant()
+def ended_jobs_kept() -> list[Change]:
+    """Nothing ever leaves the master's memory."""
+    return [(Book, "on_committed", nothing)]
+
+
+@variant()
+def bulk_offset_ignored() -> list[Change]:
+    """A piece is added to the body wherever it belongs."""
+
+    def on_chunk(
+        bodies: Bodies, turn: Turn, minion: Any, jid: Any, digest: str, offset: int, data: bytes
+    ) -> Any:
+        body = bodies._bodies.get((minion, jid))
+        if body is None or body.digest != digest:
+            return None
+        body.commit = turn.keep(PutChunk(jid, minion, digest, body.have, data))
+        body.have += len(data)
+        return body
+
+    return [(Bodies, "on_chunk", on_chunk)]
