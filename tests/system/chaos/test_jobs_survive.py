@@ -230,7 +230,8 @@ def test_a_burst_of_jobs_that_need_processes_runs_each_once(ten: Fleet, tell: Te
     tell(found.line(f"{len(jobs)} jobs with processes to two minions at once"))
     found.check()
     assert set(found.statuses) == {"ok"}
-    assert ledger_of(ten.minions["web8"]).read_text().count("burst") == 0
+    others = ledger_of(ten.minions["web8"])
+    assert not others.exists() or "burst" not in others.read_text()
 
 
 @pytest.mark.covers("C3", "C9")
