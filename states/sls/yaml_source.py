@@ -286,7 +286,7 @@ class _Reader:
                 kind = "str"
             if ":" in kind or (kind.startswith("!")):
                 raise self._error(f"could not determine a constructor for the tag '{event.tag}'")
-        elif event.implicit[0]:
+        elif event.implicit[0] and event.tag != "!":
             kind = kind_of(event.value)
             if kind == "merge":
                 if is_key:
