@@ -106,11 +106,12 @@ def is_journal(fd: int = 2) -> bool:
 class _Topic:
     """When a topic was last shown, and how many records have been held back since."""
 
-    __slots__ = ("held", "level", "shown_at", "text")
+    __slots__ = ("held", "held_at", "level", "shown_at", "text")
 
     def __init__(self, shown_at: float) -> None:
         self.shown_at = shown_at
         self.held = 0
+        self.held_at = shown_at
         self.level = Level.INFO
         self.text = ""
 
@@ -170,6 +171,7 @@ class Log:
         seen = self._topics.get(topic)
         if seen is not None and 0 <= now - seen.shown_at < REPEAT_INTERVAL_S:
             seen.held += 1
+            seen.held_at = now
             seen.level = priority
             seen.text = text
             return
@@ -190,7 +192,8 @@ class Log:
             del self._topics[topic]
             if seen.held:
                 self._topics[topic] = _Topic(now)
-                self.write(seen.level, seen.text, {"repeated": seen.held})
+                ago_s = round(now - seen.held_at)  # what it tells may be over by now
+                self.write(seen.level, seen.text, {"repeated": seen.held, "seconds_ago": ago_s})
 
     def write(self, level: Level, text: str, fields: Mapping[str, object]) -> None:
         """Write one line at a level, whatever came before."""

@@ -121,7 +121,7 @@ def test_one_topic_is_shown_once_a_minute_with_a_count(sink: Sink) -> None:
         "<4>refused, the 0th time",
         "<4>refused, the 60th time repeated=59",
         "<4>refused, the 120th time repeated=59",
-        "<4>refused, the 149th time repeated=29",
+        "<4>refused, the 149th time repeated=29 seconds_ago=61",
     ]
 
 
