@@ -39,7 +39,7 @@ def answer_lines(answer: MinionAnswer, palette: Palette, now_s: float) -> Iterat
     """Give one minion's answer in the look of Salt: its id, then the value or what is known."""
     is_well = answer.status == "ok"
     yield palette.paint("cyan" if is_well else "red", f"{cut_line(answer.minion)}:")
-    if answer.has_value:
+    if has_return(answer):
         yield from shown_value(answer.minion, answer.value, palette)
     if answer.is_cut:
         yield palette.paint("yellow", "    (cut: the return was too large)")
@@ -58,6 +58,12 @@ def condition(answer: MinionAnswer, now_s: float) -> str:
         words = f"{words} {since}" if since else words
     error = cut_line(error_text(answer))
     return f"{words}: {error}" if error not in ("", answer.status) else words
+
+
+def has_return(answer: MinionAnswer) -> bool:
+    """Say whether there is a return to show; a function that failed has said nothing by None."""
+    is_silent = answer.value is None and answer.status != "ok" and answer.error != ""
+    return answer.has_value and not is_silent
 
 
 def error_text(answer: MinionAnswer) -> str:
@@ -126,12 +132,12 @@ def answer_data(answer: MinionAnswer) -> dict[str, Any]:
 
 def bare_value(answer: MinionAnswer) -> Any:  # noqa: ANN401
     """Give what stands for one minion in Salt's bare output: its return, or text in its place."""
-    if answer.has_value:
+    if has_return(answer):
         return answer.value
     if answer.status == "ok":
         return f"ERROR: {answer.error}" if answer.error else None
     if answer.status in ("failed", "refused", "interrupted", "cancelled"):
-        return f"ERROR: {answer.error or answer.status}"
+        return f"ERROR: {error_text(answer) or answer.status}"
     since = iso_utc(answer.since_s)
     words = f"{answer.status} since {since}" if since else answer.status
     return f"Minion did not return. [{words}]"

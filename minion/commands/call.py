@@ -81,7 +81,8 @@ def command(
         value, retcode = call_local(session.root, function, positional, keyword)
     else:
         value, retcode = _through_minion(session, function, positional, keyword, job_timeout_s)
-    _show(value, bare or form, session)
+    if value is not None or retcode == 0 or (bare or form) != "text":  # else: stderr said it all
+        _show(value, bare or form, session)
     if retcode == 0:
         return int(ExitCode.OK)
     return retcode & 0xFF or 1 if retcode_passthrough else int(ExitCode.FAILED)

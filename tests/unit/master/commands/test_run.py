@@ -150,6 +150,19 @@ def test_out_gives_the_bare_returns_of_salt(master: FakeMaster, limpet: Limpet) 
     )
 
 
+def test_a_function_that_failed_with_an_error_is_not_said_to_have_returned_none(
+    master: FakeMaster, limpet: Limpet
+) -> None:
+    nothing = msgspec.msgpack.encode(None)
+    failed = msgspec.structs.replace(result("web1", "failed", error="no such cwd"), body=nothing)
+    script(master, failed)
+
+    assert limpet(*PING).out == "web1:\n    failed: no such cwd\n"
+    assert json.loads(limpet(*PING, "--out", "json").out) == {"web1": "ERROR: no such cwd"}
+    answer = json.loads(limpet(*PING, "--format", "json").out)["minions"]["web1"]
+    assert (answer["return"], answer["error"]) == (None, "no such cwd")
+
+
 def test_one_answer_in_salts_json(master: FakeMaster, limpet: Limpet) -> None:
     script(master, result("web1"))
 
