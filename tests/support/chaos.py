@@ -21,6 +21,8 @@ from support.fleet import Fleet, Node, wait_until
 
 ROUNDS = max(1, int(os.environ.get("LIMPET_CHAOS_ROUNDS", "1")))
 """How many times more than in `make test` each fault is tried; `make soak` sets it."""
+OPEN_MAX = 40
+"""Jobs of a load that may be open at once."""
 WITHOUT_RESULT = frozenset(("offline", "expired", "refused", "cancelled", "interrupted", "lost"))
 
 
@@ -152,12 +154,21 @@ class Load:
         self._thread.join(90)
         assert not self._thread.is_alive(), "a client hangs"
 
+    def _wait_for_room(self, client: Client) -> None:
+        """Give nothing more while much is open: a minion refuses what its queue can't hold."""
+        while not self._stop.is_set():
+            with contextlib.suppress(LimpetError):
+                if client.status().figures["jobs_open"] <= OPEN_MAX:
+                    return
+            self._stop.wait(0.2)
+
     def _run(self) -> None:
         with client_of(self._fleet) as client:
             serial = 0
             while not self._stop.wait(self._pause_s):
                 serial += 1
                 number = f"job{serial}"
+                self._wait_for_room(client)
                 try:
                     job = client.submit(
                         "*", "cmd.run", entry(number, self._then), ttl_s=300.0, timeout_s=60
