@@ -74,7 +74,8 @@ def _of_one(base: str, seen: Mapping[str, Any] | None) -> set[str]:
         if seen["result"] is True:
             return found | {"not failed"}
     elif seen["result"] is False:
-        return found | {"failed"}
+        # As in Salt: a failed state sets off nothing, and what waits for its changes hasn't failed.
+        return found | ({"no changes"} if base == "onchanges" else {"failed"})
     if base == "onchanges":
         return found | ({"changes"} if seen["changes"] else {"no changes"})
     if base == "watch" and seen["changes"]:

@@ -58,7 +58,7 @@ def _joined(context: StateContext, options: JoinOptions, *, is_head: bool) -> Ou
             if options.makedirs:
                 make_parents(context, name, Ownership())
             made = touch(context, name)
-            if made.result is False:
+            if made.result is False or not any(chunks):
                 return made
         before = editing.read(context, name)
         added = _missing(before, chunks, options, is_head=is_head)
