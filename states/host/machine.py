@@ -2,12 +2,12 @@
 
 from functools import cached_property
 
+from limpet.states.file_system import FileSystem
 from limpet.states.ports import (
     Accounts,
     Commands,
     Disks,
     Files,
-    FileSystem,
     Network,
     Processes,
     System,
