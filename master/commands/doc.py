@@ -1,8 +1,9 @@
 """`limpet doc`: what functions do, without a master."""
 
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +15,8 @@ from limpet.master.commands.output import write_document
 
 if TYPE_CHECKING:
     from limpet.states.functions import registry
+
+USAGE_CHARACTERS: Final = 90
 
 
 @click.command(
@@ -38,14 +41,14 @@ def command(names: tuple[str, ...], form: str) -> int:
         chosen.update({function.name: function for function in found})
     if form != "text":
         data = {
-            name: {"usage": function.usage, "documentation": function.documentation}
+            name: {"usage": function.whole_usage, "documentation": function.documentation}
             for name, function in sorted(chosen.items())
         }
         write_document(data, form)
         return 0
     is_brief = not any("." in name for name in names)
     for line in _lines(
-        {name: (each.usage, each.documentation) for name, each in sorted(chosen.items())},
+        {name: (each.whole_usage, each.documentation) for name, each in sorted(chosen.items())},
         session.palette,
         is_brief=is_brief,
     ):
@@ -70,7 +73,14 @@ def _lines(
             first = documentation.partition("\n")[0]
             yield f"{palette.paint('cyan', name.ljust(26))} {first}".rstrip()
             continue
-        yield palette.paint("cyan", usage)
+        for line in textwrap.wrap(
+            usage,
+            USAGE_CHARACTERS,
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        ):
+            yield palette.paint("cyan", line)
         yield ""
         yield from (f"    {line}".rstrip() for line in documentation.splitlines())
         yield ""

@@ -59,8 +59,8 @@ class Signature:
         """The names of the arguments, in order."""
         return [parameter.name for parameter in self.parameters]
 
-    def usage(self, function: str) -> str:
-        """One line that shows how the function is called."""
+    def whole_usage(self, function: str) -> str:
+        """Show how the function is called, with every argument."""
         words = [function]
         words += [
             each.name if each.is_required else f"[{each.name}={_shown(each.default)}]"
@@ -70,7 +70,11 @@ class Signature:
             words.append("[value…]")
         if self.takes_more_keyword:
             words.append("[name=value…]")
-        whole = " ".join(words)
+        return " ".join(words)
+
+    def usage(self, function: str) -> str:
+        """One line that shows how the function is called."""
+        whole = self.whole_usage(function)
         if len(whole) <= _USAGE_CHARACTERS_MAX:
             return whole
         return " ".join(

@@ -57,6 +57,11 @@ class Function:
         """One line that shows how the function is called."""
         return self.signature.usage(self.name)
 
+    @property
+    def whole_usage(self) -> str:
+        """How it is called, with all that it can be told."""
+        return self.signature.whole_usage(self.name)
+
 
 def names() -> list[str]:
     """Give the public names of all functions, sorted. Imports every module."""

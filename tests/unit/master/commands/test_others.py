@@ -254,6 +254,9 @@ def test_doc_works_without_a_master(limpet: Limpet) -> None:
     assert one.out.startswith("test.ping\n\n    ")
     assert "test.ping " in limpet("doc", "test").out
     assert json.loads(limpet("doc", "test.ping", "--format", "json").out)["test.ping"]["usage"]
+    shown = limpet("doc", "cmd.run").out
+    assert all(f"[{name}=" in shown for name in ("cwd", "runas", "env", "timeout", "umask"))
+    assert max(len(line) for line in shown.partition("\n\n")[0].splitlines()) <= 90
 
     wrong = limpet("doc", "test.pign")
     assert wrong.code == 2
