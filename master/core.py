@@ -78,7 +78,10 @@ class MasterCore:
         self._hearing = Hearing(self._book)
         self._absence = Absence(self._book, self._hearing)
         self._identity = StoreIdentity(
-            snapshot.notes.get("store_id", ""), chance, self._absence.on_store_restored
+            snapshot.notes.get("store_id", ""),
+            snapshot.notes.get("store_secret", ""),
+            chance,
+            self._absence.on_store_restored,
         )
         self._roster = Roster(
             settings,

@@ -48,7 +48,7 @@ class Hello(Message, tag="hello", frozen=True):
     store_id: ShortText
     """The master's store that the minion saw last; empty if none."""
     store_commit: Count
-    """The highest commit of that store that the minion was told of."""
+    """The highest `store_commit` of that store that the minion was told; sealed by the master."""
     last_loss: ShortText
     """Why the last session ended, one of `limpet.minion.link.states.Loss`; empty at the first."""
     attempts: Count
@@ -69,7 +69,7 @@ class Welcome(Message, tag="welcome", frozen=True):
     """Number of accepted minions; the minion keeps it on disk and scales its backoff by it."""
     store_id: ShortText
     store_commit: Count
-    """The last durable commit of the master's store."""
+    """Stands for the last durable commit of the master's store: grows with it, and is echoed."""
     master_clock: Ticks
     """CLOCK_BOOTTIME of the master now; expiry times of deliveries are on this clock."""
     wants_grains: bool

@@ -33,7 +33,11 @@ class Identity(Protocol):
     commit: Commit
     """Nobody is told the store id before this is durable."""
 
-    def on_store_seen(self, turn: Turn, store_id: str, commit: int) -> None:
+    def told(self, commit: int) -> int:
+        """Give the number that stands for a commit towards minions."""
+        ...
+
+    def on_store_seen(self, turn: Turn, store_id: str, told: int) -> None:
         """Take note that a minion has seen this commit of that store."""
         ...
 
@@ -218,7 +222,7 @@ class Door:
                 to_micros(interval_s),
                 roster.fleet,
                 self._identity.store_id,
-                turn.durable,
+                self._identity.told(turn.durable),
                 to_micros(turn.now.boot),
                 not row.grains_digest or row.grains_digest != hello.grains_digest,
                 to_micros(settings.remember_s),
@@ -261,5 +265,5 @@ class Door:
             session.beat_number,
             session.heard_beat,
             to_micros(turn.now.boot),
-            turn.durable,
+            self._identity.told(turn.durable),
         )

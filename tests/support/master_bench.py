@@ -104,6 +104,10 @@ class Bench:
         self.t += down_s
         self.boot()
 
+    def told(self, commit: int) -> int:
+        """Give the number by which minions are told of a commit."""
+        return self.core._identity.told(commit)
+
     @property
     def now(self) -> Moment:
         """The time of the bench."""

@@ -72,7 +72,7 @@ def test_each_beat_is_echoed_at_once_with_the_durable_commit() -> None:
     web1.connect()
     (echo,) = web1.beat()
     assert isinstance(echo, MasterBeat)
-    assert (echo.number, echo.echo, echo.store_commit) == (1, 1, bench.store.commit)
+    assert (echo.number, echo.echo, echo.store_commit) == (1, 1, bench.told(bench.store.commit))
     (echo,) = web1.beat()
     assert isinstance(echo, MasterBeat)
     assert (echo.number, echo.echo) == (2, 2)

@@ -260,11 +260,24 @@ def test_a_commit_the_minion_saw_and_the_store_has_is_no_new_epoch() -> None:
     assert bench.store.notes["store_id"] == old_id
 
 
+@pytest.mark.parametrize("made_up", [2**53, 10_000 << 20, 10_000])
+def test_a_commit_that_was_never_told_to_anybody_begins_no_epoch(made_up: int) -> None:
+    bench = Bench(["web1", "web2"])
+    web1 = HonestMinion(bench, "web1")
+    old = bench.run("web2", ttl_s=3600)
+    bench.crash()
+    store_id = bench.store.notes["store_id"]
+    web1.store_id, web1.store_commit = store_id, made_up
+    web1.come()
+    assert bench.store.notes["store_id"] == store_id
+    assert bench.statuses(old.jid) == {"web2": "queued"}
+
+
 def test_a_new_epoch_is_told_only_once_it_is_durable() -> None:
     bench = Bench(["web1"])
     web1 = HonestMinion(bench, "web1")
     web1.come()
-    web1.store_commit = 10_000
+    web1.store_commit = bench.told(10_000)
     bench.disk_is_slow = True
     assert web1.greet() == []
     bench.commit()
@@ -295,7 +308,7 @@ def test_a_job_of_after_the_restore_is_not_given_up_with_those_of_before() -> No
     old = bench.run("web2", client=1, ttl_s=3600)
     bench.crash()
     new = bench.run("web2", client=2, ttl_s=3600)
-    web1.store_id, web1.store_commit = bench.store.notes["store_id"], 10_000
+    web1.store_id, web1.store_commit = bench.store.notes["store_id"], bench.told(10_000)
     web1.come()
     assert bench.statuses(old.jid) == {"web2": "expired"}
     assert bench.statuses(new.jid) == {"web2": "queued"}
