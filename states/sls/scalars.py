@@ -5,6 +5,7 @@ number octal (`0644` is 644), and dates stay text. So `0o644`, `08` and `1e3` ar
 true and `12:30` is 750.
 """
 
+from functools import lru_cache
 from typing import Any, Final
 
 import yaml
@@ -20,6 +21,16 @@ _SIXTY: Final = 60
 
 class BadScalar(Exception):
     """The text is not what its tag says, or the tag makes nothing of a scalar."""
+
+
+@lru_cache(maxsize=8192)
+def plain(text: str) -> tuple[str, Any]:
+    """Give the kind and the value of a plain scalar; for `merge` and `value` no value is made.
+
+    Raises `BadScalar`.
+    """
+    kind = kind_of(text)
+    return kind, None if kind in ("merge", "value") else build(text, kind)
 
 
 def kind_of(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 
 from limpet.states.sls.errors import RenderError
-from limpet.states.sls.scalars import BadScalar, build, full_tag, kind_of
+from limpet.states.sls.scalars import BadScalar, build, full_tag, plain
 
 BYTES_MAX: Final = 4 * 1024 * 1024
 """Of a rendered text; a template may make a large one of a small file."""
@@ -140,8 +140,9 @@ class _Reader:
 
     def take(self, event: Any) -> None:  # noqa: ANN401
         """Take the next event of the parser. Raises `RenderError`."""
-        if event.start_mark is not None:
-            self._line = event.start_mark.line + 1
+        mark = event.start_mark
+        if mark is not None:
+            self._line = mark.line + 1
         if isinstance(event, yaml.ScalarEvent):
             self._count(1)
             value = self._scalar(event)
@@ -276,30 +277,31 @@ class _Reader:
         frame.key = key
 
     def _scalar(self, event: Any) -> Any:  # noqa: ANN401
-        is_key = bool(self._stack) and self._stack[-1].kind != "seq"
-        is_key = is_key and self._stack[-1].key is _NO_KEY
-        if event.tag and event.tag != "!":
-            kind = event.tag.removeprefix("tag:yaml.org,2002:")
-            if kind == "binary":
-                return self._binary(event.value)
-            if kind in ("python/unicode", "python/str"):
-                kind = "str"
-            if ":" in kind or (kind.startswith("!")):
-                raise self._error(f"could not determine a constructor for the tag '{event.tag}'")
-        elif event.implicit[0] and event.tag != "!":
-            kind = kind_of(event.value)
-            if kind == "merge":
-                if is_key:
-                    return _MERGE
-                kind = "str"
-            elif kind == "value" and is_key:
-                kind = "str"
-        else:
-            kind = "str"
         try:
-            return build(event.value, kind)
+            if event.tag and event.tag != "!":
+                return self._tagged(event.tag, event.value)
+            if not event.implicit[0] or event.tag == "!":
+                return event.value
+            kind, value = plain(event.value)
         except BadScalar as error:
             raise self._error(str(error)) from error
+        if kind not in ("merge", "value"):
+            return value
+        top = self._stack[-1] if self._stack else None
+        is_key = top is not None and top.kind != "seq" and top.key is _NO_KEY
+        if kind == "value" and not is_key:
+            raise self._error(f"could not determine a constructor for the tag '{full_tag(kind)}'")
+        return _MERGE if kind == "merge" and is_key else event.value
+
+    def _tagged(self, tag: str, text: str) -> Any:  # noqa: ANN401
+        kind = tag.removeprefix("tag:yaml.org,2002:")
+        if kind == "binary":
+            return self._binary(text)
+        if kind in ("python/unicode", "python/str"):
+            kind = "str"
+        if ":" in kind or kind.startswith("!"):
+            raise BadScalar(f"could not determine a constructor for the tag '{tag}'")
+        return build(text, kind)
 
     def _binary(self, text: str) -> bytes:
         try:
