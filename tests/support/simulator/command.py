@@ -113,17 +113,24 @@ def play_many(numbers: Iterable[int], *, processes: int = 2, chunk: int = 25) ->
             yield under_way.popleft().result()
 
 
+SEEN_AS = ("Broken", "AssertionError")
+"""Errors by which a checker, or a core's own claims, say that something is wrong."""
+
+
 def hunt(name: str, first: int = 0) -> tuple[int, str]:
     """Play a broken variant until it is caught; gives how many seeds that took, and by what.
 
-    The count is 0 if all the seeds within which it should be caught were played in vain.
+    The count is 0 if all the seeds within which it should be caught were played in vain, or if
+    the variant ended in an error that says nothing of the machines.
     """
     broken = variants.ALL[name]
     with broken.in_force():
         for number, seed in enumerate(seeds(first, broken.within), 1):
             caught = play([seed], broken.kind).failures
-            if caught:
+            if caught and caught[0][1].startswith(SEEN_AS):
                 return number, caught[0][1]
+            if caught:
+                return 0, f"the variant itself fails: {caught[0][1]}"
     return 0, ""
 
 

@@ -26,6 +26,8 @@ from support.simulator.statuses import SHOWN_ARROWS
 from support.simulator.truth import Run
 
 RESEND_S = 5.0
+UNDER_WAY_S = 1.5
+"""What waited for its commit when something was learned leaves within this time."""
 CLOCK_SLACK_S = 0.5
 SLOW_CLOCK_SLACK_S = 3.5
 """How far a minion's estimate of the master's time may be off: half of the slowest round trip."""
@@ -46,8 +48,8 @@ class Durability(Checker):
         self._last_sent: dict[tuple[str, str], float] = {}
         self._last_returned: dict[tuple[str, str], float] = {}
         self._store_id = ""
-        self._void: set[tuple[str, str]] = set()
-        """Deliveries of before a restore: they must not be sent any more."""
+        self._void: dict[tuple[str, str], float] = {}
+        """Deliveries of before a restore, and when the master learned of it: sent no more."""
         self.acknowledged: dict[tuple[str, str], str] = {}
         """(jid, minion): the status at which its return was acknowledged."""
 
@@ -165,9 +167,9 @@ class Durability(Checker):
         if isinstance(message, Hello) and message.store_id == self._store_id != store_id:
             for jid, job in core._book.jobs.items():
                 rows = self.master.store.deliveries.get(jid, {}) if job.is_old else {}
-                self._void |= {
-                    (jid, row.minion) for row in rows.values() if row.state in ("created", "bound")
-                }
+                for row in rows.values():
+                    if row.state in ("created", "bound"):
+                        self._void[jid, row.minion] = self.world.t
         self._store_id = store_id
 
     def look(self) -> None:
@@ -213,8 +215,13 @@ class Durability(Checker):
             return
         expires = self.master.clock.at(Instant(message.expires_at / 1e6))
         state = self._state(message.jid, minion)
-        is_stale = state == "expired" and expires <= self.world.t  # it waited for a slow disk
-        if (message.jid, minion) in self._void:
+        core = self.master.core
+        found = None if core is None else core._book.find(message.jid, minion)
+        # What waited for its commit leaves, though in memory the delivery is over by now.
+        is_stale = found is not None and core is not None and found[1].commit > core._durable
+        void_at = self._void.get((message.jid, minion), self.world.t)
+        held_s = self.world.t - max(void_at, self.master.disk.stalled_until)
+        if held_s > UNDER_WAY_S and not self.master.disk.is_full:
             self.broken(f"{message.jid} of before the restore is sent to {minion}")
         if state not in OPEN and not is_stale:
             self.broken(f"{message.jid} sent to {minion} though it is `{state}`")
