@@ -146,7 +146,7 @@ class FunctionContext:
         """Have them loaded again when they are next needed: a grain was changed."""
         self._grains = None
 
-    def call(self, name: str, *positional: Loose, **keyword: Loose) -> Loose:
+    def call(self, name: str, /, *positional: Loose, **keyword: Loose) -> Loose:
         """Call another execution function; a retcode that it sets stands for the whole call."""
         caller = self.caller
         if caller is None:

@@ -93,6 +93,6 @@ class StateContext:
         """The minion's pillar."""
         return self.functions.pillar
 
-    def call(self, name: str, *positional: Loose, **keyword: Loose) -> Loose:
+    def call(self, name: str, /, *positional: Loose, **keyword: Loose) -> Loose:
         """Call an execution function. Raises `UsageError`, `HostError`."""
         return self.functions.call(name, *positional, **keyword)
