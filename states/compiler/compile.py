@@ -214,12 +214,17 @@ class Compilation:
         )
         return renderer.render({name: list(wanted) for name, wanted in matches.items()})
 
-    def low_of(self, highstate: Highstate) -> Lowstate:
-        """Compile high data to chunks in order; changes the high data. Errors end it early."""
+    def low_of(self, highstate: Highstate, *, is_thorough: bool = False) -> Lowstate:
+        """Compile high data to chunks in order; changes the high data.
+
+        Errors of form end it before requisites are looked at, unless `is_thorough`.
+        """
         made = Lowstate(errors=list(highstate.errors), highstate=highstate)
         high = highstate.high
         made.errors += apply_extensions(high)
         made.errors += verify_high(high)
+        if made.errors and not is_thorough:
+            return made
         made.errors += apply_in_requisites(high, self.minion.settings.disabled_requisites)
         apply_exclusions(high)
         return made if made.errors else self._ordered(made, high)
@@ -293,7 +298,7 @@ class Compilation:
         top, errors = self.top()
         if errors:
             return errors
-        made = self.low_of(self.highstate(self.matches(top)))
+        made = self.low_of(self.highstate(self.matches(top)), is_thorough=True)
         return made.errors or made.chunks
 
     def show_states(self) -> list[str]:
