@@ -99,8 +99,7 @@ def _run_one(context: StateContext, name: str, given: dict[str, Any]) -> Outcome
     answer = context.call(
         name, *(positional if isinstance(positional, list) else [positional]), **keyword
     )
-    changes = {} if answer in (None, {}, [], "") else {"ret": answer}
-    return Outcome(_is_good(answer), f"Module function {name} executed", changes)
+    return Outcome(_is_good(answer), f"Module function {name} executed", {"ret": answer})
 
 
 def _is_there(context: StateContext, name: str) -> bool:

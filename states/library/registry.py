@@ -17,7 +17,7 @@ from limpet.states.functions.arguments import Signature, bind, did_you_mean, sig
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome
 
-MODULES: Final = ("cmd", "file", "grains", "module", "test")
+MODULES: Final = ("cmd", "environ", "file", "grains", "module", "test")
 """Salt's names of the state modules there are."""
 
 RUNTIME_KEYWORDS: Final = frozenset(

@@ -107,9 +107,7 @@ class RootsTree:
             if engine == "jinja":
                 return renderers.template(text, saltenv, place, variables)
             if engine == "py":
-                document = renderers.text(
-                    text, saltenv, "", place, pipe="py", variables=variables
-                )
+                document = renderers.text(text, saltenv, "", place, pipe="py", variables=variables)
                 return str(document.data)
         except RenderError as error:
             raise HostError(f"Unable to manage file: {error.told}") from error

@@ -9,6 +9,7 @@ from limpet.states.library.file.line import line
 from limpet.states.library.file.links import hardlink, symlink
 from limpet.states.library.file.managed import managed
 from limpet.states.library.file.moving import copy_, rename
+from limpet.states.library.file.patching import patch
 from limpet.states.library.file.presence import absent, exists, missing, touch
 from limpet.states.library.file.recurse import recurse
 from limpet.states.library.file.replacing import comment, replace, uncomment
@@ -29,6 +30,7 @@ __all__ = [
     "line",
     "managed",
     "missing",
+    "patch",
     "prepend",
     "recurse",
     "rename",

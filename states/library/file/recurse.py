@@ -107,11 +107,8 @@ def _brought(context: StateContext, options: RecurseOptions, name: str, folder: 
     kept: set[str] = set()
     links = context.tree.links(folder, context.saltenv) if options.keep_symlinks else {}
     files = [each for each in _relative(context, options, folder) if each not in links]
-    folders: dict[str, None] = {}
-    for relative in files:
-        parts = relative.split("/")[:-1]
-        for depth in range(len(parts) + 1):
-            folders["/".join(parts[:depth])] = None
+    # Of the folders only those are managed, and told of, in which files are.
+    folders = dict.fromkeys(relative.rpartition("/")[0] for relative in files)
     if options.include_empty:
         for each in context.tree.folders(folder, context.saltenv):
             if is_chosen(each, options.include_pat, options.exclude_pat):
