@@ -52,7 +52,11 @@ class Compiled:
 class Loader(jinja2.BaseLoader):
     """Gives templates out of one environment of the file roots; notes which file is which."""
 
-    def __init__(self, roots: FileRoots, environment: str, compiled: Compiled) -> None:
+    def __init__(
+        self, roots: FileRoots, environment: str, compiled: Compiled, functions: Functions
+    ) -> None:
+        self.functions = functions
+        """The functions that its templates call."""
         self._roots = roots
         self._environment = environment
         self._compiled = compiled

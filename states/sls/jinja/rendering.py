@@ -1,5 +1,6 @@
 """Rendering one template, and telling what is wrong with it in Salt's words, with its place."""
 
+import difflib
 import re
 import traceback
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from limpet.states.sls.jinja.environment import (
 )
 
 OUTPUT_CHARACTERS_MAX: Final = 4 * 1024 * 1024
+_NO_FUNCTION: Final = re.compile(r"'salt' has no attribute '(\w+\.\w+)'")
 _CALLS_CLASS: Final = re.compile(r"'limpet\.states\.sls\.jinja\.calls\.Salt\w+ object'")
 
 
@@ -49,7 +51,7 @@ def render(
     A final line end stays. Raises `RenderError` with the place of what went wrong.
     """
     body, header = header_options(text)
-    loader = Loader(roots, environment, compiled)
+    loader = Loader(roots, environment, compiled, functions)
     jinja = make_environment(
         loader,
         functions,
@@ -88,7 +90,7 @@ def render(
 
 def _told(kind: str, error: Exception, real_path: str, text: str, loader: Loader) -> RenderError:
     """Make the error that names the innermost place in a template."""
-    words = _words(error)
+    words = _words(error, loader.functions)
     place = _place(error, real_path, loader)
     if place is None:
         return RenderError(f"{kind}{words}", real_path)
@@ -112,8 +114,8 @@ class _WithinImport(RenderError):
         return self.problem
 
 
-def _words(error: Exception) -> str:
-    """Say what is wrong, without naming our own classes."""
+def _words(error: Exception, functions: Functions) -> str:
+    """Say what is wrong, without naming our own classes; with a hint at a function's name."""
     if isinstance(error, jinja2.TemplateSyntaxError):
         text = str(error.message)
     elif isinstance(error, jinja2.TemplateNotFound):
@@ -122,7 +124,13 @@ def _words(error: Exception) -> str:
         text = f"KeyError: {error}"
     else:
         text = str(error) or type(error).__name__
-    return _CALLS_CLASS.sub("'salt'", text)
+    text = _CALLS_CLASS.sub("'salt'", text)
+    wanted = _NO_FUNCTION.fullmatch(text)
+    if wanted is not None:
+        near = difflib.get_close_matches(wanted.group(1), functions.names(), n=1)
+        if near:
+            return f"{text}; did you mean '{near[0]}'?"
+    return text
 
 
 def _place(error: Exception, real_path: str, loader: Loader) -> tuple[str, int] | None:

@@ -188,29 +188,36 @@ def dict_to_sls_yaml_params(value: Any, flow_style: bool = False) -> Markup:  # 
 
 @passing_undefined
 def to_xml(value: Any) -> Markup:  # noqa: ANN401
-    """Write a mapping of one element name as XML: mappings are attributes, lists are children."""
+    """Write a mapping of one element as XML.
+
+    Of what is inside an element, single values are attributes, mappings are children, and a list is
+    one child after another of that name.
+    """
     if not isinstance(value, Mapping) or len(value) != 1:
         raise jinja2.TemplateRuntimeError("xml: one mapping with one key, the root, is wanted")
     name, content = next(iter(value.items()))
-    root = ElementTree.Element(str(name))
-    _add_xml(root, content)
-    ElementTree.indent(root, space=" ")
-    return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 (not HTML)
-
-
-def _add_xml(parent: ElementTree.Element, content: Any) -> None:  # noqa: ANN401
     if isinstance(content, list):
-        for each in content:
-            for name, inside in each.items() if isinstance(each, Mapping) else ():
-                _add_xml(ElementTree.SubElement(parent, str(name)), inside)
-    elif isinstance(content, Mapping):
-        for name, inside in content.items():
-            if isinstance(inside, Mapping | list):
-                _add_xml(ElementTree.SubElement(parent, str(name)), inside)
-            else:
-                parent.set(str(name), str(inside))
-    else:
-        parent.text = str(content)
+        raise jinja2.TemplateRuntimeError("xml: there can be one root only, not a list of them")
+    root = _element(str(name), content)
+    ElementTree.indent(root, space=" ")
+    # As Salt's writer leaves it: without a blank before the end of an empty element.
+    text = ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
+    return Markup(f'<?xml version="1.0" ?>\n{text}\n')  # noqa: S704 (nothing here is HTML)
+
+
+def _element(name: str, content: Any) -> ElementTree.Element:  # noqa: ANN401
+    made = ElementTree.Element(name)
+    if not isinstance(content, Mapping):
+        made.text = str(content)
+        return made
+    for key, inside in content.items():
+        if isinstance(inside, list):
+            made.extend(_element(str(key), each) for each in inside)
+        elif isinstance(inside, Mapping):
+            made.append(_element(str(key), inside))
+        else:
+            made.set(str(key), str(inside))
+    return made
 
 
 FILTERS: dict[str, Any] = {
