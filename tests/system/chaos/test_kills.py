@@ -19,7 +19,7 @@ from support import killable
 from support.chaos import ROUNDS, Load, Reckoning, client_of, reckon, wait_all_answer
 from support.fleet import Fleet, Node, wait_until
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(60 + 360 * ROUNDS)]
+pytestmark = pytest.mark.timeout(60 + 360 * ROUNDS)
 ANSWERS_S_MAX = 3 * 3.0
 """All minions answer within 3 s of the open port; a busy machine is given three times as much."""
 
@@ -30,6 +30,7 @@ def ten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield fleet
 
 
+@pytest.mark.alone
 @pytest.mark.covers("A1", "C2", "C13", "E1")
 def test_all_answer_soon_after_each_kill_of_the_master(ten: Fleet, tell: Tell) -> None:
     chance = random.Random(1)
@@ -47,6 +48,7 @@ def test_all_answer_soon_after_each_kill_of_the_master(ten: Fleet, tell: Tell) -
     assert not load.unknown
 
 
+@pytest.mark.alone
 @pytest.mark.covers("A1", "H3", "D5")
 def test_a_kill_before_inside_and_after_the_handshakes_strands_nobody(
     ten: Fleet, tell: Tell
@@ -154,6 +156,7 @@ class Victims:
         return found
 
 
+@pytest.mark.xdist_group("boundaries")
 @pytest.mark.covers("C1", "C2", "C8", "F3", "F20", "H3")
 def test_kills_at_each_boundary_of_both_daemons_lose_nothing_and_run_nothing_twice(
     tmp_path: Path, tell: Tell
