@@ -148,6 +148,12 @@ def story(demo: Demo) -> None:
     demo.run("run", "*", "test.ping")
     demo.run("run", "web*", "cmd.run", "uname -sr")
 
+    demo.say("A state: it looks, changes what is not as it should be, and says what it did.")
+    state = ("state.single", "file.managed", f"name={demo.folder}/motd", "contents=welcome")
+    demo.run("run", "web1", *state)
+    demo.say("Once more: nothing is left to do.")
+    demo.run("run", "web1", *state)
+
     demo.say("A job of six seconds on all three; the master dies two seconds into it (kill -9).")
     ledger = demo.folder / "ledger"
     job = f"sleep 6; echo ran >> {ledger}.$(cat /proc/sys/kernel/random/uuid)"
