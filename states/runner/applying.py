@@ -18,6 +18,7 @@ from limpet.states.fileroots.directories import DirectoryRoots
 from limpet.states.library import registry
 from limpet.states.library.context import Chunk, StateContext
 from limpet.states.library.tree import Rendering, RootsTree
+from limpet.states.pillar.compile import Pillar
 from limpet.states.runner.progress import Nobody, Progress
 from limpet.states.runner.run import Run
 from limpet.states.sls.jinja.calls import Functions
@@ -73,7 +74,7 @@ class Applying:
         low = self.compilation.low_of_top(exclude=wishes.exclude, whitelist=wishes.whitelist)
         if not low.errors and not low.chunks:
             self.context.retcode = 1
-            return _no_states()
+            return _no_states(self.context)
         return self._run(low)
 
     def run_sls(
@@ -121,7 +122,7 @@ class Applying:
             progress=self.progress,
             parallel_at_most=int(_configured(self.context, "state_max_parallel", 0) or 0),
         )
-        run.refresh_pillar = lambda: self._refresh(run.context.functions)
+        run.refresh = lambda with_pillar: self._refresh(run.context.functions, with_pillar)
         results = run.apply(chunks, only)
         self.context.retcode = 0 if is_good(results, chunks) else 1
         return results
@@ -134,15 +135,21 @@ class Applying:
         tree = tree_of(self.context, lambda: self.compilation.renderers)
         return StateContext(functions=functions, tree=tree, is_test=self.is_test)
 
-    def _refresh(self, functions: FunctionContext) -> None:
-        """Compile pillar anew, with the grains as they are now."""
+    def _refresh(self, functions: FunctionContext, with_pillar: bool) -> None:
+        """Let templates see the grains as they are now, and with that pillar compiled anew."""
         self.context.forget_grains()
-        self._compilation = None
+        kept = None if with_pillar else self.compilation.pillar
+        self._compilation = self._compile(kept)
         functions.pillar = self.compilation.pillar.data
 
-    def _compile(self) -> Compilation:
+    def _compile(self, pillar: Pillar | None = None) -> Compilation:
+        """Begin a compilation, with a pillar that is there already or a new one."""
         minion = self._minion()
         wishes = self.wishes
+        if pillar is not None:
+            return Compilation(
+                minion, saltenv=wishes.saltenv, pillarenv=wishes.pillarenv, pillar=pillar
+            )
         # As in a masterless Salt, files of pillar see the pillar that was there before.
         seed = Compilation(minion).pillar.items
         return Compilation(
@@ -231,11 +238,14 @@ def _is_dealt_with(
     return bool(ended) and all(each is True for each in ended)
 
 
-def _no_states() -> Results:
+def _no_states(context: FunctionContext) -> Results:
     return {
         NO_STATES: {
             "result": False,
-            "comment": "No states found for this minion: its top file has none that match",
+            "comment": (
+                "No states found for this minion: the top file has none that match, or there is "
+                f"no top file in the file_roots of {context.places.configuration_file}"
+            ),
             "name": "No States",
             "changes": {},
             "__run_num__": 0,

@@ -50,8 +50,8 @@ class Run:
     is_failhard: bool = False
     """Every state counts as if it had `failhard: True`."""
     progress: Progress = field(default_factory=Nobody)
-    refresh_pillar: Callable[[], None] | None = None
-    """Called after a state with `reload_pillar`."""
+    refresh: Callable[[bool], None] | None = None
+    """Called when grains have been reloaded; with True when pillar is to be as well."""
     parallel_at_most: int = 0
     """How many states run in parallel at once; 0: as many as there are."""
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -319,8 +319,9 @@ class Run:
     def _refresh(self, chunk: Chunk, result: Mapping[str, Any]) -> None:
         if chunk.get("reload_grains"):
             self.context.functions.forget_grains()
-        if chunk.get("reload_pillar") and self.refresh_pillar is not None:
-            self.refresh_pillar()
+        is_reloading = bool(chunk.get("reload_grains") or chunk.get("reload_pillar"))
+        if is_reloading and self.refresh is not None:
+            self.refresh(bool(chunk.get("reload_pillar")))
         if result["changes"] and chunk.get("reload_modules"):
             import importlib
 

@@ -139,3 +139,25 @@ def test_no_match_in_the_top_file_is_a_failure_that_says_so(call: Call, tmp_path
     results, retcode = call("state.apply")
 
     assert (list(results), retcode) == (["no_|-states_|-states_|-None"], 1)
+
+
+def test_reloaded_grains_and_pillar_are_seen_by_later_states(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "states/reload.sls").write_text(
+        f"""
+change:
+  cmd.run:
+    - name: "echo 'v: 9' > {tmp_path}/pillar/data.sls"
+    - reload_pillar: true
+    - reload_grains: true
+{tmp_path}/out:
+  file.managed:
+    - source: salt://tpl
+    - template: jinja
+"""
+    )
+    (tmp_path / "states/tpl").write_text("{{ pillar.v }} {{ salt['pillar.get']('v') }}\n")
+
+    _, retcode = call("state.apply", "reload")
+
+    assert retcode == 0
+    assert (tmp_path / "out").read_text() == "9 9\n"

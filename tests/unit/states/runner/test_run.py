@@ -9,11 +9,6 @@ import pytest
 from support.state_bench import StateBench, chunk, ends, ran
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> StateBench:
-    return StateBench(tmp_path)
-
-
 def test_a_result_has_salts_shape(bench: StateBench) -> None:
     (result,) = bench.run(chunk("test.succeed_with_changes", "a")).values()
 
@@ -274,3 +269,27 @@ def test_umask_holds_for_one_state(bench: StateBench, tmp_path: Path) -> None:
 
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "b").stat().st_mode & 0o777 != 0o600
+
+
+def test_a_module_that_waits_is_called_after_changes(bench: StateBench) -> None:
+    loud = chunk("test.succeed_with_changes", "loud")
+    found = bench.run(
+        loud,
+        chunk("module.wait", "new", watch=[{"test": "loud"}], **{"test.echo": ["hi"]}),
+        chunk("module.wait", "old", name="test.echo", text="ho", watch=[{"test": "loud"}]),
+        chunk("module.wait", "idle", **{"test.echo": ["hi"]}),
+    )
+
+    assert found["new"]["changes"] == {"test.echo": "hi"}
+    assert found["old"]["changes"] == {"ret": "ho"}
+    assert found["idle"]["changes"] == {}
+
+
+def test_test_states_say_what_set_them_off(bench: StateBench) -> None:
+    found = bench.run(
+        chunk("test.succeed_with_changes", "loud"),
+        chunk("test.nop", "quiet"),
+        chunk("test.nop", "w", watch=[{"test": "loud"}, {"test": "quiet"}]),
+    )
+
+    assert found["w"]["changes"] == {"Requisites with changes": ["test: loud"]}
