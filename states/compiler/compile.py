@@ -153,7 +153,12 @@ class Compilation:
                 minion_id=minion.minion_id,
                 grains=minion.grains,
                 pillar=pillar,
-                options=minion.options,
+                options={
+                    **minion.options,
+                    "saltenv": self._saltenv,
+                    "pillarenv": self._pillarenv,
+                    "pillar": pillar,
+                },
                 functions=minion.functions(pillar),
             ),
             default=minion.settings.renderer,
@@ -178,8 +183,12 @@ class Compilation:
         wanted = self.minion.settings.top.env_order
         return [each for each in wanted if each in known] if wanted else known
 
-    def top(self) -> tuple[Top, list[str]]:
-        """Give the merged top file, and errors: files that do not render, and odd forms."""
+    def top(self, *, is_verified: bool = True) -> tuple[Top, list[str]]:
+        """Give the merged top file, and errors: files that do not render.
+
+        Where it `is_verified`, odd forms are errors too. Salt looks at them before it runs and
+        where it shows a top file, and not where it shows low chunks.
+        """
         settings = self.minion.settings.top
         tops = read_tops(
             self._read_top,
@@ -194,7 +203,7 @@ class Compilation:
             top = merge_tops(tops.data, settings)
         except NoTargets as error:
             return {}, [*errors, str(error)]
-        return top, errors + verify_top(top)
+        return top, errors + (verify_top(top) if is_verified else [])
 
     def _read_top(self, path: str, environment: str) -> Any:  # noqa: ANN401
         file = self.minion.file_roots.read(path, environment)
@@ -275,7 +284,14 @@ class Compilation:
         return self.low_of(highstate)
 
     def _highstate_of_sls(self, wanted: Sequence[str]) -> Highstate:
-        return self.highstate({self._saltenv or "base": wanted})
+        environment = self._saltenv or "base"
+        around = self.renderers.surroundings
+        seen = around.options
+        around.options = {**seen, "saltenv": environment}  # as Salt's `state.sls` sets it
+        try:
+            return self.highstate({environment: wanted})
+        finally:
+            around.options = seen
 
     # What is shown
 
@@ -295,7 +311,7 @@ class Compilation:
     def show_lowstate(self) -> list[Low] | list[str]:
         """Give the chunks of the top file in order, or errors. Raises `PillarFailed`."""
         self.require_pillar()
-        top, errors = self.top()
+        top, errors = self.top(is_verified=False)
         if errors:
             return errors
         made = self.low_of(self.highstate(self.matches(top)), is_thorough=True)

@@ -219,3 +219,21 @@ def test_a_long_chain_of_requisites_is_ordered_soon_and_a_long_circle_is_found()
 def test_more_states_than_a_run_may_have_are_refused() -> None:
     text = "{% for i in range(20001) %}s{{ i }}: test.nop\n{% endfor %}"
     assert errors(text) == ["more than 20000 states"]
+
+
+def test_options_tell_the_environment_that_is_compiled() -> None:
+    tree = {
+        "top.sls": "base:\n  '*': [main]\n",
+        "main.sls": "a: {test.nop: [{v: '{{ opts.saltenv }} {{ opts.pillarenv }} {{ opts.id }}'}]}",
+    }
+    made = compilation(tree, pillarenv="dev")
+    assert made.low_of_top().chunks[0]["v"] == "None dev web1"
+    assert made.low_of_sls(["main"]).chunks[0]["v"] == "base dev web1"
+    assert made.low_of_top().chunks[0]["v"] == "None dev web1"
+
+
+def test_odd_forms_of_a_top_file_stop_a_run_and_not_what_is_shown() -> None:
+    tree = {"top.sls": "base:\n  '*': main\n", "main.sls": "a: test.nop\n"}
+    made = compilation(tree)
+    assert "are not formed as a list (got str)" in made.low_of_top().errors[0]
+    assert [each["__id__"] for each in made.show_lowstate() if isinstance(each, dict)] == ["a"]
