@@ -84,6 +84,17 @@ def low(context: FunctionContext, data: dict[str, Any], **more: Loose) -> Loose:
     return next(iter(found.values())) if isinstance(found, dict) else found
 
 
+def template_str(context: FunctionContext, tem: Loose, **more: Loose) -> Loose:
+    """Run the states that stand in a text, which is rendered as an SLS is.
+
+    CLI Example: limpet run '*' state.template_str '{"vim": {"test.nop": []}}'
+    """
+    import json
+
+    text = tem if isinstance(tem, str) else json.dumps(tem)  # the command line reads YAML itself
+    return _applying(context, more).run_text(text)
+
+
 def show_top(context: FunctionContext, **more: Loose) -> Loose:
     """Give the SLS that the top file has for this minion, by environment.
 

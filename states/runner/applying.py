@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from limpet.common.errors import UsageError
 from limpet.states.compiler.compile import Compilation, Lowstate, Minion
+from limpet.states.compiler.declarations import declare
 from limpet.states.compiler.functions import ContextFunctions
 from limpet.states.compiler.options import salt_options
 from limpet.states.compiler.ordering import WATCHING
@@ -21,6 +22,7 @@ from limpet.states.library.tree import Rendering, RootsTree
 from limpet.states.pillar.compile import Pillar
 from limpet.states.runner.progress import Nobody, Progress
 from limpet.states.runner.run import Run
+from limpet.states.sls.errors import RenderError
 from limpet.states.sls.jinja.calls import Functions
 
 NO_STATES: Final = "no_|-states_|-states_|-None"
@@ -93,6 +95,28 @@ class Applying:
         if errors := self._pillar_errors():
             return errors
         return self._run(self.compilation.low_of_high(dict(high)))
+
+    def run_text(self, text: str) -> Results | list[str]:
+        """Run the states of a text that is rendered as an SLS is; give results, or errors."""
+        if errors := self._pillar_errors():
+            return errors
+        environment = self.wishes.saltenv or "base"
+        try:
+            document = self.compilation.renderers.text(text, environment, "", "<template-str>")
+        except RenderError as error:
+            self.context.retcode = 1
+            return [f"Rendering the text failed: {error.told}"]
+        data = document.data
+        if not isinstance(data, dict):
+            self.context.retcode = 1
+            return ["Template <template-str> does not render to a dictionary"]
+        high, included, errors = declare(data, "<template-str>", environment)
+        if included:
+            errors.append("a text of states can include no SLS")
+        if errors:
+            self.context.retcode = 1
+            return errors
+        return self._run(self.compilation.low_of_high(high))
 
     def run_chunks(self, chunks: Sequence[Chunk]) -> Results | list[str]:
         """Run chunks that were handed in, in their order."""

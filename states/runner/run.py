@@ -156,7 +156,7 @@ class Run:
             self._keep(tag, chunk, single.not_run(chunk, _NOT_NEEDED[verdict], result=True))
             self.previews[tag] = self.results[tag]
         else:
-            found = self._call(chunk, needs, is_test=True)
+            found = self._call(chunk, is_test=True)
             if verdict is Verdict.RUN_AND_WATCH and not found["changes"] and found["result"]:
                 found.update(changes={"watch": "watch"}, result=None)
             self.previews[tag] = found
@@ -174,10 +174,19 @@ class Run:
             self._keep(tag, chunk, single.not_run(chunk, _NOT_NEEDED[verdict], result=True))
             return
         self.progress.begins(tag, chunk, len(self._plan.chunks))
-        found = self._do(tag, chunk, needs)
-        is_watching = verdict is Verdict.RUN_AND_WATCH
+
+        def work() -> dict[str, Any]:
+            return self._sequence(chunk, verdict, needs)
+
+        self._keep(tag, chunk, self._beside(tag, chunk, work) if chunk.get("parallel") else work())
+
+    def _sequence(
+        self, chunk: Chunk, verdict: Verdict, needs: Sequence[tuple[str, str]]
+    ) -> dict[str, Any]:
+        """Run a state, and `mod_watch` where it has changed nothing itself but is set off."""
+        found = self._tried(chunk, lambda: self._call(chunk, self.context.is_test))
         if (
-            is_watching
+            verdict is Verdict.RUN_AND_WATCH
             and not found["changes"]
             and not found.get("skip_watch")
             and registry.has_mod_watch(str(chunk["state"]))
@@ -185,28 +194,21 @@ class Run:
             self._number += 1
             watching = {**chunk, "sfun": chunk["fun"], "fun": "mod_watch"}
             watching["__reqs__"] = self._requisite_chunks(needs)
-            found = self._do(tag, watching, needs)
+            found = self._tried(chunk, lambda: self._call(watching, self.context.is_test))
         elif verdict is Verdict.RUN_WITHOUT_WATCH:
             found["comment"] += (
                 " mod_watch was not run because requisites were skipped by another state"
             )
-        self._keep(tag, chunk, found)
+        return found
 
-    def _do(self, tag: str, chunk: Chunk, needs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-        """Run a state, again where it is to be retried, beside the others where it is parallel."""
-        if not chunk.get("parallel"):
-            return self._tried(chunk, lambda: self._call(chunk, needs, self.context.is_test))
-        asked = self._call(chunk, needs, self.context.is_test, is_only_asked=True)
-        if asked:
-            return asked
+    def _beside(self, tag: str, chunk: Chunk, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Start a state beside the others; give what stands for it until its result is there."""
 
-        def work() -> dict[str, Any]:
+        def quietly() -> dict[str, Any]:
             self.context.functions.stream = _drop
-            return self._tried(
-                chunk, lambda: self._call(chunk, needs, self.context.is_test, is_asked=True)
-            )
+            return work()
 
-        self._parallel.start(tag, work)
+        self._parallel.start(tag, quietly)
         return {
             "name": chunk["name"],
             "changes": {},
@@ -215,20 +217,8 @@ class Run:
             "__parallel__": True,
         }
 
-    def _call(
-        self,
-        chunk: Chunk,
-        needs: Sequence[tuple[str, str]],
-        is_test: bool,
-        *,
-        is_only_asked: bool = False,
-        is_asked: bool = False,
-    ) -> dict[str, Any]:
-        """Call a state once and give its result with the time it took.
-
-        `is_only_asked`: only look whether it is to be called; empty if it is. `is_asked`: that has
-        been done.
-        """
+    def _call(self, chunk: Chunk, is_test: bool) -> dict[str, Any]:
+        """Call a state once, if its conditions want that; give its result with the time it took."""
         system = self.context.host.system
         started_s, began_s = system.now(), time.monotonic()
         prepared = single.prepare(chunk)
@@ -244,18 +234,13 @@ class Run:
         )
 
         def step() -> dict[str, Any]:
-            if not is_asked:
-                refusal = single.refused(context, prepared)
-                if refusal is not None:
-                    return single.checked(context, prepared, refusal)
-                if is_only_asked:
-                    return {}
-            return single.checked(context, prepared, single.call(context, prepared))
+            refusal = single.refused(context, prepared)
+            found = single.call(context, prepared) if refusal is None else refusal
+            return single.checked(context, prepared, found)
 
         found = single.guarded(chunk, step)
-        if found:
-            found["duration"] = round((time.monotonic() - began_s) * 1000, 3)
-            found["start_time"] = _time_of_day(started_s)
+        found["duration"] = round((time.monotonic() - began_s) * 1000, 3)
+        found["start_time"] = _time_of_day(started_s)
         return found
 
     def _tried(self, chunk: Chunk, attempt: Callable[[], dict[str, Any]]) -> dict[str, Any]:

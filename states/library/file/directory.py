@@ -192,8 +192,8 @@ def _below(context: StateContext, options: DirectoryOptions) -> list[tuple[str, 
         if options.max_depth is not None and depth > options.max_depth - (options.max_depth > 0):
             continue
         base = folder.rstrip("/")
-        found += [(f"{base}/{each}", True) for each in folders]
         found += [(f"{base}/{each}", False) for each in files]
+        found += [(f"{base}/{each}", True) for each in folders]
     return found
 
 

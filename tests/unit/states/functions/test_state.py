@@ -161,3 +161,12 @@ change:
 
     assert retcode == 0
     assert (tmp_path / "out").read_text() == "9 9\n"
+
+
+def test_states_may_be_given_as_text(call: Call) -> None:
+    results, retcode = call("state.template_str", "{{ 'x' }}:\n  test.nop:\n    - value: 1\n")
+    errors, failed = call("state.template_str", "{{ nothing }}")
+
+    assert (ids(results), retcode) == (["x"], 0)
+    assert failed == 1
+    assert errors[0].startswith("Rendering the text failed")

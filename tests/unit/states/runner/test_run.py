@@ -206,6 +206,17 @@ def test_a_parallel_state_that_fails_fails_what_requires_it(bench: StateBench) -
     assert ends(found) == {"p": False, "after": False}
 
 
+def test_a_parallel_state_may_be_set_off_by_what_it_watches(bench: StateBench) -> None:
+    found = bench.run(
+        chunk("test.succeed_with_changes", "loud"),
+        chunk("cmd.wait", "w", name="echo w", watch=[{"test": "loud"}], parallel=True),
+        chunk("test.nop", "after", onchanges=[{"cmd": "w"}]),
+    )
+
+    assert found["w"]["changes"]["stdout"] == "w"
+    assert found["after"].get("__state_ran__", True)
+
+
 def test_only_chosen_states_run_with_what_they_need(tmp_path: Path) -> None:
     from limpet.states.runner.run import Run
 
