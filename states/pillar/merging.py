@@ -1,8 +1,8 @@
 """The strategies by which one mapping is merged over another, as Salt names them.
 
-`recurse` merges mappings in mappings, and so does `smart`; `aggregate` joins lists too; `list`
-keeps both of two values that meet in a list; `overwrite` replaces whole values of the first level;
-`none` is for pillar of one environment alone.
+`recurse` merges mappings in mappings, and so does `smart`; `overwrite` replaces whole values of the
+first level, and so does `aggregate` (in Salt it joins what the renderer yamlex marks, which is not
+there); `list` keeps both of two values that meet; `none` is for pillar of one environment alone.
 """
 
 import copy
@@ -59,31 +59,17 @@ def _overwrite(under: Any, over: Any, is_joining_lists: bool) -> Any:  # noqa: A
 
 
 def _list(under: Any, over: Any, is_joining_lists: bool) -> Any:  # noqa: ANN401
-    found: dict[Any, Any] = {}
-    for key in under:
-        found[key] = [under[key], over[key]] if key in over else under[key]
-    for key in over:
-        found.setdefault(key, over[key])
-    return found
-
-
-def _aggregate(under: Any, over: Any, is_joining_lists: bool) -> Any:  # noqa: ANN401
-    if isinstance(under, Mapping) and isinstance(over, Mapping):
-        found = copy.copy(under)
-        for key, value in over.items():
-            found[key] = (  # type: ignore[index]
-                _aggregate(under[key], value, is_joining_lists) if key in under else value
-            )
-        return found
-    if isinstance(under, list) and isinstance(over, list):
-        return [*under, *(each for each in over if each not in under)]
-    return over
+    """Keep both of two values that meet; what only the later one has is dropped, as in Salt."""
+    return {
+        key: [value, over[key]] if key in over else value
+        for key, value in copy.deepcopy(under).items()
+    }
 
 
 _STRATEGIES: Final[dict[str, Callable[[Any, Any, bool], Any]]] = {
     "smart": _recurse,
     "recurse": _recurse,
-    "aggregate": _aggregate,
+    "aggregate": _overwrite,
     "list": _list,
     "overwrite": _overwrite,
     "none": _recurse,
