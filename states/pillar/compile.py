@@ -11,6 +11,7 @@ from limpet.states.compiler.matching import Matching
 from limpet.states.compiler.top import Tops, TopSettings, read_tops
 from limpet.states.fileroots.port import FileRoots
 from limpet.states.pillar.merging import merge
+from limpet.states.sls.errors import RenderError
 from limpet.states.sls.names import SlsNames
 from limpet.states.sls.renderers import Renderers
 
@@ -136,7 +137,8 @@ class _Compilation:
         )
         self.problems += tops.problems
         return tops, [
-            f"Rendering Primary Top file failed, render error:\n{error}" for error in tops.problems
+            f"Rendering Primary Top file failed, render error:\n{_told(error)}"
+            for error in tops.problems
         ]
 
     def _read_top(self, path: str, environment: str) -> Any:  # noqa: ANN401
@@ -148,7 +150,10 @@ class _Compilation:
         merged: dict[str, dict[str, tuple[int, list[Any]]]] = {}
         for found in tops.data.values():
             for top in found:
-                for environment, targets in top.items() if isinstance(top, Mapping) else ():
+                if not isinstance(top, Mapping):
+                    self.errors.append("Error encountered while rendering pillar top file.")
+                    continue
+                for environment, targets in top.items():
                     if not isinstance(targets, Mapping):
                         self.errors.append("Error encountered while rendering pillar top file.")
                         continue
@@ -182,6 +187,10 @@ class _Compilation:
     def _files(self, wanted: list[str], environment: str) -> list[str]:
         found: list[str] = []
         for each in wanted:
+            if environment not in self._roots.environments():
+                self.errors.append(
+                    f"No matching pillar environment for environment '{environment}' found"
+                )
             found += fnmatch.filter(self._names.available(environment), each) or [each]
         return found
 
@@ -258,3 +267,7 @@ class _Compilation:
             name = ".".join([*above, name[1:]])
         found += [each for each in fnmatch.filter(available, name) if each not in found]
         return found or [name]
+
+
+def _told(problem: SourceError) -> str:
+    return problem.told if isinstance(problem, RenderError) else str(problem)

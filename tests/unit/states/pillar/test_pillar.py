@@ -89,6 +89,8 @@ def test_an_override_is_laid_over_everything() -> None:
     ("pillar", "error"),
     [
         ({"top.sls": "base: [\n"}, "Rendering Primary Top file failed, render error:\n"),
+        ({"top.sls": "[1]\n"}, "Error encountered while rendering pillar top file."),
+        ({"top.sls": "other: {'*': [a]}\n"}, "No matching pillar environment for environment"),
         ({"top.sls": "base: [a]\n"}, "Error encountered while rendering pillar top file."),
         ({"top.sls": "base:\n  '*': [a]\n", "a.sls": "- 1\n"}, "does not render to a dictionary"),
         (
