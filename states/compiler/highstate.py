@@ -109,7 +109,10 @@ class HighstateRenderer:
         if not data:
             return {}, errors
         if not isinstance(data, dict):
-            return {}, [*errors, f"SLS {sls} does not render to a dictionary"]
+            errors.append(f"SLS {sls} does not render to a dictionary")
+            if depth == 0:
+                errors.append(f"Error when rendering state with contents: {str(data)[:1000]}")
+            return {}, errors
         high, included, found = declare(data, sls, environment)
         errors += found
         for each in included:
