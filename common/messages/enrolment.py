@@ -29,7 +29,7 @@ class EnrolRequest(Message, tag="enrol", frozen=True):
 
 
 class EnrolAnswer(Message, tag="enrol_answer", frozen=True):
-    """`accepted`: use the main port now. `pending`, `refused`: ask again after `retry`, for ever."""
+    """`accepted`: use the main port now. Else: ask again after `retry`, for ever."""
 
     nonce: Nonce
     status: EnrolStatus

@@ -1,4 +1,4 @@
-"""The bounds that wire fields share; whatever breaks one is `bad_schema` and never reaches a machine."""
+"""The bounds that wire fields share; what breaks one is `bad_schema`, and no machine sees it."""
 
 from typing import Annotated, Final
 

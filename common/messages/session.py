@@ -168,7 +168,7 @@ class SyncAnswer(Message, tag="sync_answer", frozen=True):
 
 
 class Drain(Message, tag="drain", frozen=True):
-    """The master is about to stop: close, come back after `back_in` plus a random part of `spread`."""
+    """The master stops soon: close, come back after `back_in` and a random part of `spread`."""
 
     session: Session
     back_in: Ticks
@@ -176,7 +176,7 @@ class Drain(Message, tag="drain", frozen=True):
 
 
 class Grains(Message, tag="grains", frozen=True):
-    """The minion's facts: a JSON object in UTF-8, sent when they changed or the master wants them."""
+    """The minion's facts: a JSON object in UTF-8; sent when they changed or the master asks."""
 
     session: Session
     digest: Digest

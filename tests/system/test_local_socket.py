@@ -15,7 +15,7 @@ import pytest
 from limpet.common.clock import SystemClock
 from limpet.common.control.framing import frame
 from limpet.common.errors import HostError
-from limpet.minion.local.addresses import reachable
+from limpet.common.service.socket_names import reachable
 from limpet.minion.local.calling import call_minion
 from limpet.minion.local.client import JobsOfMinion, LocalClient
 from limpet.minion.local.messages import (
