@@ -11,6 +11,7 @@ cancel was written first wins; every live job has a deadline. Runs asked for on 
 """
 
 import random
+from typing import Final
 
 from limpet.common.clock import Instant, Moment, to_micros, to_seconds
 from limpet.common.identifiers import JobId
@@ -61,6 +62,8 @@ from limpet.minion.memory import Memory
 from limpet.minion.outbox import Outbox
 from limpet.minion.settings import JobLimits
 
+TURNED_AWAY_MAX: Final = 1000
+
 
 class JobBook:
     """All jobs of this minion."""
@@ -87,6 +90,8 @@ class JobBook:
         self._line: Line | None = None
         self.returns = Returns(outbox)
         self.output = OutputStreams(outbox)
+        self._turned_away: dict[JobId, tuple[Outcome, str]] = {}
+        """What was refused, or came too late, in this life of the process, and why."""
         self.condition = ""
         """What ails the disk; while it is not empty no job is accepted."""
 
@@ -187,6 +192,10 @@ class JobBook:
             text = "it ran before, and its return was acknowledged; it was not run again"
             self._turn_away(now, line, deliver, "interrupted", text)
             return
+        said = self._turned_away.get(jid)
+        if said is not None:  # the master may have heard it: what is told once stays so
+            self._turn_away(now, line, deliver, *said)
+            return
         left_s = clock.seconds_until(to_seconds(deliver.expires_at), now.boot)
         if left_s < 0:
             self._turn_away(now, line, deliver, "expired", f"expired {-left_s:.1f} s too soon")
@@ -215,6 +224,10 @@ class JobBook:
     def _turn_away(
         self, now: Moment, line: Line, deliver: Deliver, outcome: Outcome, error: str
     ) -> None:
+        if outcome in ("refused", "expired"):
+            self._turned_away[JobId(deliver.jid)] = (outcome, error)
+            if len(self._turned_away) > TURNED_AWAY_MAX:
+                del self._turned_away[next(iter(self._turned_away))]
         answer = instant.unjournaled(now, deliver, outcome, 1, error)
         self._outbox.add(Send(line.attempt, answer))
 

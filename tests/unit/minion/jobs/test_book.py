@@ -686,3 +686,15 @@ def test_the_record_of_a_start_names_the_process() -> None:
     assert isinstance(started, JobStarted)
     assert (started.pid, started.process_start, started.boot_id) == (42, 12345, "b" * 32)
     assert bench.core.state is State.READY
+
+
+@pytest.mark.covers("H1")
+def test_what_was_refused_stays_refused_when_it_is_delivered_again() -> None:
+    """Found by the simulator: the first answer and the second delivery had crossed."""
+    bench = Bench().ready()
+    bench.take(bench.core.on_journal_trouble(bench.now, "disk full: /var/lib"))
+    bench.deliver(1)
+    bench.take(bench.core.on_journal_trouble(bench.now, ""))
+    bench.deliver(1)
+    assert [each.outcome for each in bench.sent(Return)] == ["refused", "refused"]
+    assert spawned(bench) == []
