@@ -119,6 +119,9 @@ class MasterCore:
                     self._absence.on_stranger(turn, delivery)
             if job.row.ended_s == 0:
                 self._book.end_if_over(turn, job)
+        for minion in self._roster.by_key.values():
+            if minion.presence in ("offline", "never seen"):  # nobody will say so again
+                self._absence.on_offline(turn, minion)
         turn.publish(master_event("start", now.wall, version=self._settings.version))
         return self._close(turn)
 
