@@ -195,6 +195,20 @@ def test_a_batch_does_not_wait_for_those_who_are_gone() -> None:
     assert isinstance(bench.answers[1][-1], JobEnded)
 
 
+def test_a_batch_does_not_wait_for_one_that_is_gone_when_the_master_starts_again() -> None:
+    """Found by the simulator: web2 had greeted and was never READY, so nobody called it offline."""
+    bench = Bench(["web1", "web2"])
+    MinionOnBench(bench, "web1").connect()
+    MinionOnBench(bench, "web2").greet()
+    stored = bench.run(batch="1")
+    bench.crash()
+    web1 = MinionOnBench(bench, "web1")
+    web1.connect()
+    web1.finish(stored.jid)
+    bench.advance(60)
+    assert bench.statuses(stored.jid) == {"web1": "ok", "web2": "offline"}
+
+
 def test_a_batch_with_a_ttl_passes_over_absent_minions_until_they_come() -> None:
     bench = Bench(["web1", "web2"])
     web2 = MinionOnBench(bench, "web2")
