@@ -132,8 +132,9 @@ class MasterCore:
     # -- turns --------------------------------------------------------------------------------
 
     def _turn(self, now: Moment) -> Turn:
-        if now.boot - self.next_deadline > self._settings.late_loop_s:
-            self._roster.on_late_loop(now)
+        late_s = now.boot - self.next_deadline
+        if late_s > self._settings.late_loop_s:
+            self._roster.on_late_loop(now, late_s)
         return Turn(now, Commit(self._commit + 1), self._durable, self._rejected)
 
     def _close(self, turn: Turn) -> list[Effect]:

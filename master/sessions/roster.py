@@ -83,6 +83,7 @@ class Roster:
         self.by_id = by_id
         self._by_peer: dict[Peer, MinionKey] = {}
         self._judge_from = now.boot
+        self._stood_still_until = now.boot
         self._rates = {
             **settings.rates,
             "bytes": (settings.return_bytes_s, settings.return_burst_bytes),
@@ -204,13 +205,23 @@ class Roster:
         self.admission.leave(minion.key)
         self.listener.on_session_ended(turn, minion)
 
-    def on_late_loop(self, now: Moment) -> None:
-        """Judge nobody's silence for a beat: what they said may still wait to be read."""
-        self._judge_from = now.after(self.settings.beat_interval(self.fleet))
+    def on_late_loop(self, now: Moment, late_s: float) -> None:
+        """Judge nobody's silence for a beat: what they said may still wait to be read.
+
+        Where this process itself stood still for about as long as makes a minion offline, they have
+        given up on it and connect anew: they are waited for as long as that.
+        """
+        limit_s = self.settings.offline_after(self.fleet)
+        if late_s >= limit_s / 2:
+            self._stood_still_until = now.after(limit_s)
+        after_a_beat = now.after(self.settings.beat_interval(self.fleet))
+        self._judge_from = max(after_a_beat, self._stood_still_until)
 
     def may_judge(self, now: Moment, silent_s: float, limit_s: float) -> bool:
-        """Say whether silence may be judged now."""
-        return now.boot >= self._judge_from or silent_s >= PATIENCE * limit_s
+        """Say whether silence may be judged now. At `judge_from`, it may."""
+        if now.boot >= self._judge_from:
+            return True
+        return now.boot >= self._stood_still_until and silent_s >= PATIENCE * limit_s
 
     @property
     def judge_from(self) -> Instant:

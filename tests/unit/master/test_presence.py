@@ -145,13 +145,37 @@ def test_a_late_loop_judges_nobody_until_it_has_caught_up() -> None:
     web1, web2 = MinionOnBench(bench, "web1"), MinionOnBench(bench, "web2")
     web1.connect()
     web2.connect()
-    bench.t += 20  # the loop stood still; the beats of web1 wait in the socket
+    bench.t += 10  # the loop is late; the beats of web1 wait in the socket
     bench.carry_out(bench.core.on_deadline(bench.now))
     web1.beat()
     web1.beat()
     bench.advance(4)
     assert state(bench, "web2") == "ready"
     bench.advance(2)
+    assert state(bench, "web1") == "ready"
+    assert state(bench, "web2") == "offline"
+
+
+@pytest.mark.covers("C15")
+@pytest.mark.parametrize("stopped_s", [20, 75, 3600])
+def test_after_a_standstill_of_the_master_nobody_is_offline_who_comes_back(
+    stopped_s: float,
+) -> None:
+    bench = Bench(["web1", "web2"])
+    web1, web2 = MinionOnBench(bench, "web1"), MinionOnBench(bench, "web2")
+    web1.connect()
+    web2.connect()
+    bench.t += stopped_s  # both have given up on it meanwhile
+    bench.carry_out(bench.core.on_deadline(bench.now))
+    bench.carry_out(bench.core.on_peer_gone(bench.now, web1.peer))
+    bench.carry_out(bench.core.on_peer_gone(bench.now, web2.peer))
+    assert state(bench, "web1") == state(bench, "web2") == "reconnecting"
+    bench.advance(10)
+    assert state(bench, "web1") == "reconnecting"
+    web1.connect()
+    for _ in range(2):
+        bench.advance(3)
+        web1.beat()
     assert state(bench, "web1") == "ready"
     assert state(bench, "web2") == "offline"
 
