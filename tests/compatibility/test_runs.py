@@ -4,6 +4,8 @@ The answers are Salt's own; what must be equal the README beside the cases says.
 steps that are not equal, each with the reason; a step that has become equal must leave it.
 """
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +46,14 @@ def _differences(case: Case, place: Path) -> dict[str, str]:
         )
         found[f"{case.name}:tree"] = shown
     return found
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """Give new files the modes that they had with Salt, whatever other tests have set."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.mark.parametrize("case", list(cases()), ids=lambda case: case.name)
