@@ -27,6 +27,8 @@ LIMITS_S = {
 """Longest stay in each state; READY is judged by its beats, LOST never outlasts an event."""
 
 SLACK_S = 0.2
+LATE_S = 10.0
+"""How long after a slow way what comes may still be old."""
 FEW = 6
 """Clones are looked for in stories of so few minions."""
 
@@ -207,7 +209,13 @@ class Conduct(Checker):
         if connection is None or connection.is_dead or not connection.minion_end_open:
             return
         weather = connection.weather
-        is_near = weather.latency_s < 0.05 and not weather.slow_bytes_s and not weather.is_dark
+        was_slow = self.world.t - weather.slow_until < LATE_S
+        is_near = (
+            not was_slow
+            and weather.latency_s < 0.05
+            and not weather.slow_bytes_s
+            and not weather.is_dark
+        )
         heard_s = self.world.t - heard_at
         was_still = self.world.t - self.master.stood_still[1] < 5.0
         if is_near and heard_s < 1.0 and not was_still and peer not in self.master.full_peers:

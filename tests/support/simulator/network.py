@@ -26,6 +26,8 @@ class Weather:
     """TCP connects, CURVE never finishes (flipped bits)."""
     slow_bytes_s: float = 0.0
     """0: no limit; else bytes a second, in either direction."""
+    slow_until: float = -1e9
+    """When frames took long for the last time."""
     dead_addresses: set[str] = field(default_factory=set)
     """Addresses of the master at which nothing answers."""
 

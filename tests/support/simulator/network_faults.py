@@ -61,6 +61,7 @@ def darken(
     def heal() -> None:
         for host in hosts:
             host.weather.up_is_dropped = host.weather.down_is_dropped = False
+            host.weather.slow_until = faults.world.t
             faults.network.heal(host.weather)
 
     faults.world.later(seconds, heal)
@@ -197,6 +198,7 @@ def slow_way(faults: "Faults", room: float) -> None:
     def end() -> None:
         host.weather.latency_s = host.weather.jitter_s = 0.001
         host.weather.slow_bytes_s = 0.0
+        host.weather.slow_until = faults.world.t
 
     faults.world.later(faults.seconds(room, 30.0), end)
 
@@ -210,6 +212,7 @@ def long_way(faults: "Faults", room: float) -> None:
     def end() -> None:
         for host in faults.minions:
             host.weather.latency_s = host.weather.jitter_s = 0.001
+            host.weather.slow_until = faults.world.t
 
     faults.world.later(faults.seconds(room, 40.0), end)
 
