@@ -13,8 +13,6 @@ from typing import Any, Final
 
 import msgspec
 
-from limpet.common.service.paths import Roots
-
 FRAME_BYTES_MAX: Final = 1024 * 1024
 """Arguments are at most 160 KiB, a configuration file as much as it likes below this."""
 
@@ -91,19 +89,6 @@ FromParent = Held | NotHeld
 encode: Final = msgspec.msgpack.Encoder().encode
 to_parent: Final[msgspec.msgpack.Decoder[ToParent]] = msgspec.msgpack.Decoder(ToParent)
 from_parent: Final[msgspec.msgpack.Decoder[FromParent]] = msgspec.msgpack.Decoder(FromParent)
-
-
-def setup_of(roots: Roots, minion_id: str, configuration: dict[str, Any]) -> WorkerSetup:
-    """Give the set-up of a minion whose files are in the places of `roots`."""
-    return WorkerSetup(
-        minion_id=minion_id,
-        spool=str(roots.state_dir / "spool"),
-        local_socket=str(roots.socket_path),
-        configuration_file=str(roots.config_file),
-        grains_file=str(roots.config_dir / "grains"),
-        state_directory=str(roots.state_dir),
-        configuration=configuration,
-    )
 
 
 def spool_of(setup: WorkerSetup) -> Path:
