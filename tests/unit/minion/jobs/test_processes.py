@@ -15,6 +15,10 @@ from limpet.minion.jobs import processes
 @pytest.fixture(name="sleeper")
 def _sleeper() -> Iterator["subprocess.Popen[bytes]"]:
     with subprocess.Popen(["sleep", "1000"]) as process:
+        end = time.monotonic() + 10
+        while (found := processes.look(process.pid)) is None or found.state != "S":
+            assert time.monotonic() < end, "it is still on its way to sleep"
+            time.sleep(0.005)  # its state changes while it starts
         yield process
         process.kill()
 
