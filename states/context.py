@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from limpet.common.errors import HostError
 from limpet.common.service.paths import Roots
 from limpet.states.ports import Host
+from limpet.states.served import MasterSources
 
 Loose = Any
 """A value of any type that YAML or MessagePack gives; functions check what they need."""
@@ -122,6 +123,9 @@ class FunctionContext:
     """A person called the function, by `limpet run` or `limpet call`; False inside another call.
     `cmd.run` takes a shell by itself only for people, as in Salt."""
     jobs: RunningJobs = field(default_factory=NoLink)
+    sources: MasterSources | None = None
+    """Files and pillar of the master; None: those of the minion's own roots (`--local`, or
+    `file_client: local`)."""
     stream: Callable[[bytes], None] = _drop
     """Hands over live output, as it comes. Never blocks for long, never raises."""
     caller: Caller | None = None

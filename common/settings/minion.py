@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Final, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
 from msgspec import Meta, field
 from msgspec.structs import replace
@@ -74,8 +74,10 @@ class MinionConfiguration(Configuration, frozen=True, kw_only=True):
     """The master's public key, where there is no join string."""
     grains: dict[str, Any] = field(default_factory=dict)
     """Facts that the administrator adds."""
+    file_client: Literal["remote", "local"] = "remote"
+    """Where jobs find files and pillar: on the master, or in this minion's own roots."""
     file_roots: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """For `call --local`, as on the master."""
+    """For `call --local` and `file_client: local`, as on the master."""
     pillar_roots: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refuse: tuple[str, ...] = ()
     """Globs over functions that this minion never runs, whoever asks."""

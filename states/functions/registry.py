@@ -9,6 +9,7 @@ its functions is first asked for, never before.
 import difflib
 import importlib
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,29 +17,11 @@ from typing import Any, Final
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
+from limpet.states.discovery import module_names
 from limpet.states.functions.arguments import Signature, bind, signature_of
 
-MODULES: Final = (
-    "cmd",
-    "config",
-    "cp",
-    "disk",
-    "environ",
-    "file",
-    "grains",
-    "hashutil",
-    "log",
-    "network",
-    "pillar",
-    "ps",
-    "saltutil",
-    "slsutil",
-    "state",
-    "status",
-    "sys",
-    "test",
-)
-"""Salt's names of the modules there are; `tests/house` holds this against the folder."""
+MODULES: Final = module_names(os.path.dirname(__file__), ("arguments", "instant", "registry"))
+"""Salt's names of the modules there are: the files and folders beside this one."""
 
 
 @dataclass(frozen=True, slots=True)

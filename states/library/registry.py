@@ -8,17 +8,19 @@ carries a warning where Salt's has one.
 
 import importlib
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from limpet.states.discovery import module_names
 from limpet.states.functions.arguments import Signature, bind, did_you_mean, signature_of
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome
 
-MODULES: Final = ("cmd", "environ", "file", "grains", "module", "test")
-"""Salt's names of the state modules there are."""
+MODULES: Final = module_names(os.path.dirname(__file__), ("context", "registry", "tree"))
+"""Salt's names of the state modules there are: the files and folders beside this one."""
 
 RUNTIME_KEYWORDS: Final = frozenset(
     (

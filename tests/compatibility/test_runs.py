@@ -49,8 +49,9 @@ def _differences(case: Case, place: Path) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def umask() -> Iterator[None]:
-    """Give new files the modes that they had with Salt, whatever other tests have set."""
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each case the shell and the umask that it had with Salt, whatever this process has."""
+    monkeypatch.setenv("SHELL", "/bin/bash")
     before = os.umask(0o022)
     yield
     os.umask(before)
