@@ -25,6 +25,7 @@ from limpet.common.messages.jobs import (
     Started,
 )
 from limpet.common.messages.session import Beat, Drain, Grains, Hello, SyncPage
+from limpet.common.messages.sources import Ask, Pull
 from limpet.common.wire.codec import FromMinion
 from limpet.master.effects import AnswerEnrolment, Client, Effect, Peer
 from limpet.master.enrolment.desk import EnrolmentDesk
@@ -41,6 +42,7 @@ from limpet.master.sessions.minion import Minion
 from limpet.master.sessions.roster import Due, Roster
 from limpet.master.sessions.talk import Talk
 from limpet.master.settings import MasterSettings
+from limpet.master.sources.port import AnsweringDesk, NothingServed
 from limpet.master.store.operations import PutNote, Snapshot
 from limpet.master.timetable import Timetable
 from limpet.master.turn import Turn
@@ -63,9 +65,12 @@ class MasterCore:
         now: Moment,
         chance: random.Random,
         verifier: Verifier,
+        pillar: AnsweringDesk | None = None,
     ) -> None:
         """Begin with what the store holds; nothing is sent before `start`."""
         self._settings = settings
+        self._sources: AnsweringDesk = NothingServed()
+        self._pillar: AnsweringDesk = NothingServed() if pillar is None else pillar
         self._commit = Commit(snapshot.commit)
         self._durable = Commit(snapshot.commit)
         self._rejected: dict[str, int] = {}
@@ -229,7 +234,7 @@ class MasterCore:
         turn: Turn,
         peer: Peer,
         minion: Minion,
-        message: Beat | SyncPage | Grains | Accepted | Started | CancelAnswer | Output,
+        message: Beat | SyncPage | Grains | Accepted | Started | CancelAnswer | Output | Ask | Pull,
     ) -> None:
         session = self._talk.session_of(turn, peer, minion, message.session)
         if session is None:
@@ -250,6 +255,14 @@ class MasterCore:
                 self._talk.on_sync_page(turn, minion, session, message)
             case Grains():
                 self._talk.on_grains(turn, minion, session, message)
+            case Ask(kind="pillar"):
+                self._pillar.on_ask(turn, minion, session, message)
+            case Ask():
+                self._sources.on_ask(turn, minion, session, message)
+            case Pull(kind="pillar"):
+                self._pillar.on_pull(turn, minion, session, message)
+            case Pull():
+                self._sources.on_pull(turn, minion, session, message)
 
     def on_bad_frame(self, now: Moment, peer: Peer, key: MinionKey, reason: str) -> list[Effect]:
         """Count a frame that could not be decoded; the conversation goes on."""

@@ -85,6 +85,8 @@ class MasterSettings:
                 "CancelAnswer": (1000.0, 2000.0),
                 "BulkOffer": (20.0, 100.0),
                 "Output": (100.0, 200.0),
+                "Ask": (2000.0, 4000.0),
+                "Pull": (2000.0, 4000.0),
                 "orphan": (5.0, 50.0),
             }
         )

@@ -11,6 +11,7 @@ from limpet.common.clock import Instant, Moment
 from limpet.common.identifiers import Attempt, Commit, JobId, JournalId
 from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.common.messages.jobs import BulkAck, Cancel, Deliver, ReturnAck
+from limpet.common.messages.sources import Offer, Piece
 from limpet.common.transport.events import LinkEvent
 from limpet.common.wire.codec import FromMaster
 from limpet.minion.effects import NOW, Effect
@@ -131,6 +132,8 @@ class MinionCore:
                 self.book.cancels.on_cancel(now, session.line, JobId(message.jid))
         elif isinstance(message, ReturnAck | BulkAck):
             self.book.on_return_message(now, message)
+        elif isinstance(message, Offer | Piece):
+            self._outbox.debug("stale", "an answer to no question was ignored")
         else:
             self.link.on_message(now, message)
         return self._done(now)

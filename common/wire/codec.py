@@ -42,6 +42,7 @@ from limpet.common.messages.session import (
     SyncPage,
     Welcome,
 )
+from limpet.common.messages.sources import Ask, Offer, Piece, Pull
 
 FromMinion = (
     Hello
@@ -55,6 +56,8 @@ FromMinion = (
     | BulkChunk
     | CancelAnswer
     | Output
+    | Ask
+    | Pull
 )
 """All that a minion may say on the main port."""
 
@@ -70,6 +73,8 @@ FromMaster = (
     | ReturnAck
     | BulkAck
     | Cancel
+    | Offer
+    | Piece
 )
 """All that the master may say on the main port."""
 

@@ -236,11 +236,11 @@ def test_the_table_of_each_direction_is_closed() -> None:
     from_minion, from_master = tags(FROM_MINION), tags(FROM_MASTER)
     assert from_minion == {
         *("hello", "sync", "beat", "grains", "accepted", "started", "return"),
-        *("bulk_offer", "bulk_chunk", "cancel_answer", "output"),
+        *("bulk_offer", "bulk_chunk", "cancel_answer", "output", "ask", "pull"),
     }
     assert from_master == {
         *("welcome", "busy", "denied", "regreet", "sync_answer", "master_beat", "drain"),
-        *("deliver", "return_ack", "bulk_ack", "cancel"),
+        *("deliver", "return_ack", "bulk_ack", "cancel", "offer", "piece"),
     }
     every = from_minion | from_master | {"enrol", "enrol_answer"}
     # A decoder of one type looks at the number of fields first: so it is given as many.

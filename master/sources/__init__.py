@@ -1,0 +1,1 @@
+"""What minions ask for while their jobs run: files, listings; pillar has its own room."""
