@@ -132,6 +132,9 @@ class FunctionContext:
     """What `call` uses; None: the registry."""
     retcode: int = 0
     """Set by a function whose answer is a failure (Salt: `__context__["retcode"]`)."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What the functions of one job keep for one another, by names that begin with a module's
+    (Salt: the rest of `__context__`). Copies made by `replace` share it."""
     _grains: Mapping[str, Any] | None = None
 
     @property
