@@ -43,6 +43,20 @@ class FileSystem(Protocol):
         """
         ...
 
+    def place_copy(
+        self, path: str, source: str, *, mode: int | None, uid: int = -1, gid: int = -1
+    ) -> None:
+        """Do as `place` does with what the file `source` holds, piece by piece."""
+        ...
+
+    def digest(self, path: str, algorithm: str) -> str:
+        """Give the checksum of a file's content, in hex; `algorithm` is one of hashlib's."""
+        ...
+
+    def is_same_content(self, path: str, other: str) -> bool:
+        """Say whether two files hold the same bytes."""
+        ...
+
     def make_directory(self, path: str, mode: int | None) -> None:
         """Make one directory; its parent must be there. None: as the umask says."""
         ...

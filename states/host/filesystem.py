@@ -6,11 +6,12 @@ name at once: nobody ever sees half of it, or all of it with the wrong owner.
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from typing import Final, Literal
+from typing import BinaryIO, Final, Literal
 
 from limpet.common.errors import HostError
 from limpet.common.storage.files import host_error, write_all
@@ -18,6 +19,7 @@ from limpet.states.file_system import Facts
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CONTEXT: Final = "security.selinux"
+_PIECE_BYTES: Final = 1024 * 1024
 
 Kind = Literal["file", "directory", "link", "block", "character", "pipe", "socket"]
 
@@ -74,6 +76,26 @@ class LocalFileSystem:
         self, path: str, content: bytes, *, mode: int | None, uid: int = -1, gid: int = -1
     ) -> None:
         """Put a file there whole: mode and owner are right before it has its name."""
+        self._place(path, lambda descriptor: write_all(descriptor, content), mode, uid, gid)
+
+    def place_copy(
+        self, path: str, source: str, *, mode: int | None, uid: int = -1, gid: int = -1
+    ) -> None:
+        """Do as `place` does with what the file `source` holds, piece by piece."""
+        try:
+            with open(source, "rb") as file:
+                self._place(path, lambda descriptor: _copy_all(file, descriptor), mode, uid, gid)
+        except OSError as error:
+            raise host_error("read", source, error) from error
+
+    def _place(
+        self,
+        path: str,
+        fill: Callable[[int], None],
+        mode: int | None,
+        uid: int,
+        gid: int,
+    ) -> None:
         target = os.path.realpath(path) if os.path.islink(path) else path
         present = self.facts(target, is_following=True)
         folder, name = os.path.split(target)
@@ -85,7 +107,7 @@ class LocalFileSystem:
         try:
             descriptor = os.open(beside, _NEW, 0o666 if mode is None else 0o600)
             try:
-                write_all(descriptor, content)
+                fill(descriptor)
                 _own(descriptor, uid, gid)
                 if mode is not None:  # after the owner: a change of owner takes setuid away
                     os.fchmod(descriptor, mode)
@@ -101,6 +123,31 @@ class LocalFileSystem:
                 os.close(descriptor)
         except OSError as error:
             raise host_error("write", path, error) from error
+
+    def digest(self, path: str, algorithm: str) -> str:
+        """Give the checksum of a file's content, in hex; `algorithm` is one of hashlib's."""
+        try:
+            with open(path, "rb", buffering=0) as file:
+                return hashlib.file_digest(
+                    file, lambda: hashlib.new(algorithm, usedforsecurity=False)
+                ).hexdigest()
+        except OSError as error:
+            raise host_error("read", path, error) from error
+
+    def is_same_content(self, path: str, other: str) -> bool:
+        """Say whether two files hold the same bytes."""
+        try:
+            with open(path, "rb") as one, open(other, "rb") as two:
+                if os.fstat(one.fileno()).st_size != os.fstat(two.fileno()).st_size:
+                    return False
+                while True:
+                    pieces = one.read(_PIECE_BYTES), two.read(_PIECE_BYTES)
+                    if pieces[0] != pieces[1]:
+                        return False
+                    if not pieces[0]:
+                        return True
+        except OSError as error:
+            raise host_error("read", str(error.filename or path), error) from error
 
     def make_directory(self, path: str, mode: int | None) -> None:
         """Make one directory; its parent must be there. None: as the umask says."""
@@ -243,6 +290,11 @@ class LocalFileSystem:
             yield
         finally:
             os.umask(before)
+
+
+def _copy_all(file: BinaryIO, descriptor: int) -> None:
+    while piece := file.read(_PIECE_BYTES):
+        write_all(descriptor, piece)
 
 
 def _own(descriptor: int, uid: int, gid: int) -> None:
