@@ -102,6 +102,11 @@ def _drop(_output: bytes) -> None:
     """Take live output where nobody watches."""
 
 
+def _unmasked(value: Any) -> Any:  # noqa: ANN401
+    """Leave a value as it is: nothing in it is secret."""
+    return value
+
+
 @dataclass(slots=True, kw_only=True)
 class FunctionContext:
     """The surroundings of one call. Not shared between threads."""
@@ -128,6 +133,10 @@ class FunctionContext:
     `file_client: local`)."""
     stream: Callable[[bytes], None] = _drop
     """Hands over live output, as it comes. Never blocks for long, never raises."""
+    is_followed: bool = False
+    """Somebody watches the live output: runs of states tell how far they are."""
+    mask: Callable[[Any], Any] = _unmasked
+    """Gives a value without what must not be kept or shown: values of secret pillar keys."""
     caller: Caller | None = None
     """What `call` uses; None: the registry."""
     retcode: int = 0

@@ -25,6 +25,10 @@ _GENTLE_S: Final = 2.0
 Work = Callable[[], dict[str, Any]]
 
 
+def _nothing() -> None:
+    """Do nothing when a work starts."""
+
+
 @dataclass(slots=True)
 class _Child:
     pid: int
@@ -38,12 +42,15 @@ class ParallelRuns:
 
     def __init__(self, at_most: int = 0) -> None:
         self._at_most = at_most
-        self._waiting: dict[str, Work] = {}
+        self._waiting: dict[str, tuple[Work, Callable[[], None]]] = {}
         self._children: dict[str, _Child] = {}
 
-    def start(self, tag: str, work: Work) -> None:
-        """Start the work in a process of its own, now or when there is room for it."""
-        self._waiting[tag] = work
+    def start(self, tag: str, work: Work, on_start: Callable[[], None] = _nothing) -> None:
+        """Start the work in a process of its own, now or when there is room for it.
+
+        `on_start` is called just before it is.
+        """
+        self._waiting[tag] = (work, on_start)
         self._start_waiting()
 
     def is_running(self, tag: str) -> bool:
@@ -102,7 +109,9 @@ class ParallelRuns:
     def _start_waiting(self) -> None:
         while self._waiting and not 0 < self._at_most <= len(self._children):
             tag = next(iter(self._waiting))
-            self._children[tag] = _fork(self._waiting.pop(tag))
+            work, on_start = self._waiting.pop(tag)
+            on_start()
+            self._children[tag] = _fork(work)
 
     def _finished(self, tag: str) -> dict[str, Any]:
         child = self._children.pop(tag)

@@ -48,6 +48,17 @@ class Plan:
         """Say whether another chunk names this one as `prereq`."""
         return tag in self.preview_needs
 
+    def with_needed(self, chosen: Iterable[Chunk]) -> list[Chunk]:
+        """Give the chosen chunks and all that they need, in the order of the run."""
+        found: set[str] = set()
+        left = [tag_of(chunk) for chunk in chosen]
+        while left:
+            tag = left.pop()
+            if tag not in found:
+                found.add(tag)
+                left += [each for _, each in self.needs.get(tag, ())]
+        return [chunk for tag, chunk in self.by_tag.items() if tag in found]
+
 
 class Index:
     """Finds the chunks that a requisite means: by module and id or name, by id, by SLS."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from limpet.states.library import registry
 from limpet.states.library.context import Chunk, StateContext, tag_of
 from limpet.states.runner import requisites, single
+from limpet.states.runner.earlier import Earlier
 from limpet.states.runner.parallel import ParallelRuns
 from limpet.states.runner.plan import Plan, plan
 from limpet.states.runner.progress import Nobody, Progress
@@ -56,6 +57,8 @@ class Run:
     """How many states run in parallel at once; 0: as many as there are."""
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     previews: dict[str, dict[str, Any]] = field(default_factory=dict)
+    earlier: Earlier = field(default_factory=Earlier)
+    """What an earlier run that was cut off has done already."""
     _number: int = 0
     _plan: Plan = field(default_factory=lambda: Plan(()))
     _parallel: ParallelRuns = field(default_factory=ParallelRuns)
@@ -71,6 +74,7 @@ class Run:
         self._parallel = ParallelRuns(self.parallel_at_most)
         with contextlib.closing(self._parallel):
             chosen = [chunk for chunk in chunks if only is None or only(chunk)]
+            self.progress.planned(self._plan.with_needed(chosen) if only else chunks)
             with contextlib.suppress(Failhard):
                 self._go_through(chosen)
             self._settle(self._parallel.everything())
@@ -149,7 +153,10 @@ class Run:
         self, tag: str, chunk: Chunk, verdict: Verdict, needs: Sequence[tuple[str, str]]
     ) -> None:
         """See in test mode whether a state would change, for those that name it as `prereq`."""
-        if verdict is Verdict.FAIL:
+        before = self.earlier.result(tag, chunk)
+        if before is not None:  # it has changed what it had to: those before it have run for that
+            self.previews[tag] = {**before, "result": None if before["changes"] else True}
+        elif verdict is Verdict.FAIL:
             self._keep(tag, chunk, self._failed_requisites(chunk, needs))
             self.previews[tag] = self.results[tag]
         elif verdict in _NOT_NEEDED:
@@ -164,6 +171,10 @@ class Run:
     def _act(
         self, tag: str, chunk: Chunk, verdict: Verdict, needs: Sequence[tuple[str, str]]
     ) -> None:
+        before = self.earlier.result(tag, chunk)
+        if before is not None:
+            self._keep(tag, chunk, before)
+            return
         if verdict is Verdict.FAIL:
             if tag in self.previews:  # it says what would have changed: nothing did
                 self._keep(tag, chunk, {**self.previews[tag], "changes": {}})
@@ -173,12 +184,16 @@ class Run:
         if verdict in _NOT_NEEDED:
             self._keep(tag, chunk, single.not_run(chunk, _NOT_NEEDED[verdict], result=True))
             return
-        self.progress.begins(tag, chunk, len(self._plan.chunks))
 
         def work() -> dict[str, Any]:
-            return self._sequence(chunk, verdict, needs)
+            found = self._sequence(chunk, verdict, needs)
+            return found if self.context.is_test else self.earlier.doubted(tag, found)
 
-        self._keep(tag, chunk, self._beside(tag, chunk, work) if chunk.get("parallel") else work())
+        if chunk.get("parallel"):
+            self._keep(tag, chunk, self._beside(tag, chunk, work))
+        else:
+            self.progress.begins(tag, chunk)
+            self._keep(tag, chunk, work())
 
     def _sequence(
         self, chunk: Chunk, verdict: Verdict, needs: Sequence[tuple[str, str]]
@@ -208,7 +223,7 @@ class Run:
             self.context.functions.stream = _drop
             return work()
 
-        self._parallel.start(tag, quietly)
+        self._parallel.start(tag, quietly, lambda: self.progress.begins(tag, chunk))
         return {
             "name": chunk["name"],
             "changes": {},
@@ -347,6 +362,7 @@ class Run:
                 watchers += [_as_listener(each) for each in _meant(chunks, listener)]
         if watchers:
             self._plan = plan(watchers)
+            self.progress.planned(watchers)
             self._go_through(watchers)
 
 
