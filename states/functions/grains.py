@@ -100,13 +100,14 @@ def filter_by(
     context: FunctionContext,
     lookup_dict: dict[str, Any],
     grain: str = "os_family",
-    merge: dict[str, Any] | None = None,
-    default: str = "default",
-    base: str | None = None,
+    merge: Loose = None,
+    default: Loose = "default",
+    base: Loose = None,
 ) -> Loose:
     """Choose the entry of a mapping that fits the value of a grain, globs allowed.
 
-    The entry `base` lies under it, `merge` on top of it. CLI Example:
+    The entry `base` lies under it, `merge` on top of it; an empty value of any type, such as the
+    '' of a pillar key that is not there, is none. CLI Example:
     limpet run '*' grains.filter_by '{Debian: apache2, default: httpd}'
     """
     return choose(lookup_dict, get(context, grain, None), merge, default, base)
@@ -115,9 +116,9 @@ def filter_by(
 def choose(
     entries: Mapping[str, Any],
     value: Loose,
-    merge: Mapping[str, Any] | None,
-    default: str,
-    base: str | None,
+    merge: Loose,
+    default: Loose,
+    base: Loose,
 ) -> Loose:
     """Choose by a value: Salt's `filter_by` for grains and pillar alike."""
     from fnmatch import fnmatchcase
@@ -135,7 +136,7 @@ def choose(
     elif isinstance(under, Mapping):
         found = merged(under, _mapping(found))
     if merge:
-        found = merge if found is None else merged(_mapping(found), merge)
+        found = _mapping(merge) if found is None else merged(_mapping(found), _mapping(merge))
     return copy.deepcopy(found)
 
 
