@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from limpet.common.errors import UsageError
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.merging import merge as merged
 from limpet.states.traversal import traverse
@@ -40,7 +39,7 @@ def get(
 ) -> Loose:
     """Give a value from configuration, grains or pillar; a path such as `a:b` leads into one.
 
-    With `merge` (`recurse` or `overwrite`) the places are merged instead of searched one by one.
+    With `merge` (`overwrite`, else recursively) the places are merged instead of searched one by one.
     CLI Example: limpet run '*' config.get pkg.root
     """
     places = _places(context, omit_opts, omit_grains, omit_pillar, omit_master)
@@ -50,11 +49,9 @@ def get(
             if found is not _NOTHING:
                 return found
         return default
-    if merge not in ("recurse", "overwrite"):
-        raise UsageError(f"config.get: 'merge' must be recurse or overwrite, not {merge!r}")
     whole: dict[str, Any] = {}
     for place in reversed(places):
-        whole = merged(whole, place) if merge == "recurse" else {**whole, **place}
+        whole = {**whole, **place} if merge == "overwrite" else merged(whole, place)
     return traverse(whole, key, default, delimiter)
 
 
@@ -143,7 +140,7 @@ def manage_mode(context: FunctionContext, mode: str | None) -> str | None:
     if mode is None:
         return None
     digits = re.sub(r"^0o", "", str(mode).strip("'\""))
-    if not digits.isdigit():
+    if digits and not digits.isdigit():
         return digits
     return digits.lstrip("0").rjust(4, "0")
 
@@ -175,6 +172,24 @@ def _own(context: FunctionContext) -> dict[str, Any]:
     return {**context.configuration, **custom}
 
 
+def _options(context: FunctionContext) -> dict[str, Any]:
+    """Give the configuration as templates see it: Salt's own keys stand below what is set."""
+    from limpet.states.compiler.options import salt_options  # few calls need what it imports
+
+    own = _own(context)
+    return {
+        **salt_options(
+            context.configuration,
+            minion_id=context.minion_id,
+            file_roots={},
+            pillar_roots={},
+            cache_directory=str(context.places.state_directory),
+            is_local=context.sources is None,
+        ),
+        **{key: value for key, value in own.items() if _is_set(value)},
+    }
+
+
 def _places(
     context: FunctionContext,
     omit_opts: bool,
@@ -185,7 +200,7 @@ def _places(
     """Give where a key is looked for, in Salt's order."""
     places: list[Mapping[str, Any]] = []
     if not omit_opts:
-        places.append({key: each for key, each in _own(context).items() if _is_set(each)})
+        places.append({key: each for key, each in _options(context).items() if _is_set(each)})
     if not omit_grains:
         places.append(context.grains)
     if not omit_pillar:

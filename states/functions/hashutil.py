@@ -102,6 +102,33 @@ def base64_encodefile(context: FunctionContext, fname: str) -> str:
     return base64.encodebytes(context.host.file_system.read(fname)).decode("ascii")
 
 
+def base64_decodefile(context: FunctionContext, instr: str, outfile: str) -> bool:
+    """Decode base64 into a file.
+
+    CLI Example: limpet run '*' hashutil.base64_decodefile Z2V0IHNhbHRlZA== /tmp/binary
+    """
+    try:
+        content = base64.b64decode(instr)
+    except (binascii.Error, ValueError) as error:
+        raise UsageError(f"that is no base64: {error}") from error
+    context.host.file_system.place(outfile, content, mode=None)
+    return True
+
+
+def github_signature(
+    context: FunctionContext, string: str, shared_secret: str, challenge_hmac: str
+) -> bool:
+    """Say whether a text has this signature as GitHub's hooks give it: `sha1=…`, `sha256=…`.
+
+    CLI Example: limpet run '*' hashutil.github_signature '{"ref": "x"}' 'shared secret' sha1=b1bf
+    """
+    algorithm, _, wanted = challenge_hmac.partition("=")
+    if algorithm not in ("sha1", "sha256", "sha512"):
+        raise UsageError(f"hashutil.github_signature: {algorithm!r} is no algorithm of GitHub's")
+    made = hmac.digest(_bytes(shared_secret), _bytes(string), algorithm).hex()
+    return hmac.compare_digest(made.encode(), _bytes(wanted))
+
+
 def hmac_signature(
     context: FunctionContext, string: str, shared_secret: str, challenge_hmac: str
 ) -> bool:

@@ -1,5 +1,6 @@
 """Filters on lists and mappings."""
 
+import hashlib
 import random
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Final
@@ -309,13 +310,21 @@ def update_dict_key_value(
 
 
 def random_sample(values: Any, size: int, seed: Any = None) -> list[Any]:  # noqa: ANN401
-    """Pick some by chance; with a seed always the same."""
-    return random.Random(seed).sample(values, size)  # noqa: S311 (no secret is made of it)
+    """Pick some by chance; with a seed always the same, and the same that Salt picks."""
+    return _chance(seed).sample(values, size)
 
 
 def random_shuffle(values: Any, seed: Any = None) -> list[Any]:  # noqa: ANN401
-    """Shuffle by chance; with a seed always the same."""
-    return random.Random(seed).sample(values, len(values))  # noqa: S311 (no secret is made of it)
+    """Shuffle by chance; with a seed always the same, and in the order that Salt gives."""
+    return _chance(seed).sample(values, len(values))
+
+
+def _chance(seed: Any) -> random.Random:  # noqa: ANN401
+    """Give the source of chance that belongs to a seed: Salt seeds with the hash of the text."""
+    if seed is None:
+        return random.SystemRandom()
+    digest = hashlib.sha512(str(seed).encode("utf-8")).hexdigest()
+    return random.Random(digest)  # noqa: S311 (no secret is made of it)
 
 
 def as_it_is(data: Any, *_args: Any, **_kwargs: Any) -> Any:  # noqa: ANN401

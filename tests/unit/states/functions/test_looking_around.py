@@ -48,8 +48,14 @@ def test_config_get_merges_when_told() -> None:
     context = configured()
     assert call(context, "config.get", "backup", merge="recurse") == {"dir": "/srv", "keep": 3}
     assert call(context, "config.get", "backup", merge="overwrite") == {"dir": "/srv"}
-    with pytest.raises(UsageError, match="recurse or overwrite"):
-        call(context, "config.get", "backup", merge="sideways")
+    assert call(context, "config.get", "backup", merge="sideways") == {"dir": "/srv", "keep": 3}
+
+
+def test_config_get_knows_what_salt_configures_by_itself() -> None:
+    context = configured()
+    assert call(context, "config.get", "state_top") == "salt://top.sls"
+    assert call(context, "config.get", "test") is False
+    assert call(context, "config.get", "cachedir") == "/nowhere/state"
 
 
 def test_config_option_and_its_kin() -> None:
