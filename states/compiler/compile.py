@@ -36,8 +36,14 @@ from limpet.states.compiler.top import (
 from limpet.states.compiler.verify import verify_high
 from limpet.states.fileroots.port import FileRoots
 from limpet.states.pillar.compile import Pillar, compile_pillar
+from limpet.states.pillar.external.registry import External
+from limpet.states.pillar.external.source import Asked
+from limpet.states.pillar.merging import merge
+from limpet.states.pillar.secrets import Secret
+from limpet.states.ports import Host
 from limpet.states.sls.errors import RenderError
 from limpet.states.sls.jinja.calls import Functions
+from limpet.states.sls.limits import LimitReached, rendering
 from limpet.states.sls.names import SlsNames
 from limpet.states.sls.renderers import Renderers
 from limpet.states.sls.surroundings import Surroundings
@@ -82,6 +88,10 @@ class Minion:
     settings: CompilerSettings = field(default_factory=CompilerSettings)
     can_watch: Callable[[str], bool] = lambda module: module in WATCHING
     """Whether a state module reacts to changes in what it watches."""
+    host: Host | None = None
+    """Where commands of external pillar run; None: there is no external pillar."""
+    on_pillar_file: Callable[[str], None] | None = None
+    """Told the path of each pillar file before it is rendered."""
 
 
 class Compilation:
@@ -114,19 +124,65 @@ class Compilation:
     def pillar(self) -> Pillar:
         """The minion's pillar, with its errors."""
         if self._pillar is None:
-            minion, settings = self.minion, self.minion.settings
-            seed = self._seed or {}
-            self._pillar = compile_pillar(
-                minion.pillar_roots,
-                self._renderers_for(seed, minion.pillar_roots),
-                Matching(minion.minion_id, minion.grains, seed, settings.nodegroups),
-                settings.pillar,
-                pillarenv=self._pillarenv,
-                saltenv=self._saltenv,
-                override=self._override,
-                seed=self._seed,
-            )
+            self._pillar = self._compiled_pillar()
         return self._pillar
+
+    def _compiled_pillar(self) -> Pillar:
+        minion, settings = self.minion, self.minion.settings
+        seed = self._seed or {}
+        external = self._external(seed)
+        begin: dict[str, Any] | None = None
+        if external is not None and settings.pillar.is_external_first:
+            begin = external.extend(dict(self._override or {}))
+        seen = seed if begin is None else {**seed, **begin}
+        pillar = compile_pillar(
+            minion.pillar_roots,
+            self._renderers_for(seen, minion.pillar_roots, secret=Secret),
+            Matching(minion.minion_id, minion.grains, seen, settings.nodegroups),
+            settings.pillar,
+            pillarenv=self._pillarenv,
+            saltenv=self._saltenv,
+            override=self._override,
+            seed=self._seed,
+            begin=begin,
+            external=external if begin is None else None,
+            on_file=minion.on_pillar_file,
+        )
+        if external is not None and begin is not None:
+            pillar.errors += external.errors
+        return pillar
+
+    def _external(self, seed: Mapping[str, Any]) -> External | None:
+        """Give the sources of external pillar, where there are any."""
+        minion, host, settings = self.minion, self.minion.host, self.minion.settings
+        if host is None or not settings.pillar.external:
+            return None
+        matching = Matching(minion.minion_id, minion.grains, seed, settings.nodegroups)
+
+        def nodegroups() -> list[str]:
+            return [each for each in settings.nodegroups if matching.matches(each, "nodegroup")]
+
+        def asked(pillar: Mapping[str, Any]) -> Asked:
+            renderers = self._renderers_for(pillar, minion.pillar_roots, secret=Secret)
+            return Asked(
+                minion_id=minion.minion_id,
+                pillar=pillar,
+                grains=minion.grains,
+                options=renderers.surroundings.options,
+                host=host,
+                nodegroups=nodegroups,
+                render=lambda text, pipe, path: (
+                    renderers.text(text, "base", "", path, pipe=pipe).data
+                ),
+            )
+
+        return External(settings.pillar.external, asked, self._merged)
+
+    def _merged(self, under: Any, over: Any) -> Any:  # noqa: ANN401
+        settings = self.minion.settings.pillar
+        return merge(
+            under, over, settings.source_merging_strategy, is_joining_lists=settings.merge_lists
+        )
 
     @property
     def renderers(self) -> Renderers:
@@ -145,7 +201,9 @@ class Compilation:
             )
         return self._matching
 
-    def _renderers_for(self, pillar: Mapping[str, Any], roots: FileRoots) -> Renderers:
+    def _renderers_for(
+        self, pillar: Mapping[str, Any], roots: FileRoots, secret: type[str] | None = None
+    ) -> Renderers:
         minion = self.minion
         return Renderers(
             roots,
@@ -164,6 +222,7 @@ class Compilation:
             default=minion.settings.renderer,
             sls_settings=minion.settings.sls_templates,
             file_settings=minion.settings.file_templates,
+            secret=secret,
         )
 
     def pillar_items(self) -> dict[str, Any]:
@@ -228,6 +287,13 @@ class Compilation:
 
         Errors of form end it before requisites are looked at, unless `is_thorough`.
         """
+        try:
+            with rendering("all states together", self.minion.settings.limits, "compiling"):
+                return self._low_of(highstate, is_thorough)
+        except LimitReached as error:
+            return Lowstate(errors=[*highstate.errors, str(error)], highstate=highstate)
+
+    def _low_of(self, highstate: Highstate, is_thorough: bool) -> Lowstate:
         made = Lowstate(errors=list(highstate.errors), highstate=highstate)
         high = highstate.high
         made.errors += apply_extensions(high)

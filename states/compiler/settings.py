@@ -6,7 +6,10 @@ from typing import Any
 
 from limpet.states.compiler.top import TopSettings
 from limpet.states.pillar.compile import PillarSettings
+from limpet.states.pillar.secrets import SecretKeys
 from limpet.states.sls.jinja.rendering import TemplateSettings
+from limpet.states.sls.limits import DEFAULT as DEFAULT_LIMITS
+from limpet.states.sls.limits import Limits
 from limpet.states.sls.renderers import DEFAULT
 
 
@@ -23,6 +26,8 @@ class CompilerSettings:
     pillar: PillarSettings = field(default_factory=PillarSettings)
     sls_templates: TemplateSettings = field(default_factory=TemplateSettings)
     file_templates: TemplateSettings = field(default_factory=TemplateSettings)
+    limits: Limits = DEFAULT_LIMITS
+    """What rendering one file may take: `render_timeout` in seconds, `render_memory_max`."""
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any]) -> "CompilerSettings":
@@ -53,10 +58,26 @@ class CompilerSettings:
                 includes_override_sls=bool(values.get("pillar_includes_override_sls")),
                 safe_render_error=bool(values.get("pillar_safe_render_error", True)),
                 top=TopSettings(state_top=top.state_top, env_order=top.env_order),
+                external=_listed(values.get("ext_pillar")),
+                is_external_first=bool(values.get("ext_pillar_first")),
+                secret_keys=SecretKeys(tuple(map(str, _listed(values.get("pillar_secret_keys"))))),
             ),
             sls_templates=_templates(values, "jinja_sls_env"),
             file_templates=_templates(values, "jinja_env"),
+            limits=_limits(values),
         )
+
+
+def _limits(values: Mapping[str, Any]) -> Limits:
+    return Limits(
+        float(_number(values.get("render_timeout"), DEFAULT_LIMITS.seconds)),
+        int(_number(values.get("render_memory_max"), DEFAULT_LIMITS.memory_bytes)),
+    )
+
+
+def _number(value: Any, default: float) -> float:  # noqa: ANN401
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and value > 0 else default
 
 
 def _templates(values: Mapping[str, Any], key: str) -> TemplateSettings:

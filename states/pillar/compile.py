@@ -2,7 +2,7 @@
 
 import copy
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,9 @@ from limpet.common.errors import SourceError
 from limpet.states.compiler.matching import Matching
 from limpet.states.compiler.top import Tops, TopSettings, read_tops
 from limpet.states.fileroots.port import FileRoots
+from limpet.states.pillar.external.registry import External
 from limpet.states.pillar.merging import merge
+from limpet.states.pillar.secrets import Masker, SecretKeys, marked_paths, secret_texts, unmarked
 from limpet.states.sls.errors import RenderError
 from limpet.states.sls.names import SlsNames
 from limpet.states.sls.renderers import Renderers
@@ -25,6 +27,11 @@ class PillarSettings:
     includes_override_sls: bool = False
     safe_render_error: bool = True
     """Keep the text of a file that does not render out of what the minion is told."""
+    external: Sequence[Any] = ()
+    """`ext_pillar`."""
+    is_external_first: bool = False
+    """`ext_pillar_first`: files see what comes from elsewhere, and are laid over it."""
+    secret_keys: SecretKeys = field(default_factory=SecretKeys)
     top: TopSettings = field(default_factory=TopSettings)
 
 
@@ -37,6 +44,25 @@ class Pillar:
     """In Salt's words; with any of them no state runs."""
     problems: list[SourceError] = field(default_factory=list)
     """The same where they have a place: for the log and for the administrator."""
+    secret_keys: SecretKeys = field(default_factory=SecretKeys)
+    """Values below these are not to be shown."""
+    secret_paths: list[list[Any]] = field(default_factory=list)
+    """Nor are these, which pillar files mark."""
+    places: dict[str, str] = field(default_factory=dict)
+    """Of errors: `path:line` of the file at fault, where it is known."""
+
+    @property
+    def told(self) -> list[str]:
+        """The errors with their places: what a run says that does not begin because of them."""
+        return [
+            f"{each} ({self.places[each]})" if each in self.places else each for each in self.errors
+        ]
+
+    @property
+    def masker(self) -> Masker:
+        """What hides this pillar's secrets."""
+        secrets = secret_texts(self.data, self.secret_keys, self.secret_paths)
+        return Masker(secrets, self.secret_keys)
 
     @property
     def items(self) -> dict[str, Any]:
@@ -54,15 +80,28 @@ def compile_pillar(
     saltenv: str | None = None,
     override: Mapping[str, Any] | None = None,
     seed: Mapping[str, Any] | None = None,
+    begin: Mapping[str, Any] | None = None,
+    external: External | None = None,
+    on_file: Callable[[str], None] | None = None,
 ) -> Pillar:
     """Compile pillar; `override` is laid over it at the end and seen by no file.
 
     `seed` is the pillar that the minion has already: keys that the files no longer set stay, as in
-    a masterless Salt. A master gives none.
+    a masterless Salt. A master gives none. `begin` is what the files are laid over; `external` is
+    asked when they are done. `on_file` is told the path of each file before it is rendered.
     """
-    made = _Compilation(roots, renderers, matching, settings, pillarenv, saltenv)
-    data = made.run(dict(override or {}))
-    pillar = Pillar({**(seed or {}), **data}, made.errors, made.problems)
+    made = _Compilation(roots, renderers, matching, settings, pillarenv, saltenv, on_file)
+    data = made.run(dict(override or {} if begin is None else begin))
+    if external is not None:
+        data = external.extend(data)
+        made.errors += external.errors
+    pillar = Pillar(
+        {**(seed or {}), **data},
+        made.errors,
+        made.problems,
+        settings.secret_keys,
+        places=made.places,
+    )
     if override:
         pillar.data = merge(
             pillar.data,
@@ -70,6 +109,8 @@ def compile_pillar(
             settings.source_merging_strategy,
             is_joining_lists=settings.merge_lists,
         )
+    pillar.secret_paths = marked_paths(pillar.data)
+    pillar.data = unmarked(pillar.data)
     return pillar
 
 
@@ -84,7 +125,9 @@ class _Compilation:
         settings: PillarSettings,
         pillarenv: str | None,
         saltenv: str | None,
+        on_file: Callable[[str], None] | None,
     ) -> None:
+        self._on_file = on_file
         self._roots = roots
         self._renderers = renderers
         self._matching = matching
@@ -95,6 +138,7 @@ class _Compilation:
         self._ignored: set[tuple[str, str]] = set()
         self._rendered: dict[str, Any] = {}
         self.errors: list[str] = []
+        self.places: dict[str, str] = {}
         self.problems: list[SourceError] = []
 
     def run(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -143,6 +187,8 @@ class _Compilation:
 
     def _read_top(self, path: str, environment: str) -> Any:  # noqa: ANN401
         file = self._roots.read(path, environment)
+        if file is not None and self._on_file is not None:
+            self._on_file(file.real_path)
         return None if file is None else self._renderers.source(file, environment).data
 
     def _matches(self, tops: Tops) -> dict[str, list[str]]:
@@ -206,6 +252,8 @@ class _Compilation:
                     " available on the salt master"
                 )
             return None
+        if self._on_file is not None:
+            self._on_file(file.real_path)
         try:
             data = self._renderers.source(file, environment, sls, variables).data
         except SourceError as error:
@@ -216,6 +264,9 @@ class _Compilation:
                 else f"Rendering SLS '{sls}' failed, render error:\n{error}"
             )
             self.errors.append(detail)
+            if error.path:
+                line = "" if error.line is None else f":{error.line}"
+                self.places[detail] = f"{error.path}{line}"
             data = None
         self._rendered[sls] = data
         if not data:

@@ -21,6 +21,7 @@ DEPTH_MAX: Final = 64
 VALUES_MAX: Final = 250_000
 ALIASES_MAX: Final = 1000
 PLACE_DEPTH_MAX: Final = 4
+_MARK: Final = "!secret"
 
 Path = tuple[Any, ...]
 
@@ -86,14 +87,21 @@ _NO_KEY: Final = _NoKey()
 _MERGE: Final = _Merge()
 
 
-def load(text: str, name: str, mapping: type[dict[Any, Any]] = Ordered) -> Document:
+def load(
+    text: str,
+    name: str,
+    mapping: type[dict[Any, Any]] = Ordered,
+    secret: type[str] | None = None,
+) -> Document:
     """Read one YAML document; an empty text has the data None. `mapping`: what mappings become.
+
+    `secret` is what scalars with the tag `!secret` become; None: that tag is not known.
 
     Raises `RenderError` with the line of the first thing that is wrong.
     """
     if len(text) > BYTES_MAX:
         raise RenderError(f"more than {BYTES_MAX} characters of YAML", name)
-    reader = _Reader(text, name, mapping)
+    reader = _Reader(text, name, mapping, secret)
     try:
         for event in yaml.parse(text, _LOADER):
             reader.take(event)
@@ -126,7 +134,14 @@ def _is_tab(text: str, line: int) -> bool:
 class _Reader:
     """Builds data from events."""
 
-    def __init__(self, text: str, name: str, mapping: type[dict[Any, Any]]) -> None:
+    def __init__(
+        self,
+        text: str,
+        name: str,
+        mapping: type[dict[Any, Any]],
+        secret: type[str] | None = None,
+    ) -> None:
+        self._secret = secret
         self._mapping = mapping
         self.data: Any = None
         self.lines: dict[Path, int] = {}
@@ -177,9 +192,10 @@ class _Reader:
         tag = (event.tag or "").removeprefix("tag:yaml.org,2002:")
         if tag not in ("", "!", kind, "python/dict", "omap" if kind == "map" else kind):
             if (kind, tag) != ("map", "set"):
-                raise self._error(
-                    f"could not determine a constructor for the tag '{full_tag(tag)}'"
-                )
+                told = f"could not determine a constructor for the tag '{full_tag(tag)}'"
+                if tag == _MARK and self._secret is not None:
+                    told = "!secret marks single values: list the key in `pillar_secret_keys`"
+                raise self._error(told)
             kind = "set"
         if event.anchor:
             self._open_anchors.add(event.anchor)
@@ -297,6 +313,8 @@ class _Reader:
         kind = tag.removeprefix("tag:yaml.org,2002:")
         if kind == "binary":
             return self._binary(text)
+        if tag == _MARK and self._secret is not None:
+            return self._secret(text)
         if kind in ("python/unicode", "python/str"):
             kind = "str"
         if ":" in kind or kind.startswith("!"):

@@ -1,0 +1,1 @@
+"""External pillar: data that comes from elsewhere than pillar files, one module for each source."""
