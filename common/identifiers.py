@@ -30,7 +30,7 @@ Attempt = NewType("Attempt", int)
 MINION_ID_PATTERN: Final = re.compile(r"\A[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?\Z")
 MINION_KEY_PATTERN: Final = re.compile(r"\A[0-9a-f]{64}\Z")
 JOB_ID_PATTERN: Final = re.compile(r"\A[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")
-FUNCTION_PATTERN: Final = re.compile(r"\A[a-z_][a-z0-9_]{0,63}\.[a-z_][a-z0-9_]{0,63}\Z")
+FUNCTION_PATTERN: Final = re.compile(r"\A[a-z_][a-z0-9_]{0,63}\.[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 

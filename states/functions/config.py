@@ -39,7 +39,7 @@ def get(
 ) -> Loose:
     """Give a value from configuration, grains or pillar; a path such as `a:b` leads into one.
 
-    With `merge` (`overwrite`, else recursively) the places are merged instead of searched one by one.
+    With `merge` (`overwrite`, else recursively) the places are merged, not searched one by one.
     CLI Example: limpet run '*' config.get pkg.root
     """
     places = _places(context, omit_opts, omit_grains, omit_pillar, omit_master)

@@ -146,7 +146,7 @@ def test_chance_keeps_to_what_is_asked() -> None:
     assert len(digits) == 40
     assert 1 <= call("random.rand_int") <= 10
     assert sorted(call("random.shuffle", [3, 1, 2])) == [1, 2, 3]
-    for function, positional in {
+    wrong: dict[str, list[Any]] = {
         "random.rand_int": [5, 1],
         "random.sample": [[1], 3],
         "random.shuffle": [7],
@@ -154,7 +154,8 @@ def test_chance_keeps_to_what_is_asked() -> None:
         "random.str_encode": ["abc", "hex"],
         "random.seed": [0],
         "random.get_str": [-1],
-    }.items():
+    }
+    for function, positional in wrong.items():
         with pytest.raises(UsageError):
             call(function, *positional)
 
@@ -304,11 +305,12 @@ def test_nobody_else_is_heard_or_commanded(caplog: pytest.LogCaptureFixture) -> 
     assert "event a/b" in caplog.text
     assert "hush" not in caplog.text
     assert call("sdb.get", "plain") == "plain"
-    for function, positional in {
+    refused: dict[str, list[Any]] = {
         "mine.update": [], "mine.send": ["x"], "mine.flush": [], "mine.delete": ["x"],
         "publish.runner": ["manage.up"], "sdb.get": ["sdb://a/b"], "sdb.set": ["sdb://a/b", 1],
         "sdb.delete": ["sdb://a/b"],
-    }.items():  # fmt: skip
+    }  # fmt: skip
+    for function, positional in refused.items():
         with pytest.raises(HostError, match=r"docs/from-salt\.md"):
             call(function, *positional)
 
