@@ -31,10 +31,12 @@ from limpet.master.effects import (
     Persist,
     Publish,
     Query,
+    ReadSource,
     Report,
     Send,
     Subscribe,
 )
+from limpet.master.sources.work import Work
 from limpet.master.store.operations import Operation
 
 WAITING_OF_CLIENT_MAX: Final = 10_000
@@ -81,6 +83,14 @@ class Desk(Protocol):
         ...
 
 
+class Shelves(Protocol):
+    """The threads that read file roots."""
+
+    def read(self, ticket: int, work: Work) -> None:
+        """Have something read."""
+        ...
+
+
 class _ClientTurn:
     """What is to be told to one client, in order."""
 
@@ -102,6 +112,7 @@ class Carrier:
         store: Keeper,
         control: Speaker,
         enrolment: Desk,
+        sources: Shelves,
         log: Log,
         add_figures: Callable[[MasterStatus], MasterStatus],
         committed: Commit,
@@ -114,6 +125,7 @@ class Carrier:
         self._store = store
         self._control = control
         self._enrolment = enrolment
+        self._sources = sources
         self._log = log
         self._add_figures = add_figures
         self._committed = committed
@@ -144,6 +156,8 @@ class Carrier:
                     self._subscribed[client] = None
                 case Disconnect(peer=peer):
                     self._port.disconnect(peer)
+                case ReadSource(ticket=ticket, work=work):
+                    self._sources.read(ticket, work)
                 case Report(level=level, topic=topic, text=text):
                     self._log.report(level, topic, text)
                 case Count(reason=reason):

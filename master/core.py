@@ -42,7 +42,9 @@ from limpet.master.sessions.minion import Minion
 from limpet.master.sessions.roster import Due, Roster
 from limpet.master.sessions.talk import Talk
 from limpet.master.settings import MasterSettings
+from limpet.master.sources.desk import SourceDesk
 from limpet.master.sources.port import AnsweringDesk, NothingServed
+from limpet.master.sources.work import Result
 from limpet.master.store.operations import PutNote, Snapshot
 from limpet.master.timetable import Timetable
 from limpet.master.turn import Turn
@@ -69,7 +71,7 @@ class MasterCore:
     ) -> None:
         """Begin with what the store holds; nothing is sent before `start`."""
         self._settings = settings
-        self._sources: AnsweringDesk = NothingServed()
+        self._sources = SourceDesk(settings.sources)
         self._pillar: AnsweringDesk = NothingServed() if pillar is None else pillar
         self._commit = Commit(snapshot.commit)
         self._durable = Commit(snapshot.commit)
@@ -147,7 +149,9 @@ class MasterCore:
         effects = turn.close()
         if turn.operations:
             self._commit = turn.commit
-        self.next_deadline = min(self._timetable.next_deadline, self._desk.next_deadline)
+        self.next_deadline = min(
+            self._timetable.next_deadline, self._desk.next_deadline, self._sources.next_deadline
+        )
         return effects
 
     # -- time ---------------------------------------------------------------------------------
@@ -161,6 +165,7 @@ class MasterCore:
                 break
             self._on_due(turn, due)
         self._keys.on_deadline(turn)
+        self._sources.on_deadline(turn)
         return self._close(turn)
 
     def _on_due(self, turn: Turn, due: Due) -> None:
@@ -263,6 +268,12 @@ class MasterCore:
                 self._pillar.on_pull(turn, minion, session, message)
             case Pull():
                 self._sources.on_pull(turn, minion, session, message)
+
+    def on_source_read(self, now: Moment, ticket: int, result: Result) -> list[Effect]:
+        """Take what was read for a `ReadSource`, and answer the minions that asked for it."""
+        turn = self._turn(now)
+        self._sources.on_done(turn, ticket, result)
+        return self._close(turn)
 
     def on_bad_frame(self, now: Moment, peer: Peer, key: MinionKey, reason: str) -> list[Effect]:
         """Count a frame that could not be decoded; the conversation goes on."""

@@ -29,6 +29,7 @@ from limpet.master.enrolment.link import EnrolmentLink
 from limpet.master.mainport import BadFrame, Heard, MainPort, PeerLeft, PortEvent
 from limpet.master.memory import ceiling_bytes, open_descriptors, resident_bytes
 from limpet.master.selfcheck import SelfCheck
+from limpet.master.sources.reader import SourceReader
 from limpet.master.store.reader import Answered
 from limpet.master.store.store import Store
 from limpet.master.store.writer import Committed, Failed, Trouble
@@ -69,6 +70,7 @@ class Master:
         control: ControlServer,
         enrolment: EnrolmentLink,
         check: SelfCheck,
+        sources: SourceReader,
         committed: int,
         clock: Clock,
         log: Log,
@@ -84,6 +86,7 @@ class Master:
         self._control = control
         self._enrolment = enrolment
         self._check = check
+        self._sources = sources
         self._clock = clock
         self._log = log
         self._watchdog = watchdog
@@ -99,6 +102,7 @@ class Master:
             store=store,
             control=control,
             enrolment=enrolment,
+            sources=sources,
             log=log,
             add_figures=self._add_figures,
             committed=Commit(committed),
@@ -119,6 +123,7 @@ class Master:
         for thing in (signals, self._store, self._port.router, self._port.authenticator):
             self._poller.register(thing)
         self._poller.register(self._control)
+        self._poller.register(self._sources)
         now = self._clock.now()
         self._log_sweep_at = now.after(LOG_SWEEP_S)
         self._carry(self._core.start(now), now)
@@ -155,6 +160,8 @@ class Master:
         self._check.on_handshakes(self._port.serve_handshakes())
         for outcome in self._store.collect():
             self._on_outcome(outcome, now)
+        for read in self._sources.collect():
+            self._carry(self._core.on_source_read(now, read.ticket, read.result), now)
         for left in self._port.departures(now.boot):
             self._on_port_event(left, now)
         hearing_until = now.boot + HEARING_S_MAX
@@ -318,6 +325,7 @@ class Master:
             "fds": float(open_descriptors()),
             "rss_bytes": float(resident_bytes()),
             **self._store.figures(),
+            **self._sources.figures(),
         }
         problems = [self._enrolment.problem, self._store.problem(self._clock.now())]
         problems = [text for text in problems if text]

@@ -11,6 +11,7 @@ from limpet.common.control.requests import Request
 from limpet.common.identifiers import Commit, JobId, MinionId, MinionKey
 from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.common.messages.fields import Message
+from limpet.master.sources.work import Work
 from limpet.master.store.operations import Operation
 
 NOW = Commit(0)
@@ -131,6 +132,14 @@ class Count:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReadSource:
+    """Have something of the file roots read outside the loop; answer `on_source_read(…)`."""
+
+    ticket: int
+    work: Work
+
+
 Effect = (
     Persist
     | Send
@@ -143,4 +152,5 @@ Effect = (
     | Publish
     | Report
     | Count
+    | ReadSource
 )

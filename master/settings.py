@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from limpet.common.targeting.compound import Nodegroups
+from limpet.master.sources.limits import SourceLimits
 
 DAY_S = 86_400.0
 
@@ -72,6 +73,7 @@ class MasterSettings:
     alive_note_s: float = 60.0
     """How often the store is told that the master lives: bounds the error of last-seen times."""
 
+    sources: SourceLimits = field(default_factory=SourceLimits)
     nodegroups: Nodegroups = field(default_factory=lambda: MappingProxyType({}))
     rates: Mapping[str, tuple[float, float]] = field(
         default_factory=lambda: MappingProxyType(

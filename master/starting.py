@@ -40,6 +40,8 @@ from limpet.master.enrolment.link import EnrolmentLink
 from limpet.master.mainport import MainPort
 from limpet.master.selfcheck import SelfCheck
 from limpet.master.settings import DAY_S, MasterSettings
+from limpet.master.sources.limits import SourceLimits
+from limpet.master.sources.reader import SourceReader
 from limpet.master.store.store import Store
 
 BIND_S_MAX: Final = 5.0
@@ -111,6 +113,12 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         stack.callback(enrolment.close)
         control = ControlServer(roots.socket_path, group=configuration.user_group)
         stack.callback(control.close)
+        sources = SourceReader(
+            configuration.file_roots,
+            at_once=configuration.file_server_at_once,
+            file_bytes_max=configuration.file_bytes_max,
+        )
+        stack.callback(sources.close)
         store.start()
 
         def reload() -> None:
@@ -129,6 +137,7 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
                 control=control,
                 enrolment=enrolment,
                 check=check,
+                sources=sources,
                 committed=committed,
                 clock=clock,
                 log=log,
@@ -154,6 +163,7 @@ def settings_from(configuration: MasterConfiguration, nodegroups: dict[str, str]
         return_bytes_max=configuration.return_bytes_max,
         history_age_s=configuration.history_days * DAY_S,
         history_jobs_max=configuration.history_jobs,
+        sources=SourceLimits(at_once=configuration.file_server_at_once),
         nodegroups=nodegroups,
     )
 

@@ -22,9 +22,11 @@ from limpet.minion.jobs.records import JournalOpened, JournalState
 from limpet.minion.jobs.results import WorkerResult
 from limpet.minion.link.machine import Link
 from limpet.minion.link.states import State
+from limpet.minion.local.messages import AskSource, PullSource
 from limpet.minion.memory import Memory
 from limpet.minion.outbox import Outbox
 from limpet.minion.settings import LinkSettings
+from limpet.minion.sources.asking import Sources
 
 
 class MinionCore:
@@ -69,11 +71,17 @@ class MinionCore:
             identity=identity,
         )
         self.facts = Facts(self.link, self.memory, self._outbox, now)
+        self.sources = Sources(self._outbox)
 
     @property
     def next_deadline(self) -> Instant:
         """Give the instant at which `on_deadline` is wanted; never infinite."""
-        return min(self.link.next_deadline, self.book.next_deadline, self.facts.next_deadline)
+        return min(
+            self.link.next_deadline,
+            self.book.next_deadline,
+            self.facts.next_deadline,
+            self.sources.next_deadline,
+        )
 
     @property
     def is_ready(self) -> bool:
@@ -99,6 +107,7 @@ class MinionCore:
         self.link.on_deadline(now)
         self.book.on_deadline(now)
         self.facts.on_deadline(now)
+        self.sources.on_deadline(now)
         return self._done(now)
 
     def on_resolved(
@@ -133,7 +142,7 @@ class MinionCore:
         elif isinstance(message, ReturnAck | BulkAck):
             self.book.on_return_message(now, message)
         elif isinstance(message, Offer | Piece):
-            self._outbox.debug("stale", "an answer to no question was ignored")
+            self.sources.on_message(now, message)
         else:
             self.link.on_message(now, message)
         return self._done(now)
@@ -217,10 +226,19 @@ class MinionCore:
         self.book.local.on_run(now, client, function, arguments, job_timeout_s, self.book.condition)
         return self._done(now)
 
+    def on_local_question(
+        self, now: Moment, client: int, question: AskSource | PullSource
+    ) -> list[Effect]:
+        """Put a question of a job to the master."""
+        self.link.on_turn(now)
+        self.sources.on_question(now, client, question)
+        return self._done(now)
+
     def on_local_gone(self, now: Moment, client: int) -> list[Effect]:
         """Hear that the client has left."""
         self.link.on_turn(now)
         self.book.local.on_gone(client)
+        self.sources.on_gone(client)
         return self._done(now)
 
     def on_local_cancel(self, now: Moment, jid: JobId) -> list[Effect]:
@@ -233,8 +251,10 @@ class MinionCore:
         """Close the link and leave the jobs running: the process is about to end."""
         self.link.on_stop(now)
         self.book.local.on_stop()
+        self.sources.on_stop()
         return self._done(now)
 
     def _done(self, now: Moment) -> list[Effect]:
         self.facts.on_turn(now)
+        self.sources.on_line(now, self.link.line if self.link.is_ready else None)
         return self._outbox.take()

@@ -266,6 +266,8 @@ class Daemon:
                     now, client, request.function, request.arguments, request.job_timeout_s
                 )
             )
+        elif isinstance(request, local.AskSource | local.PullSource):
+            self._do(self._core.on_local_question(now, client, request))
         elif isinstance(request, local.AskRunning):
             jobs = tuple(
                 local.LocalJob(

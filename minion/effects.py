@@ -11,6 +11,7 @@ from limpet.common.identifiers import Attempt, Commit, JobId
 from limpet.common.messages.enrolment import EnrolRequest
 from limpet.common.messages.fields import Message
 from limpet.minion.jobs.records import JobFinished, Record
+from limpet.minion.local.messages import LocalPiece, LocalServed
 
 NOW = Commit(0)
 """Wait for no commit."""
@@ -181,11 +182,19 @@ class LocalStored:
 
 @dataclass(frozen=True, slots=True)
 class LocalRefused:
-    """Tell a client of the minion's Unix socket that its run is not taken, and why."""
+    """Tell a client of the minion's Unix socket that it is not served, and why."""
 
     client: int
-    reason: Literal["busy", "disk_full", "stopping"]
+    reason: Literal["busy", "disk_full", "stopping", "failed"]
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocalReply:
+    """Tell a client of the minion's Unix socket what the master answered to its question."""
+
+    client: int
+    reply: LocalServed | LocalPiece
 
 
 Effect = (
@@ -207,4 +216,5 @@ Effect = (
     | LocalAnswer
     | LocalStored
     | LocalRefused
+    | LocalReply
 )

@@ -78,6 +78,7 @@ class Executor:
             effects.LocalAnswer: self._local_answer,
             effects.LocalStored: self._local_stored,
             effects.LocalRefused: self._local_refused,
+            effects.LocalReply: self._local_reply,
         }
 
     @property
@@ -268,3 +269,6 @@ class Executor:
 
     def _local_refused(self, effect: effects.LocalRefused) -> None:
         self._server.answer(effect.client, local.LocalRefused(effect.reason, effect.text))
+
+    def _local_reply(self, effect: effects.LocalReply) -> None:
+        self._server.answer(effect.client, effect.reply)

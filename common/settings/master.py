@@ -47,7 +47,7 @@ class MasterConfiguration(Configuration, frozen=True, kw_only=True):
     LISTS: ClassVar[tuple[str, ...]] = ("listen",)
     ROOTS: ClassVar[tuple[str, ...]] = ("file_roots", "pillar_roots")
     DURATIONS: ClassVar[tuple[str, ...]] = ("job_timeout",)
-    SIZES: ClassVar[tuple[str, ...]] = ("return_bytes_max",)
+    SIZES: ClassVar[tuple[str, ...]] = ("return_bytes_max", "file_bytes_max")
     ELSEWHERE: ClassVar[Mapping[str, str]] = _SALT
 
     listen: tuple[str, ...] = (ANY_ADDRESS,)
@@ -72,6 +72,10 @@ class MasterConfiguration(Configuration, frozen=True, kw_only=True):
         default=86400.0, name="job_timeout"
     )
     """How long a job may run where the command does not say."""
+    file_server_at_once: Annotated[int, Meta(ge=1, le=64)] = 4
+    """Files read for minions at the same time: threads of the master."""
+    file_bytes_max: Annotated[int, Meta(ge=1, le=1 << 50)] = 4 << 30
+    """A larger file is served to nobody."""
     user_group: str = "limpet"
     """Members of this group may give commands; root may always."""
     log_level: str = "info"

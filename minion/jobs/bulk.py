@@ -31,7 +31,8 @@ UNREADABLE: Final = "the body of the result can't be read from this minion's spo
 class Pace:
     """The size of a piece that the line carries within a quarter of a beat."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_most: int = CHUNK_BYTES_MAX) -> None:
+        self._bytes_most = bytes_most
         self.bytes_max = CHUNK_START_BYTES
 
     def restart(self) -> None:
@@ -42,7 +43,7 @@ class Pace:
         """Learn from a piece that has arrived."""
         quarter = beat_interval_s / 4
         if transit_s < quarter and size * 2 > self.bytes_max:
-            self.bytes_max = min(self.bytes_max * 2, CHUNK_BYTES_MAX)
+            self.bytes_max = min(self.bytes_max * 2, self._bytes_most)
         elif transit_s > 2 * quarter:
             self.bytes_max = max(self.bytes_max // 2, CHUNK_START_BYTES)
 

@@ -10,8 +10,9 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from limpet.common.messages.fields import ARGUMENTS_BYTES_MAX, FunctionName, Jid
+from limpet.common.messages.fields import ARGUMENTS_BYTES_MAX, Count, Digest, FunctionName, Jid
 from limpet.common.messages.jobs import CancelVerdict, Outcome
+from limpet.common.messages.sources import Environment, SourceKind, SourceName
 
 LOCAL_REPLY_BYTES_MAX: Final = 1024 * 1024
 """Largest reply; bodies over 16 KiB come as a file."""
@@ -49,7 +50,29 @@ class AskLocalStatus(LocalMessage, frozen=True, tag="status"):
     """How the link is; answered by `LocalStatus`."""
 
 
-AnyLocalRequest = RunLocal | AskRunning | KillLocal | RefreshGrains | AskLocalStatus
+class AskSource(LocalMessage, frozen=True, tag="ask_source"):
+    """A question of a job to the master; answered by `LocalServed`."""
+
+    kind: SourceKind
+    environment: Environment
+    name: SourceName
+    arguments: Annotated[bytes, Meta(max_length=ARGUMENTS_BYTES_MAX)]
+    known: Digest
+
+
+class PullSource(LocalMessage, frozen=True, tag="pull_source"):
+    """The next piece of a body of the master's; answered by `LocalPiece`."""
+
+    kind: SourceKind
+    environment: Environment
+    name: SourceName
+    digest: Digest
+    offset: Count
+
+
+AnyLocalRequest = (
+    RunLocal | AskRunning | KillLocal | RefreshGrains | AskLocalStatus | AskSource | PullSource
+)
 
 
 class LocalStored(LocalMessage, frozen=True, tag="stored"):
@@ -120,6 +143,26 @@ class LocalStatus(LocalMessage, frozen=True, tag="local_status"):
     """Counters: sockets opened, jobs running, jobs queued, …"""
 
 
+class LocalServed(LocalMessage, frozen=True, tag="served"):
+    """Answer to `AskSource`: what the master has, as in `Offer`."""
+
+    is_found: bool
+    digest: str
+    total: int
+    attributes: bytes
+    body: bytes
+    has_body: bool
+
+
+class LocalPiece(LocalMessage, frozen=True, tag="local_piece"):
+    """Answer to `PullSource`."""
+
+    offset: int
+    data: bytes
+    is_changed: bool
+    """The master has that body no longer: `data` is empty, begin with a question."""
+
+
 class LocalRefused(LocalMessage, frozen=True, tag="refused"):
     """The request can't be served; the last reply."""
 
@@ -135,5 +178,7 @@ AnyLocalReply = (
     | LocalKilled
     | LocalDone
     | LocalStatus
+    | LocalServed
+    | LocalPiece
     | LocalRefused
 )

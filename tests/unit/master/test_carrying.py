@@ -35,6 +35,7 @@ from limpet.master.effects import (
     Send,
     Subscribe,
 )
+from limpet.master.sources.work import Work
 from limpet.master.store.operations import PutNote
 
 NOW = Moment(Instant(1.0), 1.0)
@@ -55,6 +56,7 @@ class World:
             store=self,
             control=self,
             enrolment=self,
+            sources=self,
             log=Log(level=Level.QUIET),
             add_figures=lambda status: status,
             committed=Commit(10),
@@ -75,6 +77,9 @@ class World:
     def ask(self, question: Query | Fetch) -> bool:
         self.told.append(("ask", question.client))
         return not self.is_store_busy
+
+    def read(self, ticket: int, work: Work) -> None:
+        self.told.append(("read", ticket))
 
     def answer(self, who: Any, reply: Reply | EnrolAnswer, now: Any = None) -> None:  # noqa: ANN401
         self.told.append((who, reply))

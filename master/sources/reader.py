@@ -1,0 +1,136 @@
+"""The threads that read files for minions, so that the loop never waits for a disk.
+
+As many as `file_server_at_once`; the core hands out no more than they can begin at once. What they
+find comes back through `collect`, in the loop. None of them is waited for at the end.
+"""
+
+import os
+import threading
+import traceback
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from limpet.master.sources.digests import Digests
+from limpet.master.sources.files import Files
+from limpet.master.sources.listing import Walker
+from limpet.master.sources.work import (
+    Found,
+    Listed,
+    LookUp,
+    NameEnvironments,
+    PieceRead,
+    ReadPiece,
+    Result,
+    SourceRead,
+    WalkTree,
+    Work,
+)
+from limpet.states.fileroots.directories import DirectoryRoots
+
+
+class SourceReader:
+    """Does the work of the file server's desk."""
+
+    def __init__(
+        self, roots: Mapping[str, Sequence[str]], *, at_once: int, file_bytes_max: int
+    ) -> None:
+        """Take the roots by environment. Nothing is read before the first work comes."""
+        directories = DirectoryRoots(roots)
+        self._digests = Digests()
+        self._files = Files(directories, self._digests, bytes_max=file_bytes_max)
+        self._walker = Walker(directories, self._digests)
+        self._at_once = at_once
+        self._threads: list[threading.Thread] = []
+        self._work: deque[tuple[int, Work]] = deque()
+        self._idle = 0
+        self._changed = threading.Condition()
+        self._done: deque[SourceRead] = deque()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def read(self, ticket: int, work: Work) -> None:
+        """Have a piece of work done; answered by one `SourceRead`."""
+        with self._changed:
+            self._work.append((ticket, work))
+            if self._idle < len(self._work) and len(self._threads) < self._at_once:
+                name = f"file-server-{len(self._threads)}"
+                thread = threading.Thread(target=self._run, name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+            self._changed.notify()
+
+    def fileno(self) -> int:
+        """Give the descriptor that is readable when `collect` has something."""
+        return self._wake
+
+    def collect(self) -> list[SourceRead]:
+        """Give what was done since the last call."""
+        try:
+            os.eventfd_read(self._wake)
+        except BlockingIOError:
+            return []
+        with self._changed:
+            done = list(self._done)
+            self._done.clear()
+        return done
+
+    def figures(self) -> dict[str, float]:
+        """Give gauges for people."""
+        with self._changed:
+            busy = len(self._threads) - self._idle
+        return {
+            "file_server_reading": float(busy),
+            "file_server_hashed_bytes": float(self._digests.hashed_bytes),
+        }
+
+    def close(self, *, within_s: float = 1.0) -> None:
+        """Let the threads end; one that hangs in a disk is left behind."""
+        with self._changed:
+            self._digests.is_stopping = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(within_s / max(1, len(self._threads)))
+        with self._changed:
+            if self._wake >= 0:
+                os.close(self._wake)
+                self._wake = -1
+
+    def _run(self) -> None:
+        while (taken := self._take()) is not None:
+            ticket, work = taken
+            result = self._do(work)
+            with self._changed:
+                self._done.append(SourceRead(ticket, result))
+                if self._wake >= 0:
+                    os.eventfd_write(self._wake, 1)
+
+    def _take(self) -> tuple[int, Work] | None:
+        with self._changed:
+            self._idle += 1
+            while not self._work and not self._digests.is_stopping:
+                self._changed.wait()
+            self._idle -= 1
+            return None if self._digests.is_stopping else self._work.popleft()
+
+    def _do(self, work: Work) -> Result:
+        try:
+            match work:
+                case LookUp():
+                    return self._files.look_up(work)
+                case ReadPiece():
+                    return self._files.read(work)
+                case WalkTree(environment=environment):
+                    return self._walker.walk(environment)
+                case NameEnvironments():
+                    return self._walker.environments()
+        except Exception as error:  # noqa: BLE001
+            # A mistake of ours in one question must not take the others' answers away.
+            text = f"the file server failed: {error!r}\n{traceback.format_exc(limit=-3)}"
+            return _failed(work, text)
+
+
+def _failed(work: Work, text: str) -> Result:
+    if isinstance(work, LookUp):
+        return Found(False, problem=text)
+    if isinstance(work, ReadPiece):
+        return PieceRead(b"", text)
+    return Listed(is_found=True, problem=text)

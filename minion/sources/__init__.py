@@ -1,0 +1,1 @@
+"""What this minion's jobs ask of the master, on its way through the link and back."""
