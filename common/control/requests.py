@@ -8,7 +8,16 @@ from msgspec import Meta
 from limpet.common.messages.fields import ARGUMENTS_BYTES_MAX, FunctionName, Jid
 
 TargetKind = Literal[
-    "glob", "list", "pcre", "grain", "grain_pcre", "ipcidr", "nodegroup", "compound"
+    "glob",
+    "list",
+    "pcre",
+    "grain",
+    "grain_pcre",
+    "ipcidr",
+    "nodegroup",
+    "compound",
+    "pillar",
+    "pillar_pcre",
 ]
 
 

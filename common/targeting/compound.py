@@ -128,14 +128,13 @@ class _Parser:
             return matchers.ipcidr(pattern)
         if engine == "N":
             return self.nodegroup(pattern, depth + 1)
-        if engine in ("I", "J"):
-            raise UsageError(
-                f"{word[:80]!a} in the target {where}: targeting by pillar comes with pillar, "
-                "which is not part of this release; use grains (G@, P@) or node groups (N@)"
-            )
+        if engine == "I":
+            return matchers.pillar(pattern, delimiter)
+        if engine == "J":
+            return matchers.pillar_pcre(pattern, delimiter)
         raise UsageError(
             f"{word[:80]!a} in the target {where}: {engine}@ is not known; "
-            "use G@ P@ E@ L@ S@ N@ or a glob"
+            "use G@ P@ I@ J@ E@ L@ S@ N@ or a glob"
         )
 
     def nodegroup(self, name: str, depth: int) -> Matcher:
@@ -200,21 +199,40 @@ class _Reader:
 
 
 def _all_of(parts: tuple[Matcher, ...]) -> Matcher:
-    def match(minion_id: MinionId, grains: Grains) -> bool:
-        return all(part(minion_id, grains) for part in parts)
+    """Ask for all; one that says no decides, whatever is not known of the others."""
+
+    def match(minion_id: MinionId, grains: Grains) -> bool | None:
+        found: bool | None = True
+        for part in parts:
+            here = part(minion_id, grains)
+            if here is False:
+                return False
+            if here is None:
+                found = None
+        return found
 
     return match
 
 
 def _any_of(parts: tuple[Matcher, ...]) -> Matcher:
-    def match(minion_id: MinionId, grains: Grains) -> bool:
-        return any(part(minion_id, grains) for part in parts)
+    """Ask for one; the first that says yes decides, whatever is not known of the others."""
+
+    def match(minion_id: MinionId, grains: Grains) -> bool | None:
+        found: bool | None = False
+        for part in parts:
+            here = part(minion_id, grains)
+            if here:
+                return True
+            if here is None:
+                found = None
+        return found
 
     return match
 
 
 def _none_of(part: Matcher) -> Matcher:
-    def match(minion_id: MinionId, grains: Grains) -> bool:
-        return not part(minion_id, grains)
+    def match(minion_id: MinionId, grains: Grains) -> bool | None:
+        here = part(minion_id, grains)
+        return None if here is None else not here
 
     return match

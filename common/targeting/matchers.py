@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
 Grains = Mapping[str, Any]
-Matcher = Callable[[MinionId, Grains], bool]
+Matcher = Callable[[MinionId, Grains], bool | None]
+"""None: that can't be said without the minion's pillar, which is not there."""
+
+PILLAR: Final = "\x01pillar"
+"""The key under which a minion's pillar stands among its grains; no grain has such a name."""
 
 ID_LENGTH_MAX: Final = 128
 VALUE_LENGTH_MAX: Final = 1024
@@ -112,6 +116,24 @@ def grain_pcre(text: str, delimiter: str = ":") -> Matcher:
         return search is not None and search(value)
 
     return lambda minion_id, grains: grain_matches(grains, text, delimiter, compare)
+
+
+def pillar(text: str, delimiter: str = ":") -> Matcher:
+    """Match pillar by a glob: `roles:web`, `sites:example.org:*`."""
+    return _in_pillar(grain(text, delimiter))
+
+
+def pillar_pcre(text: str, delimiter: str = ":") -> Matcher:
+    """Match pillar by a regular expression, from the beginning of its value."""
+    return _in_pillar(grain_pcre(text, delimiter))
+
+
+def _in_pillar(matcher: Matcher) -> Matcher:
+    def match(minion_id: MinionId, grains: Grains) -> bool | None:
+        found = grains.get(PILLAR)
+        return matcher(minion_id, found) if isinstance(found, Mapping) else None
+
+    return match
 
 
 def _check_grain(text: str, delimiter: str, example: str) -> None:

@@ -25,7 +25,15 @@ class Target:
     _matcher: Matcher = field(repr=False, compare=False)
 
     def matches(self, minion_id: MinionId, grains: Grains) -> bool:
-        """Say whether this minion is meant. Never raises, whatever the grains hold."""
+        """Say whether this minion is meant. Never raises, whatever the grains hold.
+
+        Its pillar, if there is any, stands under `matchers.PILLAR`; terms that need one that is not
+        there match nothing that they would decide.
+        """
+        return self._matcher(minion_id, grains) is True
+
+    def decide(self, minion_id: MinionId, grains: Grains) -> bool | None:
+        """Say whether this minion is meant; None: only its pillar, which is missing, can tell."""
         return self._matcher(minion_id, grains)
 
 
@@ -68,4 +76,6 @@ _SIMPLE: Final[dict[str, Callable[[str], Matcher]]] = {
     "grain": matchers.grain,
     "grain_pcre": matchers.grain_pcre,
     "ipcidr": matchers.ipcidr,
+    "pillar": matchers.pillar,
+    "pillar_pcre": matchers.pillar_pcre,
 }

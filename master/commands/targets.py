@@ -15,19 +15,16 @@ _KINDS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("-E", "--pcre", "pcre", "TARGET is a regular expression over ids."),
     ("-G", "--grain", "grain", "TARGET is a grain and a glob: os:Ubuntu."),
     ("-P", "--grain-pcre", "grain_pcre", "TARGET is a grain and a regular expression."),
+    ("-I", "--pillar-target", "pillar", "TARGET is a pillar key and a glob: role:web*."),
+    ("-J", "--pillar-pcre", "pillar_pcre", "TARGET is a pillar key and a regular expression."),
     ("-S", "--ipcidr", "ipcidr", "TARGET is an address or a network: 10.0.0.0/8."),
     ("-N", "--nodegroup", "nodegroup", "TARGET is a node group of master.yaml."),
     ("-C", "--compound", "compound", "TARGET is an expression: 'G@os:Ubuntu and not web*'."),
 )
-_WITH_PILLAR: Final = (("-I", "--pillar-target"), ("-J", "--pillar-pcre"))
 
 
 def target_options(command: F) -> F:
-    """Add `-L -E -G -P -S -N -C` to a command; `kind_of` reads them from its arguments."""
-    for short, long in _WITH_PILLAR:
-        command = click.option(short, long, f"by_pillar{short[1]}", is_flag=True, hidden=True)(
-            command
-        )
+    """Add `-L -E -G -P -I -J -S -N -C` to a command; `kind_of` reads them from its arguments."""
     for short, long, kind, text in reversed(_KINDS):
         command = click.option(short, long, f"by_{kind}", is_flag=True, help=text)(command)
     return command
@@ -36,11 +33,8 @@ def target_options(command: F) -> F:
 def kind_of(chosen: dict[str, bool]) -> TargetKind:
     """Take the options of `target_options` and give the kind. Raises `UsageError` for two."""
     kinds = [name.removeprefix("by_") for name, is_set in chosen.items() if is_set]
-    if any(kind.startswith("pillar") for kind in kinds):
-        raise UsageError(
-            "targeting by pillar (-I, -J) comes with pillar, which is not part of this release: "
-            "use grains (-G, -P) or node groups (-N)"
-        )
     if len(kinds) > 1:
-        raise UsageError("a target can be meant in one way only: give one of -L -E -G -P -S -N -C")
+        raise UsageError(
+            "a target can be meant in one way only: give one of -L -E -G -P -I -J -S -N -C"
+        )
     return cast(TargetKind, kinds[0]) if kinds else "glob"

@@ -1,22 +1,14 @@
-"""Whether a target of a top file means this minion: Salt's matchers, pillar among them.
+"""Whether a target of a top file means this minion: Salt's matchers, pillar among them."""
 
-Pillar terms (`I@`, `J@`, `match: pillar`) are looked up as grains are, in a copy of the grains in
-which pillar stands under a key of its own.
-"""
-
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from limpet.common.control.requests import TargetKind
 from limpet.common.errors import UsageError
 from limpet.common.identifiers import MinionId
+from limpet.common.targeting.matchers import PILLAR
 from limpet.common.targeting.target import Target, compile_target
 
-_PILLAR: Final = "\x01pillar"
-"""The key under which pillar stands among the grains; no grain has such a name."""
-_TERM: Final = re.compile(r"(?<![^\s(])([IJ])([^@\s])?@")
-_GRAIN_KIND: Final = {"I": "G", "J": "P"}
 _KINDS: Final[dict[str, TargetKind]] = {
     "compound": "compound",
     "glob": "glob",
@@ -26,9 +18,9 @@ _KINDS: Final[dict[str, TargetKind]] = {
     "list": "list",
     "nodegroup": "nodegroup",
     "pcre": "pcre",
-    "pillar": "grain",
-    "pillar_exact": "grain",
-    "pillar_pcre": "grain_pcre",
+    "pillar": "pillar",
+    "pillar_exact": "pillar",
+    "pillar_pcre": "pillar_pcre",
 }
 
 
@@ -43,11 +35,8 @@ class Matching:
         nodegroups: Mapping[str, str | Sequence[str]] | None = None,
     ) -> None:
         self._minion_id = MinionId(minion_id.lower())
-        self._facts = {**grains, _PILLAR: pillar}
-        self._nodegroups = {
-            name: _with_pillar(words) if isinstance(words, str) else [*map(_with_pillar, words)]
-            for name, words in (nodegroups or {}).items()
-        }
+        self._facts = {**grains, PILLAR: pillar}
+        self._nodegroups = dict(nodegroups or {})
         self._targets: dict[tuple[str, str], Target] = {}
         self.faults: list[str] = []
         """Targets that could not be understood: they mean nobody, as in Salt, and are told."""
@@ -69,24 +58,8 @@ class Matching:
         key = (matcher, target)
         if key not in self._targets:
             try:
-                self._targets[key] = compile_target(
-                    _rewritten(str(target), matcher), kind, self._nodegroups
-                )
+                self._targets[key] = compile_target(str(target), kind, self._nodegroups)
             except UsageError as error:
                 self.faults.append(f"target '{target}': {error}")
                 return False
         return self._targets[key].matches(self._minion_id, self._facts)
-
-
-def _rewritten(target: str, matcher: str) -> str:
-    if matcher.startswith("pillar"):
-        return f"{_PILLAR}:{target}"
-    return _with_pillar(target) if matcher == "compound" else target
-
-
-def _with_pillar(expression: str) -> str:
-    def as_grain(found: "re.Match[str]") -> str:
-        letter, delimiter = found.group(1), found.group(2) or ""
-        return f"{_GRAIN_KIND[letter]}{delimiter}@{_PILLAR}{delimiter or ':'}"
-
-    return _TERM.sub(as_grain, str(expression))

@@ -9,6 +9,7 @@ import pytest
 from limpet.common.control.requests import TargetKind
 from limpet.common.errors import UsageError
 from limpet.common.identifiers import MinionId
+from limpet.common.targeting.matchers import PILLAR
 from limpet.common.targeting.target import compile_target
 
 UBUNTU: dict[str, Any] = {
@@ -157,8 +158,7 @@ def test_a_target_matches_as_in_salt(kind: TargetKind, text: str, expected: bool
         ("compound", "web* )", "')' after 'web*' is not expected"),
         ("compound", "( and web* )", "'and' after '('"),
         ("compound", "( )", "where a term is expected"),
-        ("compound", "I@role:web", "comes with pillar"),
-        ("compound", "J@role:web", "comes with pillar"),
+        ("pillar", "web", "is not a grain target"),
         ("compound", "R@%web", "R@ is not known"),
         ("compound", "G@", "has no pattern"),
         ("compound", "( " * 33 + "web1" + " )" * 33, "deeper than 32"),
@@ -246,3 +246,31 @@ def test_deep_grains_and_long_expressions_take_bounded_time() -> None:
     assert time.monotonic() - began < 5
     with pytest.raises(UsageError, match="more than 32 parts"):
         is_match("a:" * 32 + "z", "grain", "web1", deep)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "known", "unknown"),
+    [
+        ("pillar", "role:we*", True, None),
+        ("pillar", "role:db", False, None),
+        ("pillar", "sites:a.org:port:443", True, None),
+        ("pillar_pcre", "role:(web|db)", True, None),
+        ("compound", "I@role:web and web*", True, None),
+        ("compound", "I@role:web and db*", False, False),
+        ("compound", "I@role:web or web*", True, True),
+        ("compound", "not I@role:web", False, None),
+        ("compound", "not ( I@role:db and db* )", True, True),
+        ("compound", "J/@sites/a.org/port/4+3", True, None),
+        ("nodegroup", "by pillar", True, None),
+        ("compound", "G@os:Ubuntu", True, True),
+    ],
+)
+def test_a_term_on_pillar_is_open_as_long_as_the_pillar_is_not_known(
+    kind: TargetKind, text: str, known: bool, unknown: bool | None
+) -> None:
+    pillar = {"role": "web", "sites": {"a.org": {"port": 443}}}
+    target = compile_target(text, kind, {"by pillar": "I@role:web and not I@role:db"})
+    web1 = MinionId("web1")
+    assert target.decide(web1, {**UBUNTU, PILLAR: pillar}) is known
+    assert target.decide(web1, UBUNTU) is unknown
+    assert target.matches(web1, UBUNTU) is (unknown is True)

@@ -218,6 +218,8 @@ def test_what_is_typed_reaches_the_master(master: FakeMaster, limpet: Limpet) ->
         ("-G", "grain"),
         ("-P", "grain_pcre"),
         ("-S", "ipcidr"),
+        ("-I", "pillar"),
+        ("-J", "pillar_pcre"),
         ("-N", "nodegroup"),
         ("-C", "compound"),
         ("--list", "list"),
@@ -237,7 +239,6 @@ def test_salts_letters_say_how_a_target_is_meant(
     [
         (["run"], "Missing argument 'TARGET'"),
         (["run", "web1"], "Missing argument 'FUN'"),
-        (["run", "-I", "role:web", "test.ping"], "comes with pillar"),
         (["run", "-L", "-E", "web1", "test.ping"], "in one way only"),
         (["run", "web1", "ping"], "module.function is expected"),
         (["run", "web1", "test.ping", "x"], "test.ping takes no arguments"),
