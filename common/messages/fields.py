@@ -25,7 +25,9 @@ Digest = Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{64})?\Z")]
 """A SHA-256 in hex, or empty where there is none."""
 Jid = Annotated[str, Meta(pattern=r"\A[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")]
 Id = Annotated[str, Meta(pattern=r"\A[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?\Z")]
-FunctionName = Annotated[str, Meta(pattern=r"\A[a-z_][a-z0-9_]{0,63}\.[a-z_][a-z0-9_]{0,63}\Z")]
+FunctionName = Annotated[
+    str, Meta(pattern=r"\A[a-z_][a-z0-9_]{0,63}\.[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+]
 
 RETURN_INLINE_BYTES_MAX: Final = 160 * 1024
 """A return body up to this size travels inside `Return`; a larger one goes in bulk chunks first."""
