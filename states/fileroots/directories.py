@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 
 from limpet.common.errors import SourceError
-from limpet.states.fileroots.port import SourceFile
+from limpet.states.fileroots.port import SourceFacts, SourceFile
 from limpet.states.fileroots.walk import opened
 
 SOURCE_BYTES_MAX = 1024 * 1024
@@ -45,21 +45,43 @@ class DirectoryRoots:
 
     def read(self, path: str, environment: str) -> SourceFile | None:
         """Read the file that lies uppermost; None where no root has it. Raises `SourceError`."""
+        return self._read(path, environment, self._bytes_max)
+
+    def content(self, path: str, environment: str, *, bytes_max: int) -> bytes | None:
+        """Read a file whole; None where no root has it. Raises `SourceError`."""
+        found = self._read(path, environment, bytes_max)
+        return None if found is None else found.content
+
+    def _read(self, path: str, environment: str, bytes_max: int) -> SourceFile | None:
         for root in self.roots_of(environment):
             with opened(root, path) as descriptor:
                 if descriptor is None:
                     continue
                 real_path = f"{root.rstrip('/')}/{path}"
-                if os.fstat(descriptor).st_size > self._bytes_max:
-                    raise SourceError(
-                        f"larger than {self._bytes_max} bytes, which no SLS or template is",
-                        real_path,
-                    )
+                if os.fstat(descriptor).st_size > bytes_max:
+                    raise SourceError(f"larger than the {bytes_max} bytes allowed", real_path)
                 with os.fdopen(os.dup(descriptor), "rb") as stream:
-                    content = stream.read(self._bytes_max + 1)
-                if len(content) > self._bytes_max:
+                    content = stream.read(bytes_max + 1)
+                if len(content) > bytes_max:
                     raise SourceError("grew while it was read", real_path)
                 return SourceFile(path, real_path, content)
+        return None
+
+    def look(self, path: str, environment: str) -> SourceFacts | None:
+        """Say how large a file is and its mode; its digest only reading would tell."""
+        for root in self.roots_of(environment):
+            with opened(root, path) as descriptor:
+                if descriptor is not None:
+                    found = os.fstat(descriptor)
+                    return SourceFacts(found.st_size, stat.S_IMODE(found.st_mode))
+        return None
+
+    def local_copy(self, path: str, environment: str) -> str | None:
+        """Give where the file lies, links resolved. Raises `SourceError` as `read` does."""
+        for root in self.roots_of(environment):
+            with opened(root, path) as descriptor:
+                if descriptor is not None:  # what was opened lies inside; its name is the kernel's
+                    return os.readlink(f"/proc/self/fd/{descriptor}")
         return None
 
     def exists(self, path: str, environment: str) -> bool:
@@ -78,6 +100,27 @@ class DirectoryRoots:
                 found.update(_below(root))
             self._listings[environment] = sorted(found)
         return self._listings[environment]
+
+    def folders(self, environment: str, below: str = "") -> list[str]:
+        """List the folders below a folder, the empty ones too, relative to it and sorted."""
+        found: set[str] = set()
+        for root in self.roots_of(environment):
+            top = os.path.join(root, below)
+            for above, folders, _ in os.walk(top):
+                found.update(os.path.relpath(os.path.join(above, each), top) for each in folders)
+        return sorted(found)
+
+    def links(self, environment: str, below: str = "") -> dict[str, str]:
+        """Give the symbolic links below a folder, relative to it, with what they point at."""
+        found: dict[str, str] = {}
+        for root in self.roots_of(environment):
+            top = os.path.join(root, below)
+            for above, folders, files in os.walk(top):
+                for each in (*folders, *files):
+                    path = os.path.join(above, each)
+                    if os.path.islink(path):
+                        found.setdefault(os.path.relpath(path, top), os.readlink(path))
+        return found
 
     def forget(self) -> None:
         """Have listings read anew."""

@@ -1,7 +1,10 @@
-"""What the renderers, the compiler and pillar may ask of the file roots."""
+"""What the renderers, the compiler, pillar and file states may ask of the file roots."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+FILE_BYTES_MAX: Final = 4 * 1024 * 1024 * 1024
+"""Of one file that states bring to the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,18 @@ class SourceFile:
     real_path: str
     """Where it is on this machine, for messages and for `tplpath`."""
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What is known of a file without its content being moved or read."""
+
+    size: int
+    """In bytes."""
+    mode: int | None
+    """The permission bits; None: nobody knows."""
+    digest: str = ""
+    """SHA-256 in hex; empty: only reading the content would tell."""
 
 
 class FileRoots(Protocol):
@@ -35,4 +50,35 @@ class FileRoots(Protocol):
 
     def files(self, environment: str) -> list[str]:
         """List all files of the environment, sorted, each path once."""
+        ...
+
+
+class TreeRoots(FileRoots, Protocol):
+    """File roots with all that states of files need. Errors are `SourceError` and `HostError`."""
+
+    def look(self, path: str, environment: str) -> SourceFacts | None:
+        """Say what is known of a file; None where no root has it."""
+        ...
+
+    def local_copy(self, path: str, environment: str) -> str | None:
+        """Give where the file lies on this machine, brought here if need be; None: there is none.
+
+        Whoever reads it does so at once: a cache may give way later.
+        """
+        ...
+
+    def content(self, path: str, environment: str, *, bytes_max: int) -> bytes | None:
+        """Read a file whole; None where no root has it. One that is larger is an error."""
+        ...
+
+    def folders(self, environment: str, below: str = "") -> list[str]:
+        """List the folders below a folder, the empty ones too, relative to it and sorted."""
+        ...
+
+    def links(self, environment: str, below: str = "") -> dict[str, str]:
+        """Give the symbolic links below a folder, relative to it, with what they point at."""
+        ...
+
+    def forget(self) -> None:
+        """Look at everything anew when it is next asked for."""
         ...

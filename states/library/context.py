@@ -6,11 +6,15 @@ files of the tree and templates through `context.tree`. Nothing is injected into
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.file_system import FileSystem
+from limpet.states.fileroots.port import SourceFacts
 from limpet.states.ports import Host
+
+if TYPE_CHECKING:  # it loads what speaks to web servers
+    from limpet.states.fileroots.downloads import Fetching
 
 Chunk = Mapping[str, Any]
 """One low chunk, in Salt's shape."""
@@ -29,6 +33,24 @@ class Tree(Protocol):
 
     def read(self, source: str, saltenv: str) -> bytes | None:
         """Give the content of a source (`salt://`, `file://`, a path, http); None: no such file."""
+        ...
+
+    def look(self, source: str, saltenv: str) -> SourceFacts | None:
+        """Say what is known of a source without fetching it; None: no such file.
+
+        Of a file on the web: that there is one.
+        """
+        ...
+
+    def local_copy(self, source: str, saltenv: str, how: "Fetching | None" = None) -> str | None:
+        """Give the path of a file here with the source's content, fetched if need be.
+
+        None: no such file. Read it at once; the file is not the caller's to change.
+        """
+        ...
+
+    def forget(self, source: str, saltenv: str) -> None:
+        """Remove what was kept here of a source on the web (`keep_source: False`)."""
         ...
 
     def mode(self, source: str, saltenv: str) -> int | None:

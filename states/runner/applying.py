@@ -5,7 +5,7 @@ This is what the functions of the module `state` are made of.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from limpet.common.errors import UsageError
 from limpet.states.compiler.compile import Compilation, Lowstate, Minion
@@ -15,6 +15,12 @@ from limpet.states.compiler.options import salt_options
 from limpet.states.compiler.ordering import WATCHING
 from limpet.states.compiler.settings import CompilerSettings
 from limpet.states.context import FunctionContext
+from limpet.states.fileroots.choosing import (
+    cache_directory,
+    cache_of,
+    configured_roots,
+    roots_of,
+)
 from limpet.states.fileroots.directories import DirectoryRoots
 from limpet.states.library import registry
 from limpet.states.library.context import Chunk, StateContext
@@ -24,6 +30,9 @@ from limpet.states.runner.progress import Nobody, Progress
 from limpet.states.runner.run import Run
 from limpet.states.sls.errors import RenderError
 from limpet.states.sls.jinja.calls import Functions
+
+if TYPE_CHECKING:  # it loads what speaks to web servers
+    from limpet.states.fileroots.downloads import Downloads
 
 NO_STATES: Final = "no_|-states_|-states_|-None"
 """The key of the only result where the top file has nothing for a minion."""
@@ -186,7 +195,8 @@ class Applying:
 
     def _minion(self) -> Minion:
         context = self.context
-        file_roots, pillar_roots = self._file_roots(), _roots(context, "pillar_roots")
+        file_roots = configured_roots(context, "file_roots")
+        pillar_roots = configured_roots(context, "pillar_roots")
 
         def functions(pillar: Mapping[str, Any]) -> Functions:
             return ContextFunctions(replace(context, pillar=pillar, is_published=False))
@@ -194,7 +204,7 @@ class Applying:
         return Minion(
             minion_id=context.minion_id,
             grains=context.grains,
-            file_roots=DirectoryRoots(file_roots),
+            file_roots=roots_of(context),
             pillar_roots=DirectoryRoots(pillar_roots),
             functions=functions,
             options=salt_options(
@@ -202,8 +212,8 @@ class Applying:
                 minion_id=context.minion_id,
                 file_roots=file_roots,
                 pillar_roots=pillar_roots,
-                cache_directory=str(context.places.state_directory),
-                is_local=True,
+                cache_directory=cache_directory(context),
+                is_local=context.sources is None,
                 test_mode=self.is_test,
                 saltenv=self.wishes.saltenv,
                 pillarenv=self.wishes.pillarenv,
@@ -213,13 +223,17 @@ class Applying:
             can_watch=can_watch,
         )
 
-    def _file_roots(self) -> dict[str, list[str]]:
-        return _roots(self.context, "file_roots")
-
 
 def tree_of(context: FunctionContext, rendering: Rendering) -> RootsTree:
-    """Give the tree of the minion's own file roots."""
-    return RootsTree(_roots(context, "file_roots"), rendering)
+    """Give the tree that this job sees: the master's, or that of the minion's own file roots."""
+
+    def downloads() -> "Downloads":
+        from limpet.states.fileroots.downloads import Downloads  # few jobs need it
+
+        system = context.host.system
+        return Downloads(cache_of(context), system.now, system.sleep)
+
+    return RootsTree(roots_of(context), rendering, downloads)
 
 
 def can_watch(module: str) -> bool:
@@ -274,14 +288,6 @@ def _no_states(context: FunctionContext) -> Results:
             "changes": {},
             "__run_num__": 0,
         }
-    }
-
-
-def _roots(context: FunctionContext, key: str) -> dict[str, list[str]]:
-    configured = context.configuration.get(key) or {}
-    return {
-        str(name): [paths] if isinstance(paths, str) else [str(path) for path in paths]
-        for name, paths in configured.items()
     }
 
 

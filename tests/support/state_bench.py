@@ -1,11 +1,14 @@
 """States called one by one or as a run, in a directory of the test's own."""
 
+import hashlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from limpet.states.context import Places
+from limpet.states.fileroots.port import SourceFacts
 from limpet.states.host.machine import ThisMachine
 from limpet.states.library import registry
 from limpet.states.library.context import Chunk, StateContext
@@ -13,18 +16,50 @@ from limpet.states.outcome import Outcome
 from limpet.states.runner.run import Run
 from support.fake_host import make_context
 
+if TYPE_CHECKING:
+    from limpet.states.fileroots.downloads import Fetching
+
 
 @dataclass
 class FakeTree:
-    """A tree of files by path; templates are filled by `str.format_map`."""
+    """A tree of files by path; templates are filled by `str.format_map`.
+
+    `StateBench` gives it a folder for copies; `fetched` names the sources that were copied.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)
+    cache: str = ""
+    fetched: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
 
     def read(self, source: str, saltenv: str) -> bytes | None:
         if source.startswith("/"):
             path = Path(source)
             return path.read_bytes() if path.is_file() else None
         return self.files.get(source.removeprefix("salt://").partition("?")[0])
+
+    def look(self, source: str, saltenv: str) -> SourceFacts | None:
+        if source.startswith("http"):
+            return None
+        content = self.read(source, saltenv)
+        if content is None:
+            return None
+        digest = hashlib.sha256(content).hexdigest() if source.startswith("salt://") else ""
+        return SourceFacts(len(content), 0o640, digest)
+
+    def local_copy(self, source: str, saltenv: str, how: "Fetching | None" = None) -> str | None:
+        if source.startswith("/"):
+            return source
+        content = self.read(source, saltenv)
+        if content is None:
+            return None
+        with tempfile.NamedTemporaryFile(dir=self.cache, delete=False) as file:
+            file.write(content)
+        self.fetched.append(source)
+        return file.name
+
+    def forget(self, source: str, saltenv: str) -> None:
+        self.forgotten.append(source)
 
     def mode(self, source: str, saltenv: str) -> int | None:
         return 0o640 if self.read(source, saltenv) is not None else None
@@ -61,6 +96,8 @@ class StateBench:
         functions.is_published = False
         state = self.place / ".state"
         state.mkdir(mode=0o700, exist_ok=True)
+        if isinstance(self.tree, FakeTree):
+            self.tree.cache = str(state)
         functions.places = Places(self.place / "minion.yaml", state / "grains", state)
         return StateContext(functions=functions, tree=self.tree, is_test=is_test)
 

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -5,6 +6,8 @@ import pytest
 
 from limpet.common.errors import HostError
 from limpet.states.fileroots.directories import DirectoryRoots
+from limpet.states.fileroots.downloads import Downloads
+from limpet.states.fileroots.served.cache import FileCache
 from limpet.states.library.tree import RootsTree
 from limpet.states.sls.renderers import Renderers
 from limpet.states.sls.surroundings import Surroundings
@@ -33,9 +36,14 @@ def roots(tmp_path: Path) -> Mapping[str, list[str]]:
 
 
 @pytest.fixture
-def tree(roots: Mapping[str, list[str]]) -> RootsTree:
+def tree(roots: Mapping[str, list[str]], tmp_path: Path) -> RootsTree:
     surroundings = Surroundings(minion_id="web1", grains={"os": "Debian"})
-    return RootsTree(roots, lambda: Renderers(DirectoryRoots(roots), surroundings))
+    cache = FileCache(tmp_path / "cache")
+    return RootsTree(
+        DirectoryRoots(roots),
+        lambda: Renderers(DirectoryRoots(roots), surroundings),
+        lambda: Downloads(cache, time.monotonic, time.sleep),
+    )
 
 
 def test_the_uppermost_file_is_read_and_an_address_may_name_its_environment(
