@@ -12,6 +12,7 @@ from outside (the host is stopping) and interrupts.
 """
 
 import enum
+import mmap
 import os
 import select
 import signal
@@ -25,12 +26,13 @@ import msgspec
 
 from limpet.common.messages.jobs import Outcome
 from limpet.common.storage.files import is_disk_full
-from limpet.minion.jobs import capture, processes, scope
+from limpet.minion.jobs import capture, cut_off, processes, scope
 from limpet.minion.jobs.parent_messages import Spawn, WorkerSetup, spool_of
 from limpet.minion.jobs.plain import encode_value
 from limpet.minion.jobs.results import WorkerResult
 from limpet.minion.jobs.spool import Spool
 from limpet.minion.jobs.worker import REPORT_BYTES_MAX, WorkerReport, describe, one_line, work
+from limpet.states.sls.limits import read_breadcrumb, share_breadcrumb
 
 READ_BYTES: Final = 64 * 1024
 DRAIN_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -88,6 +90,7 @@ class _Keeper:
         self._capture = capture.Capture(self._spool.output(job.jid))
         self._worker = 0
         self._worker_status: int | None = None
+        self._breadcrumb: mmap.mmap | None = None
         self._started_wall_s = 0.0
         self._started_s = 0.0
         self._memory_max = setup.memory_bytes_max or processes.memory_of_host() * 3 // 4
@@ -153,6 +156,7 @@ class _Keeper:
 
     def _start_worker(self) -> int:
         """Fork the worker; give the reading end of its report pipe."""
+        self._breadcrumb = share_breadcrumb()
         report_read, report_write = os.pipe()
         self._output, output_write = os.pipe()
         self._worker = os.fork()
@@ -261,6 +265,8 @@ class _Keeper:
         error = f"the worker {processes.say(self._worker_status)}"
         if os.WIFEXITED(self._worker_status):
             error += " without a result"
+        if self._breadcrumb is not None and (place := read_breadcrumb(self._breadcrumb)):
+            error += f" while it rendered {place}"
         return "failed", error, self._setup.cancel_s
 
     def _end_tree(self, grace_s: float) -> list[processes.Process]:
@@ -301,15 +307,21 @@ class _Keeper:
         )
 
     def _ended_by_force(self, outcome: Outcome, error: str) -> WorkerResult:
-        """Give a result whose body is the output that there was."""
+        """Give a result whose body is how far a run of states came, else the output there was."""
         duration_s = time.monotonic() - self._started_s
         self._capture.close()
         body, is_cut = b"", False
-        with suppress(OSError):  # no output is better than no result
-            room = max(1024, self._job.return_bytes_max - 1024)
-            output, is_cut = capture.summary(self._spool.output(self._job.jid), room)
-            if output:
-                body, _ = encode_value(_as_text(output), self._job.return_bytes_max)
+        known = cut_off.known_of(self._setup.state_directory, self._job.jid)
+        if known is not None:
+            value, words = known
+            body, is_cut = encode_value(value, self._job.return_bytes_max)
+            error = f"{error}; {words}"
+        else:
+            with suppress(OSError):  # no output is better than no result
+                room = max(1024, self._job.return_bytes_max - 1024)
+                output, is_cut = capture.summary(self._spool.output(self._job.jid), room)
+                if output:
+                    body, _ = encode_value(_as_text(output), self._job.return_bytes_max)
         report = describe(
             outcome,
             1,

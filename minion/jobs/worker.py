@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -23,6 +24,7 @@ from limpet.minion.jobs.parent_messages import Spawn, WorkerSetup, spool_of
 from limpet.minion.jobs.plain import encode_value, shorten
 from limpet.minion.jobs.results import ERROR_CHARACTERS_MAX, RESULT_BODY_BYTES_MAX
 from limpet.minion.jobs.spool import Spool
+from limpet.states.sls import limits
 
 if TYPE_CHECKING:
     from limpet.states.context import FunctionContext
@@ -51,10 +53,8 @@ def work(
     status = 70
     try:
         _become_worker(keeper, output_fd)
-        report = _run(job, setup, keeper)
-        data = msgspec.msgpack.encode(report)
-        assert len(data) <= REPORT_BYTES_MAX
-        os.write(report_fd, data)
+        limits.on_hard_end = _reporting(job, setup, keeper, report_fd)
+        _send(_run(job, setup, keeper), report_fd)
         status = 0
     except BaseException:  # noqa: BLE001 - a forked process must never run its parent's code
         traceback.print_exc()
@@ -65,6 +65,40 @@ def work(
         except (OSError, ValueError):
             status = status or 70  # the function closed them
         os._exit(status)
+
+
+def _send(report: WorkerReport, report_fd: int) -> None:
+    data = msgspec.msgpack.encode(report)
+    assert len(data) <= REPORT_BYTES_MAX
+    os.write(report_fd, data)
+
+
+def _reporting(
+    job: Spawn, setup: WorkerSetup, keeper: int, report_fd: int
+) -> Callable[[str], NoReturn]:
+    """Give what ends this worker, with a report, where a template does not let itself be stopped.
+
+    In a process that a state has started beside the others (`parallel`) it only ends that one.
+    """
+    worker = os.getpid()
+
+    def end(told: str) -> NoReturn:
+        status = 70
+        try:
+            if os.getpid() == worker:
+                _send(_failure(job, setup, keeper, told), report_fd)
+                status = 0
+        finally:
+            os._exit(status)
+
+    return end
+
+
+def _failure(job: Spawn, setup: WorkerSetup, keeper: int, error: str) -> WorkerReport:
+    spool = Spool(spool_of(setup))
+    body, is_cut = encode_value(None, job.return_bytes_max)
+    path = spool.unfinished(job.jid, keeper, "body")
+    return describe("failed", 1, one_line(error), body, is_cut, spool=spool, body_path=path)
 
 
 def describe(
@@ -171,9 +205,12 @@ def _call(job: Spawn, setup: WorkerSetup) -> tuple[Outcome, int, str, Any]:
 def make_context(job: Spawn, setup: WorkerSetup) -> "FunctionContext":
     """Give the surroundings that the function is handed."""
     from limpet.minion.local.client import JobsOfMinion
+    from limpet.minion.local.sources import SourcesOfMaster
     from limpet.states.context import FunctionContext, Places
     from limpet.states.host.machine import ThisMachine
 
+    local_socket = Path(setup.local_socket)
+    is_remote = setup.configuration.get("file_client", "remote") != "local"
     return FunctionContext(
         minion_id=setup.minion_id,
         host=ThisMachine(),
@@ -183,8 +220,10 @@ def make_context(job: Spawn, setup: WorkerSetup) -> "FunctionContext":
         configuration=setup.configuration,
         jid=job.jid,
         user=job.user,
-        jobs=JobsOfMinion(Path(setup.local_socket)),
+        jobs=JobsOfMinion(local_socket),
+        sources=SourcesOfMaster(local_socket) if is_remote else None,
         stream=_stream,
+        is_followed=job.is_streamed,
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from limpet.states.context import FunctionContext
 from limpet.states.functions import registry
+from limpet.states.sls import limits
 
 
 class ContextFunctions:
@@ -24,6 +25,7 @@ class ContextFunctions:
         """Call one. Raises `UsageError` for wrong arguments, `HostError` for failures."""
         retcode = self._context.retcode
         try:
-            return self._context.call(name, *positional, **keyword)
+            with limits.outside():
+                return self._context.call(name, *positional, **keyword)
         finally:
             self._context.retcode = retcode  # what a template asks decides nothing about the job

@@ -1,13 +1,17 @@
 """Renderers in a row: `#!jinja|yaml` and its like, from the text of a file to its data."""
 
+import contextlib
 import json
+import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from limpet.common.errors import LimpetError
 from limpet.states.fileroots.port import FileRoots, SourceFile
-from limpet.states.sls.errors import RenderError
+from limpet.states.sls import limits
+from limpet.states.sls.errors import RenderError, code_frame
 from limpet.states.sls.jinja.calls import SaltFunctions
 from limpet.states.sls.jinja.environment import Compiled
 from limpet.states.sls.jinja.rendering import TemplateSettings, render
@@ -31,20 +35,28 @@ class Renderers:
         default: str = DEFAULT,
         sls_settings: TemplateSettings | None = None,
         file_settings: TemplateSettings | None = None,
+        allowed: limits.Limits = limits.DEFAULT,
+        compiled: Compiled | None = None,
+        secret: type[str] | None = None,
     ) -> None:
+        """Take the roots; each file may take what is `allowed` of time and memory (`limits`).
+
+        `secret` is what values with the YAML tag `!secret` become, in files of pillar.
+        """
         self.roots = roots
         self.surroundings = surroundings
         self._default = default
         self._sls_settings = sls_settings or TemplateSettings()
         self._file_settings = file_settings or TemplateSettings()
-        self._compiled = Compiled()
+        self._compiled = compiled or Compiled()
+        self._allowance = limits.Allowance(allowed)
         self._renderers: dict[str, Callable[[Any, _Call], Any]] = {
             "jinja": self._jinja,
             "json": _json,
             "py": self._py,
             "text": lambda text, _call: text,
             "toml": _toml,
-            "yaml": _yaml,
+            "yaml": partial(_yaml, secret=secret),
         }
 
     def source(
@@ -84,9 +96,22 @@ class Renderers:
         """Render a text; `pipe` is used where its first line names no renderers."""
         call = _Call(environment, sls, real_path, dict(variables or {}), text)
         found: Any = text
-        for name in self._pipe(text, pipe or self._default, real_path):
-            found = self._renderers[name](found, call)
+        with self._limited(real_path, text):
+            for name in self._pipe(text, pipe or self._default, real_path):
+                found = self._renderers[name](found, call)
         return found if isinstance(found, Document) else Document(found)
+
+    @contextlib.contextmanager
+    def _limited(self, real_path: str, text: str) -> Iterator[None]:
+        """Hold one file to the limits; its errors show the line where they were reached."""
+        try:
+            with limits.rendering(real_path, self._allowance.now):
+                yield
+        except limits.LimitReached as error:
+            self._allowance.is_used_up = True
+            if error.path == real_path and error.line is not None:
+                error.frame = code_frame(text, error.line)
+            raise
 
     def template(
         self,
@@ -106,7 +131,8 @@ class Renderers:
             seen |= {"sls": sls, **sls_variables(real_path, sls)}
         seen.update(variables)
         settings = self._sls_settings if seen.get("sls") else self._file_settings
-        return self._render(text, environment, real_path, seen, settings)
+        with self._limited(real_path, text):
+            return self._render(text, environment, real_path, seen, settings)
 
     def _variables(self, environment: str) -> dict[str, Any]:
         around = self.surroundings
@@ -183,6 +209,7 @@ class Renderers:
             "__name__": "limpet_py_renderer",
             "__file__": call.real_path,
         }
+        process = os.getpid()
         try:
             # SLS are the administrator's own code; `#!py` says so in so many words.
             exec(compile(str(text), call.real_path, "exec"), names)  # noqa: S102
@@ -190,13 +217,16 @@ class Renderers:
             if not callable(run):
                 raise RenderError("a `#!py` file defines a function `run()`", call.real_path)
             return run()
-        except LimpetError:
+        except (LimpetError, limits.TimeIsUp, MemoryError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:  # SystemExit too ends the file, not the process
             line = _line_in(error, call.real_path)
             raise RenderError(
                 f"{type(error).__name__}: {error}", call.real_path, line, call.text
             ) from error
+        finally:
+            if os.getpid() != process:
+                os._exit(1)  # the file has forked: only one of the two may go on with the job
 
 
 class _Call:
@@ -214,7 +244,7 @@ class _Call:
         self.text = text
 
 
-def _line_in(error: Exception, real_path: str) -> int | None:
+def _line_in(error: BaseException, real_path: str) -> int | None:
     if isinstance(error, SyntaxError):
         return error.lineno
     line = None
@@ -226,8 +256,8 @@ def _line_in(error: Exception, real_path: str) -> int | None:
     return line
 
 
-def _yaml(text: Any, call: _Call) -> Document:  # noqa: ANN401
-    document = load(str(text), call.real_path)
+def _yaml(text: Any, call: _Call, secret: type[str] | None = None) -> Document:  # noqa: ANN401
+    document = load(str(text), call.real_path, secret=secret)
     return document if document.data else Document({}, document.lines)
 
 

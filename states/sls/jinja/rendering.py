@@ -11,6 +11,7 @@ import jinja2
 
 from limpet.common.errors import LimpetError, SourceError
 from limpet.states.fileroots.port import FileRoots
+from limpet.states.sls import limits
 from limpet.states.sls.errors import RenderError, code_frame
 from limpet.states.sls.jinja.calls import Functions
 from limpet.states.sls.jinja.environment import (
@@ -77,6 +78,9 @@ def render(
         raise _told("Jinja error: ", error, real_path, body, loader) from error
     except jinja2.TemplateError as error:
         raise _told("Jinja syntax error: ", error, real_path, body, loader) from error
+    except MemoryError:
+        limits.lift_memory()
+        raise
     except Exception as error:
         raise _told("Jinja error: ", error, real_path, body, loader) from error
     if len(rendered) > OUTPUT_CHARACTERS_MAX:
