@@ -37,6 +37,7 @@ from limpet.minion.jobs.cancels import Cancels
 from limpet.minion.jobs.ending import from_result, without_result
 from limpet.minion.jobs.job import (
     QUEUED_S,
+    RECOVERY_S,
     SPAWN_S,
     TIMEOUT_GRACE_S,
     Job,
@@ -133,6 +134,10 @@ class JobBook:
             if is_cancelled:
                 job.cancelled = NOW
                 self.ledger.kill(now, job, "cancelled", NOW)
+        elif fate is Fate.INTERRUPT and job.is_state_run:
+            # Its journal says how far it came. There is nobody to adopt, which the shell tells.
+            job.deadline = now.after(RECOVERY_S)
+            self._outbox.add(AdoptJob(job.jid, 0, 0, False))
         elif fate is Fate.INTERRUPT:
             self.ledger.finish(now, job, without_result(now, job, "interrupted", HOST_RESTARTED))
         elif fate is Fate.CANCEL:

@@ -22,10 +22,25 @@ TIMEOUT_GRACE_S: Final = 15.0
 """The worker's keeper ends a job at its timeout; the link does so this much later."""
 QUEUED_S: Final = 24 * 3600.0
 """A job that was accepted in time waits so long for its slot, then it is `expired`."""
+RECOVERY_S: Final = 60.0
+"""A run of states of before a restart of the host: so long may it take to read how far it came."""
 KILL_AGAIN_S: Final = 10.0
 """A job that was to be ended and still lives is ended again this often …"""
 KILLS_MAX: Final = 6
 """… and counts as ended after so many times: its slot is given free."""
+
+
+READING: Final = frozenset(
+    (
+        "id_exists",
+        "sls_exists",
+        "running",
+        "list_disabled",
+        "check_request",
+        "get_pauses",
+    )
+)
+"""Functions of the module `state` (beside `show_…`) that change nothing, and wait for nothing."""
 
 
 class Phase(Enum):
@@ -76,7 +91,8 @@ class Job:
     @property
     def is_state_run(self) -> bool:
         """Say whether it changes the host as a whole: such runs come one after another."""
-        return self.function.startswith("state.")
+        module, _, name = self.function.partition(".")
+        return module == "state" and name not in READING and not name.startswith("show_")
 
     @property
     def is_local(self) -> bool:

@@ -23,7 +23,7 @@ from limpet.common.identifiers import JobId
 from limpet.common.messages.fields import OUTPUT_BYTES_MAX
 from limpet.common.storage.files import host_error
 from limpet.minion.effects import SpawnJob
-from limpet.minion.jobs import capture, processes
+from limpet.minion.jobs import capture, cut_off, processes
 from limpet.minion.jobs.errands import Errands
 from limpet.minion.jobs.events import (
     BodyRead,
@@ -36,6 +36,7 @@ from limpet.minion.jobs.events import (
 )
 from limpet.minion.jobs.parent_line import PROGRAM, ParentLine
 from limpet.minion.jobs.parent_messages import Abandon, Held, Release, Spawn, WorkerSetup
+from limpet.minion.jobs.recovery import HOST_RESTARTED
 from limpet.minion.jobs.results import WorkerResult
 from limpet.minion.jobs.spool import Spool
 
@@ -90,6 +91,7 @@ class Workers:
         `program` is what the interpreter is told to run as the job parent.
         """
         assert Path(setup.spool) == spool
+        self._setup = setup
         self._spool = Spool(spool)
         self._spool.prepare()
         self._line = ParentLine(setup, program)
@@ -136,7 +138,10 @@ class Workers:
         *,
         is_streamed: bool = False,
     ) -> None:
-        """Watch the keeper that an earlier link let run; it ends as any other, at once if gone."""
+        """Watch the keeper that an earlier link let run; it ends as any other, at once if gone.
+
+        Pid 0: it is known to be gone, with the host as it was then.
+        """
         assert jid not in self._jobs, "a jid is adopted once"
         entry = _Job(jid, None, FOREVER)
         entry.is_streamed = is_streamed
@@ -326,8 +331,9 @@ class Workers:
         entry.next_tail = FOREVER
         if entry.is_streamed:
             self._tail(entry)
-        self._errands.add(partial(self._read_result, entry.jid, when))
-        _reap(entry.pid)
+        self._errands.add(partial(self._read_result, entry.jid, entry.pid, when))
+        if entry.pid:
+            _reap(entry.pid)
 
     # --- in the errand thread: each gives what the loop does with it -----------------------------
 
@@ -393,14 +399,25 @@ class Workers:
 
         return [go_on]
 
-    def _read_result(self, jid: JobId, when: str) -> list[Given]:
+    def _recovered(self, jid: JobId, text: str) -> WorkerResult | None:
+        """Learn how far a run of states came that left no result; None: it was no such run."""
+        if not cut_off.recover(self._spool.directory, self._setup.state_directory, jid, text):
+            return None
+        try:
+            return self._spool.read_result(jid)
+        except HostError:
+            return None
+
+    def _read_result(self, jid: JobId, pid: int, when: str) -> list[Given]:
         try:
             result = self._spool.read_result(jid)
         except HostError as error:
             result = WorkerResult("interrupted", 1, str(error)[:4000])
         if result is None:
             text = f"the job's keeper was ended from outside {when}; there is no result"
-            result = WorkerResult("interrupted", 1, text)
+            if not pid:
+                text = HOST_RESTARTED
+            result = self._recovered(jid, text) or WorkerResult("interrupted", 1, text)
         ended = Ended(jid, result)
 
         def go_on(_: Moment) -> list[WorkerEvent]:

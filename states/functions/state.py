@@ -10,6 +10,7 @@ from limpet.states.context import FunctionContext, Loose
 
 if TYPE_CHECKING:
     from limpet.states.runner.applying import Applying
+    from limpet.states.runner.following import Kind
 
 _WISHES = ("test", "saltenv", "pillarenv", "pillar", "exclude", "whitelist")
 
@@ -27,7 +28,7 @@ def highstate(context: FunctionContext, **more: Loose) -> Loose:
 
     CLI Example: limpet run '*' state.highstate exclude='[{sls: users}]' test=True
     """
-    return _applying(context, more).run_top()
+    return _run(context, more, "top")
 
 
 def sls(context: FunctionContext, mods: Loose, **more: Loose) -> Loose:
@@ -35,7 +36,7 @@ def sls(context: FunctionContext, mods: Loose, **more: Loose) -> Loose:
 
     CLI Example: limpet run '*' state.sls core,edit.vim saltenv=dev
     """
-    return _applying(context, more).run_sls(_names(mods))
+    return _run(context, more, "sls", _names(mods))
 
 
 def sls_id(context: FunctionContext, id_: str, mods: Loose, **more: Loose) -> Loose:
@@ -43,9 +44,7 @@ def sls_id(context: FunctionContext, id_: str, mods: Loose, **more: Loose) -> Lo
 
     CLI Example: limpet run '*' state.sls_id nginx web.server
     """
-    return _applying(context, more).run_sls(
-        _names(mods), lambda chunk: id_ in (chunk["__id__"], chunk["name"])
-    )
+    return _run(context, more, "sls", _names(mods), id_)
 
 
 def single(context: FunctionContext, fun: str, name: str, **more: Loose) -> Loose:
@@ -56,12 +55,10 @@ def single(context: FunctionContext, fun: str, name: str, **more: Loose) -> Loos
     module, _, function = fun.partition(".")
     if not function:
         raise UsageError(f"{fun!r} is no state function such as file.managed")
-    applying = _applying(context, more)
     wishes = {*_WISHES, "queue", "concurrent"} - {"saltenv", "exclude"}
     chunk = {key: value for key, value in more.items() if key not in wishes}
-    return applying.run_chunks(
-        [{**chunk, "state": module, "fun": function, "name": name, "__id__": name}]
-    )
+    chunk |= {"state": module, "fun": function, "name": name, "__id__": name}
+    return _run(context, more, "chunks", [chunk])
 
 
 def high(context: FunctionContext, data: dict[str, Any], **more: Loose) -> Loose:
@@ -69,7 +66,7 @@ def high(context: FunctionContext, data: dict[str, Any], **more: Loose) -> Loose
 
     CLI Example: limpet run '*' state.high '{"vim": {"test": ["nop"]}}'
     """
-    return _applying(context, more).run_high(data)
+    return _run(context, more, "high", data)
 
 
 def low(context: FunctionContext, data: dict[str, Any], **more: Loose) -> Loose:
@@ -80,7 +77,7 @@ def low(context: FunctionContext, data: dict[str, Any], **more: Loose) -> Loose:
     if missing := [key for key in ("state", "fun", "name") if key not in data]:
         context.retcode = 1
         return [f'Missing "{key}" data' for key in missing]
-    found = _applying(context, more).run_chunks([{"__id__": data["name"], **data}])
+    found = _run(context, more, "chunks", [{"__id__": data["name"], **data}])
     return next(iter(found.values())) if isinstance(found, dict) else found
 
 
@@ -92,7 +89,20 @@ def template_str(context: FunctionContext, tem: Loose, **more: Loose) -> Loose:
     import json
 
     text = tem if isinstance(tem, str) else json.dumps(tem)  # the command line reads YAML itself
-    return _applying(context, more).run_text(text)
+    return _run(context, more, "text", text)
+
+
+def resume(context: FunctionContext, jid: str) -> Loose:
+    """Go on with a run that was cut off or had failed, with the same names and options.
+
+    States that had ended well are not run again; their results are taken over. Salt's function of
+    that name lets a paused run go on; here no run can be paused.
+
+    CLI Example: limpet run web1 state.resume 01JD3Z0VQ9…
+    """
+    from limpet.states.runner.resuming import resume as go_on
+
+    return go_on(context, jid)
 
 
 def show_top(context: FunctionContext, **more: Loose) -> Loose:
@@ -175,6 +185,19 @@ def id_exists(context: FunctionContext, ids: Loose, mods: Loose, **more: Loose) 
     chunks = _applying(context, more).compilation.show_low_sls(_names(mods))
     there = {each["__id__"] for each in chunks if isinstance(each, dict)}
     return there.issuperset(_names(ids))
+
+
+def _run(
+    context: FunctionContext,
+    more: dict[str, Any],
+    kind: "Kind",
+    data: Loose = None,
+    id_: str | None = None,
+) -> Loose:
+    """Run what is asked for; give results, or errors."""
+    from limpet.states.runner.following import Asked
+
+    return _applying(context, more).run(Asked(kind, data, id_))
 
 
 def _applying(context: FunctionContext, more: dict[str, Any]) -> "Applying":

@@ -26,6 +26,8 @@ from limpet.states.library import registry
 from limpet.states.library.context import Chunk, StateContext
 from limpet.states.library.tree import Rendering, RootsTree
 from limpet.states.pillar.compile import Pillar
+from limpet.states.runner.earlier import Earlier
+from limpet.states.runner.following import Asked, Following
 from limpet.states.runner.progress import Nobody, Progress
 from limpet.states.runner.run import Run
 from limpet.states.sls.errors import RenderError
@@ -62,6 +64,8 @@ class Applying:
     """The surroundings of the function that asks; a failed run sets its retcode."""
     wishes: Wishes = field(default_factory=Wishes)
     progress: Progress = field(default_factory=Nobody)
+    earlier: Earlier = field(default_factory=Earlier)
+    """What the run has done already that this one goes on from."""
     _compilation: Compilation | None = None
 
     @property
@@ -77,61 +81,57 @@ class Applying:
             self._compilation = self._compile()
         return self._compilation
 
-    def run_top(self) -> Results | list[str]:
-        """Run what the top file has for this minion; give results, or errors."""
+    def keep_pillar(self, data: Mapping[str, Any]) -> None:
+        """Compile nothing of pillar: templates see this one."""
+        self._compilation = self._compile(Pillar(dict(data)))
+
+    def run(self, asked: Asked) -> Results | list[str]:
+        """Run what is asked for; give results, or errors.
+
+        Raises `UsageError` where an id is asked for that its SLS have not.
+        """
         if errors := self._pillar_errors():
             return errors
-        wishes = self.wishes
-        low = self.compilation.low_of_top(exclude=wishes.exclude, whitelist=wishes.whitelist)
-        if not low.errors and not low.chunks:
+        if asked.kind == "chunks":
+            return self._apply(asked, asked.data, None)
+        low = self._low(asked)
+        only = None if asked.id_ is None else _is_named(asked.id_)
+        if low.errors:
+            self.context.retcode = 1
+            return low.errors
+        if asked.kind == "top" and not low.chunks:
             self.context.retcode = 1
             return _no_states(self.context)
-        return self._run(low)
+        if only is not None and not any(map(only, low.chunks)):
+            names = ",".join(asked.data)
+            raise UsageError(f"No matches for ID found in SLS '{names}' (saltenv: base)")
+        return self._apply(asked, low.chunks, only)
 
-    def run_sls(
-        self, names: Sequence[str], only: Callable[[Chunk], bool] | None = None
-    ) -> Results | list[str]:
-        """Run these SLS, or of them what `only` chooses and that needs; give results, or errors."""
-        if errors := self._pillar_errors():
-            return errors
-        low = self.compilation.low_of_sls(names, exclude=self.wishes.exclude)
-        if only is not None and not low.errors and not any(map(only, low.chunks)):
-            raise UsageError(f"No matches for ID found in SLS '{','.join(names)}' (saltenv: base)")
-        return self._run(low, only)
+    def _low(self, asked: Asked) -> Lowstate:
+        wishes = self.wishes
+        if asked.kind == "top":
+            return self.compilation.low_of_top(exclude=wishes.exclude, whitelist=wishes.whitelist)
+        if asked.kind == "sls":
+            return self.compilation.low_of_sls(asked.data, exclude=wishes.exclude)
+        high = dict(asked.data) if asked.kind == "high" else self._high_of_text(asked.data)
+        if isinstance(high, list):
+            return Lowstate(errors=high)
+        return self.compilation.low_of_high(high)
 
-    def run_high(self, high: Mapping[str, Any]) -> Results | list[str]:
-        """Run high data that was handed in; give results, or errors."""
-        if errors := self._pillar_errors():
-            return errors
-        return self._run(self.compilation.low_of_high(dict(high)))
-
-    def run_text(self, text: str) -> Results | list[str]:
-        """Run the states of a text that is rendered as an SLS is; give results, or errors."""
-        if errors := self._pillar_errors():
-            return errors
+    def _high_of_text(self, text: str) -> dict[str, Any] | list[str]:
+        """Render the states of a text as an SLS is; give high data, or errors."""
         environment = self.wishes.saltenv or "base"
         try:
             document = self.compilation.renderers.text(text, environment, "", "<template-str>")
         except RenderError as error:
-            self.context.retcode = 1
             return [f"Rendering the text failed: {error.told}"]
         data = document.data
         if not isinstance(data, dict):
-            self.context.retcode = 1
             return ["Template <template-str> does not render to a dictionary"]
         high, included, errors = declare(data, "<template-str>", environment)
         if included:
             errors.append("a text of states can include no SLS")
-        if errors:
-            self.context.retcode = 1
-            return errors
-        return self._run(self.compilation.low_of_high(high))
-
-    def run_chunks(self, chunks: Sequence[Chunk]) -> Results | list[str]:
-        """Run chunks that were handed in, in their order."""
-        if errors := self._pillar_errors():
-            return errors
-        return self._apply(chunks, None)
+        return errors or high
 
     def _pillar_errors(self) -> list[str]:
         errors = self.compilation.pillar.errors
@@ -140,25 +140,36 @@ class Applying:
         self.context.retcode = 1
         return ["Pillar failed to render with the following messages:", *errors]
 
-    def _run(
-        self, low: Lowstate, only: Callable[[Chunk], bool] | None = None
-    ) -> Results | list[str]:
-        if low.errors:
-            self.context.retcode = 1
-            return low.errors
-        return self._apply(low.chunks, only)
-
-    def _apply(self, chunks: Sequence[Chunk], only: Callable[[Chunk], bool] | None) -> Results:
-        run = Run(
-            self.state_context(),
-            is_failhard=bool(_configured(self.context, "failhard", False)),
-            progress=self.progress,
-            parallel_at_most=int(_configured(self.context, "state_max_parallel", 0) or 0),
-        )
-        run.refresh = lambda with_pillar: self._refresh(run.context.functions, with_pillar)
-        results = run.apply(chunks, only)
-        self.context.retcode = 0 if is_good(results, chunks) else 1
+    def _apply(
+        self, asked: Asked, chunks: Sequence[Chunk], only: Callable[[Chunk], bool] | None
+    ) -> Results:
+        with Following(self.context, self.progress, self.earlier) as following:
+            following.open(asked, self._wishes_kept(), is_test=self.is_test)
+            run = Run(
+                self.state_context(),
+                is_failhard=bool(_configured(self.context, "failhard", False)),
+                progress=following,
+                parallel_at_most=int(_configured(self.context, "state_max_parallel", 0) or 0),
+                earlier=self.earlier,
+            )
+            run.refresh = lambda with_pillar: self._refresh(run.context.functions, with_pillar)
+            results = run.apply(chunks, only)
+            is_well = is_good(results, chunks)
+            following.over(is_good=is_well)
+        self.context.retcode = 0 if is_well else 1
+        _add_warnings(results, following.warnings)
         return results
+
+    def _wishes_kept(self) -> dict[str, Any]:
+        """Give what compiling the same once more needs to know, for the journal of the run."""
+        wishes = self.wishes
+        return {
+            "saltenv": wishes.saltenv,
+            "pillarenv": wishes.pillarenv,
+            "pillar": wishes.pillar,
+            "exclude": list(wishes.exclude),
+            "whitelist": list(wishes.whitelist),
+        }
 
     def state_context(self) -> StateContext:
         """Give the surroundings of the states of this run."""
@@ -274,6 +285,17 @@ def _is_dealt_with(
         if result.get("__id__") == chunk["__id__"]
     ]
     return bool(ended) and all(each is True for each in ended)
+
+
+def _is_named(id_: str) -> Callable[[Chunk], bool]:
+    return lambda chunk: id_ in (chunk["__id__"], chunk["name"])
+
+
+def _add_warnings(results: Results, warnings: Sequence[str]) -> None:
+    """Say what is to be said of the whole run beside the first of its results."""
+    if warnings and results:
+        first = min(results.values(), key=lambda each: int(each["__run_num__"]))
+        first["warnings"] = [*(first.get("warnings") or ()), *warnings]
 
 
 def _no_states(context: FunctionContext) -> Results:

@@ -1,4 +1,4 @@
-"""What an earlier run that was cut off has done already, seen by the run that goes on from it. Pure.
+"""What an earlier run that was cut off has done, seen by the run that goes on from it. Pure.
 
 What ended well is not run again: its recorded result stands, for its requisites too. What was not
 run because nothing asked for it is judged anew. What was running when the run was cut off may have
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from limpet.states.library.context import Chunk
-from limpet.states.runner.journal import Result, clean
+from limpet.states.runner.journal import Recorded, Result, clean
 
 MARK: Final = "__done_before__"
 """The key of a result, with the run in which the state was run."""
@@ -34,6 +34,10 @@ class Earlier:
     jid: str = ""
     results: Mapping[str, Result] = field(default_factory=dict)
     doubtful: frozenset[str] = frozenset()
+    planned: frozenset[str] = frozenset()
+    """All that was to be run then, but for what listened."""
+    recorded: Recorded | None = None
+    """The journal that all this is from."""
     masked: Callable[[str], str] = _same
     """Gives a tag as the journal has it, without secrets."""
 

@@ -1,6 +1,6 @@
 """Runs of low chunks: what runs, in which order, and how each ends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -236,7 +236,10 @@ def test_a_follower_is_told_of_every_state(bench: StateBench) -> None:
     told: list[tuple[str, Any]] = []
 
     class Follower:
-        def begins(self, tag: str, chunk: Mapping[str, Any], total: int) -> None:
+        def planned(self, chunks: Sequence[Mapping[str, Any]]) -> None:
+            told.append(("planned", len(chunks)))
+
+        def begins(self, tag: str, chunk: Mapping[str, Any]) -> None:
             told.append(("begins", chunk["__id__"]))
 
         def ended(self, tag: str, result: Mapping[str, Any]) -> None:
@@ -250,6 +253,7 @@ def test_a_follower_is_told_of_every_state(bench: StateBench) -> None:
     )
 
     assert told == [
+        ("planned", 3),
         ("begins", "a"), ("ended", "a"), ("ended", "b"), ("begins", "p"), ("ended", "p"),
     ]  # fmt: skip
 
