@@ -1,0 +1,235 @@
+"""The master's end of the line to its pillar workshop: started on need, watched, started again.
+
+idle ─ render ─▶ starting ─▶ running ─ nothing to do for a minute ─▶ idle
+                                └ its line ends, or no answer in time ─▶ killed ─▶ started again
+
+A rendering that was lost with its workshop is begun again, once; after that it is answered with an
+error. So each `render` is followed by one `Rendered` from `collect`, whatever happens.
+"""
+
+import socket
+import subprocess
+import sys
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from limpet.common.clock import FOREVER, Instant, Moment
+from limpet.common.control.framing import FramedSocket
+from limpet.common.errors import PeerError
+from limpet.common.service.logs import Log
+from limpet.master.pillar.line import (
+    LINE_BYTES_MAX,
+    SETUP_BYTES_MAX,
+    FromWorkshop,
+    Ready,
+    Render,
+    Rendered,
+    Setup,
+)
+
+ATTEMPTS_MAX: Final = 2
+GRACE_S: Final = 5.0
+"""A workshop that has not answered so long after the rendering's own limit hangs."""
+START_S_MAX: Final = 20.0
+"""A start takes half a second; on a busy machine some more."""
+BACKOFF_S: Final = 1.0
+"""Between two starts, if the first of them did no work."""
+_READS_A_TURN: Final = 16
+
+_decoder: Final[msgspec.msgpack.Decoder[FromWorkshop]] = msgspec.msgpack.Decoder(FromWorkshop)
+_encoder: Final = msgspec.msgpack.Encoder()
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A rendering that is not answered yet."""
+
+    asked: Render
+    attempts: int = 0
+    give_up_at: Instant = FOREVER
+    """Set when it has been sent."""
+
+
+class WorkshopLink:
+    """At most one workshop at a time, and none while there is nothing to render."""
+
+    def __init__(self, setup: Setup, log: Log) -> None:
+        """Take note of what the workshop will be told; `collect` starts it when there is need."""
+        self.starts = 0
+        self.problem = ""
+        """Why there is no workshop though there is need of one, for `limpet status`."""
+        self._setup = setup
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: FramedSocket | None = None
+        self._is_ready = False
+        self._start_at = Instant(0.0)
+        self._ready_by = FOREVER
+        self._pending: OrderedDict[int, _Pending] = OrderedDict()
+        self._answers: list[Rendered] = []
+
+    @property
+    def line(self) -> FramedSocket | None:
+        """The socket to poll; another one after each start, None between two."""
+        return self._line
+
+    @property
+    def pid(self) -> int:
+        """The workshop that runs now; 0: none."""
+        return 0 if self._process is None else self._process.pid
+
+    @property
+    def next_deadline(self) -> Instant:
+        """When `collect` is wanted even if nothing is readable; `FOREVER` where nothing is due."""
+        if self._answers:
+            return Instant(0.0)
+        if self._process is None:
+            return self._start_at if self._pending else FOREVER
+        if not self._is_ready:
+            return self._ready_by
+        return min((each.give_up_at for each in self._pending.values()), default=FOREVER)
+
+    def render(self, asked: Render, now: Moment) -> None:
+        """Have a minion's pillar rendered."""
+        self._pending[asked.number] = pending = _Pending(asked)
+        if self._line is not None and self._is_ready:
+            self._send(pending, now)
+
+    def reconfigure(self, setup: Setup) -> None:
+        """Let renderings that begin from now on go by another configuration."""
+        self._setup = setup
+        if self._line is not None:
+            self._line.send(_encoder.encode(setup))
+
+    def collect(self, now: Moment) -> list[Rendered]:
+        """Start the workshop if there is need, read what it says, notice its end."""
+        if self._process is None and self._pending and now.boot >= self._start_at:
+            self._start(now)
+        if self._line is not None:
+            self._listen(self._line, now)
+        answers, self._answers = self._answers, []
+        return answers
+
+    def close(self, *, within_s: float = 1.0) -> None:
+        """End the workshop with what it renders; nothing is answered any more."""
+        self._pending.clear()
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        if self._process is not None:
+            try:
+                self._process.wait(within_s)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def _listen(self, line: FramedSocket, now: Moment) -> None:
+        line.flush()
+        try:
+            for payload in line.receive(reads_max=_READS_A_TURN):
+                message = _decoder.decode(payload)
+                if isinstance(message, Ready):
+                    self._on_ready(now)
+                elif self._pending.pop(message.number, None) is not None:
+                    self._answers.append(message)
+                    self.problem = ""
+        except (PeerError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._log.error(f"the pillar workshop said what can't be read: {error}")
+            line.close()
+        if now.boot >= self.next_deadline and not self._answers:
+            self._log.error("the pillar workshop does not answer and is replaced")
+            line.close()
+        if line.is_closed:
+            self._end(now)
+
+    def _on_ready(self, now: Moment) -> None:
+        self._is_ready = True
+        for pending in list(self._pending.values()):
+            self._send(pending, now)
+
+    def _send(self, pending: _Pending, now: Moment) -> None:
+        assert self._line is not None
+        pending.attempts += 1
+        # Two are rendered at once, and what is before this one may take its whole time.
+        turns = 1 + len(self._pending) // 2
+        pending.give_up_at = now.after(self._setup.wall_s * turns + GRACE_S)
+        self._line.send(_encoder.encode(pending.asked))
+
+    def _start(self, now: Moment) -> None:
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            self._put_off(now, error)
+            return
+        line = FramedSocket(
+            ours,
+            read_bytes_max=LINE_BYTES_MAX,
+            write_bytes_max=SETUP_BYTES_MAX,
+            queue_bytes_max=4 * SETUP_BYTES_MAX,
+        )
+        module = "limpet.master.pillar.workshop"
+        words = [sys.executable, "-I", "-m", module, str(theirs.fileno())]
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    words,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    close_fds=True,
+                )
+        except OSError as error:
+            line.close()
+            self._put_off(now, error)
+            return
+        self._line = line
+        self._is_ready = False
+        self._ready_by = now.after(START_S_MAX)
+        self.starts += 1
+        line.send(_encoder.encode(self._setup))
+
+    def _put_off(self, now: Moment, error: OSError) -> None:
+        """Try again in a moment: descriptors or processes have run out."""
+        self.problem = f"the pillar workshop can't be started: {error}"
+        self._log.report("error", "pillar.start", self.problem)
+        self._start_at = now.after(BACKOFF_S)
+        for pending in list(self._pending.values()):
+            self._note_attempt(pending, self.problem)
+
+    def _end(self, now: Moment) -> None:
+        """Reap the workshop; what it has not answered is begun again or answered with an error."""
+        assert self._process is not None
+        assert self._line is not None
+        self._line.close()
+        self._line = None
+        self._process.kill()  # without a line it is of no use, if it lives at all
+        code = self._process.wait()
+        self._process = None
+        was_ready, self._is_ready = self._is_ready, False
+        if not self._pending:
+            return
+        self.problem = f"the pillar workshop ended (status {code}) and is started again"
+        self._log.report("error", "pillar.ended", self.problem)
+        self._start_at = now.boot if was_ready else now.after(BACKOFF_S)
+        for pending in list(self._pending.values()):
+            pending.give_up_at = FOREVER
+            self._note_attempt(pending, f"the pillar workshop ended (status {code})", was_ready)
+
+    def _note_attempt(self, pending: _Pending, why: str, is_counted: bool = False) -> None:
+        """Give a rendering up that has had its attempts."""
+        pending.attempts += 0 if is_counted else 1
+        if pending.attempts < ATTEMPTS_MAX:
+            return
+        asked = pending.asked
+        del self._pending[asked.number]
+        text = f"Pillar of {asked.minion}: {why} while it was rendered; ask again"
+        self._answers.append(Rendered(asked.number, error_body(text), False, True, (text,)))
+
+
+def error_body(text: str) -> bytes:
+    """Give the body of a pillar that holds nothing but an error, as the workshop would."""
+    return msgspec.msgpack.encode({"data": {}, "errors": [text]})
