@@ -27,7 +27,7 @@ from limpet.minion.jobs.spool import Spool
 from limpet.states.sls import limits
 
 if TYPE_CHECKING:
-    from limpet.states.context import FunctionContext
+    from limpet.states.context import FunctionContext, Places
 
 REPORT_BYTES_MAX: Final = 60 * 1024
 """A report fits the pipe's buffer, so that writing it never waits for the keeper."""
@@ -181,8 +181,10 @@ def one_line(text: str) -> str:
 
 def _call(job: Spawn, setup: WorkerSetup) -> tuple[Outcome, int, str, Any]:
     # Imported here: the job parent has loaded it long ago, the link never does.
+    from limpet.states.custom import using
     from limpet.states.functions import registry
 
+    using.use(places_of(setup))
     if registry.find(job.function) is None:
         return "refused", 1, registry.unknown(job.function), _NOTHING
     decoded = msgspec.msgpack.decode(job.arguments)
@@ -202,11 +204,20 @@ def _call(job: Spawn, setup: WorkerSetup) -> tuple[Outcome, int, str, Any]:
     return "ok", 0, "", value
 
 
+def places_of(setup: WorkerSetup) -> "Places":
+    """Give the places of the minion that the job runs on."""
+    from limpet.states.context import Places
+
+    return Places(
+        Path(setup.configuration_file), Path(setup.grains_file), Path(setup.state_directory)
+    )
+
+
 def make_context(job: Spawn, setup: WorkerSetup) -> "FunctionContext":
     """Give the surroundings that the function is handed."""
     from limpet.minion.local.client import JobsOfMinion
     from limpet.minion.local.sources import SourcesOfMaster
-    from limpet.states.context import FunctionContext, Places
+    from limpet.states.context import FunctionContext
     from limpet.states.host.machine import ThisMachine
 
     local_socket = Path(setup.local_socket)
@@ -214,9 +225,7 @@ def make_context(job: Spawn, setup: WorkerSetup) -> "FunctionContext":
     return FunctionContext(
         minion_id=setup.minion_id,
         host=ThisMachine(),
-        places=Places(
-            Path(setup.configuration_file), Path(setup.grains_file), Path(setup.state_directory)
-        ),
+        places=places_of(setup),
         configuration=setup.configuration,
         jid=job.jid,
         user=job.user,
