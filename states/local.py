@@ -13,6 +13,7 @@ from limpet.common.errors import HostError, LimpetError
 from limpet.common.service.paths import Roots
 from limpet.common.settings.minion import load_minion
 from limpet.states.context import FunctionContext, Loose, Places
+from limpet.states.custom import using
 from limpet.states.functions import registry
 from limpet.states.host.machine import ThisMachine
 from limpet.states.identity import minion_id_of
@@ -35,6 +36,7 @@ def call_local(
     context = local_context(root)
     if stream is not None:
         context.stream = stream
+    using.use(context.places)
     try:
         value = registry.call(function, positional, keyword, context)
     except LimpetError:

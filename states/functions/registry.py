@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
+from limpet.states.custom import using
 from limpet.states.discovery import module_names
 from limpet.states.functions.arguments import Signature, bind, signature_of
 
@@ -48,12 +49,27 @@ class Function:
 
 def names() -> list[str]:
     """Give the public names of all functions, sorted. Imports every module."""
-    return sorted(f"{module}.{name}" for module in MODULES for name in functions_of(module))
+    return sorted(f"{module}.{name}" for module in modules() for name in functions_of(module))
+
+
+def modules() -> list[str]:
+    """Give the names of all modules, the shop's own among them, sorted."""
+    custom = using.used()
+    return sorted({*MODULES, *(custom.functions() if custom is not None else ())})
+
+
+def functions_of(module: str) -> Mapping[str, Function]:
+    """Give a module's functions by their name within it; empty for an unknown module.
+
+    Those of a shop's own module of that name come with them, and go before them.
+    """
+    custom = using.used()
+    own = _own_functions_of(module)
+    return own if custom is None else {**own, **custom.functions().get(module, {})}
 
 
 @cache
-def functions_of(module: str) -> Mapping[str, Function]:
-    """Give a module's functions by their name within it; empty for an unknown module."""
+def _own_functions_of(module: str) -> Mapping[str, Function]:
     if module not in MODULES:
         return {}
     loaded = importlib.import_module(f"limpet.states.functions.{module}")
@@ -77,7 +93,7 @@ def find(name: str) -> Function | None:
 def did_you_mean(name: str) -> str:
     """Give `; did you mean 'test.ping'?` for a name that is nearly right, else nothing."""
     module, _, function = name.partition(".")
-    if module in MODULES:
+    if module in modules():
         near = difflib.get_close_matches(function, functions_of(module), n=1, cutoff=0.5)
         if near:
             return f"; did you mean '{module}.{near[0]}'?"
@@ -87,7 +103,9 @@ def did_you_mean(name: str) -> str:
 
 def unknown(name: str) -> str:
     """Say in one line that there is no such function, and which may have been meant."""
-    return f"'{name}' is not available{did_you_mean(name)} (all of them: limpet doc)"
+    custom = using.used()
+    reason = custom.why_not("modules", name.partition(".")[0]) if custom is not None else ""
+    return f"'{name}' is not available{reason or did_you_mean(name)} (all of them: limpet doc)"
 
 
 def call(

@@ -1,7 +1,6 @@
 """`saltutil.*`: the minion's own jobs, and what has to be refreshed when something changed.
 
-Functions belong to the installed release, so there is nothing to bring from the master by the
-`sync_*` functions: they say so by an empty list, as Salt's do when all is in place.
+The `sync_*` functions bring a shop's own modules from the file roots (`limpet.states.custom`).
 """
 
 import fnmatch
@@ -9,13 +8,8 @@ from typing import Any
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose, RunningJob
+from limpet.states.custom.folders import FOLDERS, NEVER_USED
 from limpet.states.grains import loading
-
-_SYNCED = (
-    *("beacons", "clouds", "engines", "executors", "grains", "log_handlers", "matchers"),
-    *("modules", "output", "pillar", "proxymodules", "renderers", "resources", "returners"),
-    *("sdb", "serializers", "states", "thorium", "tops", "utils", "wrapper"),
-)
 
 
 def running(context: FunctionContext) -> list[dict[str, Any]]:
@@ -108,13 +102,14 @@ def sync_grains(
     extmod_blacklist: Loose = None,
     clean_pillar_cache: bool = False,
 ) -> list[str]:
-    """Collect the grains anew; no modules are brought from the master.
+    """Bring the grains modules of the file roots (`_grains`) here; give those that changed.
 
     CLI Example: limpet run '*' saltutil.sync_grains
     """
+    changed = _bring(context, ("grains",), saltenv, extmod_whitelist, extmod_blacklist)
     if refresh:
         refresh_grains(context)
-    return []
+    return changed["grains"]
 
 
 def sync_all(
@@ -125,13 +120,15 @@ def sync_all(
     extmod_blacklist: Loose = None,
     clean_pillar_cache: bool = False,
 ) -> dict[str, list[str]]:
-    """Collect the grains anew; no modules are brought from the master.
+    """Bring all custom modules of the file roots here; give those that changed, by kind.
 
+    Kinds that nothing here would use stay empty.
     CLI Example: limpet run '*' saltutil.sync_all
     """
+    changed = _bring(context, tuple(FOLDERS), saltenv, extmod_whitelist, extmod_blacklist)
     if refresh:
         refresh_grains(context)
-    return {kind: [] for kind in _SYNCED}
+    return {**{kind: [] for kind in NEVER_USED}, **changed}
 
 
 def sync_modules(
@@ -141,11 +138,11 @@ def sync_modules(
     extmod_whitelist: Loose = None,
     extmod_blacklist: Loose = None,
 ) -> list[str]:
-    """Do nothing: execution functions belong to the installed release.
+    """Bring the execution modules of the file roots (`_modules`) here; give those that changed.
 
     CLI Example: limpet run '*' saltutil.sync_modules
     """
-    return []
+    return _bring(context, ("modules",), saltenv, extmod_whitelist, extmod_blacklist)["modules"]
 
 
 def sync_states(
@@ -155,11 +152,11 @@ def sync_states(
     extmod_whitelist: Loose = None,
     extmod_blacklist: Loose = None,
 ) -> list[str]:
-    """Do nothing: state functions belong to the installed release.
+    """Bring the state modules of the file roots (`_states`) here; give those that changed.
 
     CLI Example: limpet run '*' saltutil.sync_states
     """
-    return []
+    return _bring(context, ("states",), saltenv, extmod_whitelist, extmod_blacklist)["states"]
 
 
 def sync_utils(
@@ -169,11 +166,11 @@ def sync_utils(
     extmod_whitelist: Loose = None,
     extmod_blacklist: Loose = None,
 ) -> list[str]:
-    """Do nothing: there are no utility modules to bring.
+    """Bring what other custom modules share (`_utils`) here; give what changed.
 
     CLI Example: limpet run '*' saltutil.sync_utils
     """
-    return []
+    return _bring(context, ("utils",), saltenv, extmod_whitelist, extmod_blacklist)["utils"]
 
 
 def refresh_modules(context: FunctionContext, **_odd: Loose) -> bool:
@@ -212,6 +209,42 @@ def clear_cache(context: FunctionContext) -> bool:
     loading.forget(context.places)
     context.forget_grains()
     return True
+
+
+def _bring(
+    context: FunctionContext,
+    kinds: tuple[str, ...],
+    saltenv: Loose,
+    allowed: Loose,
+    denied: Loose,
+) -> dict[str, list[str]]:
+    """Bring modules of these kinds, from the environments that are named, or `base`."""
+    from limpet.states.custom.bringing import bring
+
+    if isinstance(saltenv, str):
+        saltenv = [each.strip() for each in saltenv.split(",")]
+    return bring(
+        context,
+        kinds,
+        [str(each) for each in saltenv] if saltenv else ["base"],
+        allowed=_by_kind(allowed, kinds),
+        denied=_by_kind(denied, kinds),
+    )
+
+
+def _by_kind(globs: Loose, kinds: tuple[str, ...]) -> dict[str, list[str]]:
+    """Give globs for each kind: Salt takes a mapping by kind, or one list for the one kind."""
+    if not globs:
+        return {}
+    if isinstance(globs, dict):
+        return {str(kind): _listed(each) for kind, each in globs.items()}
+    return {kind: _listed(globs) for kind in kinds}
+
+
+def _listed(globs: Loose) -> list[str]:
+    if isinstance(globs, str):
+        return [each.strip() for each in globs.split(",")]
+    return [str(each) for each in globs]
 
 
 def _end(context: FunctionContext, jid: str, word: str) -> str:

@@ -16,8 +16,9 @@ from limpet.common.errors import LimpetError
 from limpet.common.messages.fields import GRAINS_BYTES_MAX
 from limpet.common.service.paths import Roots
 from limpet.states.context import FunctionContext, Places
-from limpet.states.grains.collectors import PROBLEMS, collect
-from limpet.states.grains.loading import keep, with_own
+from limpet.states.custom import using
+from limpet.states.grains.collectors import PROBLEMS
+from limpet.states.grains.loading import all_facts, keep, with_own
 from limpet.states.host.machine import ThisMachine
 from limpet.states.identity import minion_id_of
 
@@ -53,7 +54,8 @@ def run(root: str | None, minion_id: str) -> bytes:
     host = ThisMachine()
     name = minion_id or minion_id_of(roots, settings)
     context = FunctionContext(minion_id=name, host=host, places=places, configuration=configuration)
-    facts = collect(host, name, configuration, pid=os.getppid())
+    using.use(places)
+    facts = all_facts(context, os.getppid())
     keep(context, facts)
     return fit(with_own(facts, places, configuration), GRAINS_BYTES_MAX)
 

@@ -15,6 +15,7 @@ from limpet import __version__
 from limpet.common.errors import HostError, SourceError
 from limpet.common.settings.source import read_source
 from limpet.common.storage.files import read_whole, write_whole
+from limpet.states.custom import using
 from limpet.states.grains.collectors import PROBLEMS, collect
 
 if TYPE_CHECKING:
@@ -39,9 +40,25 @@ def load(context: "FunctionContext") -> dict[str, Any]:
     """Give the grains of a call: kept facts if they are fresh, and on top what the user has set."""
     kept = _kept(context)
     if kept is None:
-        kept = collect(context.host, context.minion_id, context.configuration, pid=os.getpid())
+        kept = all_facts(context, os.getpid())
         keep(context, kept)
     return with_own(kept, context.places, context.configuration)
+
+
+def all_facts(context: "FunctionContext", pid: int) -> dict[str, Any]:
+    """Collect the facts of this host, and over them those of the shop's own grains modules.
+
+    What went wrong in such a module is named in `grains_problems`.
+    """
+    facts = collect(context.host, context.minion_id, context.configuration, pid=pid)
+    custom = using.used()
+    if custom is None:
+        return facts
+    facts.update(custom.grains(context, facts))
+    problems = {name: told for name, told in custom.problems.items() if name.startswith("grains.")}
+    if problems:
+        facts[PROBLEMS] = {**facts.get(PROBLEMS, {}), **problems}
+    return facts
 
 
 def with_own(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from limpet.states.custom import using
 from limpet.states.discovery import module_names
 from limpet.states.functions.arguments import Signature, bind, did_you_mean, signature_of
 from limpet.states.library.context import StateContext
@@ -63,12 +64,27 @@ class StateFunction:
 
 def names() -> list[str]:
     """Give the public names of all state functions, sorted. Imports every module."""
-    return sorted(f"{module}.{name}" for module in MODULES for name in functions_of(module))
+    return sorted(f"{module}.{name}" for module in modules() for name in functions_of(module))
+
+
+def modules() -> list[str]:
+    """Give the names of all state modules, the shop's own among them, sorted."""
+    custom = using.used()
+    return sorted({*MODULES, *(custom.states() if custom is not None else ())})
+
+
+def functions_of(module: str) -> Mapping[str, StateFunction]:
+    """Give a module's functions by their name within it; empty for an unknown module.
+
+    Those of a shop's own module of that name come with them, and go before them.
+    """
+    custom = using.used()
+    own = _own_functions_of(module)
+    return own if custom is None else {**own, **custom.states().get(module, {})}
 
 
 @cache
-def functions_of(module: str) -> Mapping[str, StateFunction]:
-    """Give a module's functions by their name within it; empty for an unknown module."""
+def _own_functions_of(module: str) -> Mapping[str, StateFunction]:
     if module not in MODULES:
         return {}
     loaded = importlib.import_module(f"limpet.states.library.{module}")
@@ -96,7 +112,9 @@ def has_mod_watch(module: str) -> bool:
 
 def meant(name: str) -> str:
     """Give `; did you mean 'file.managed'?` for a name that is nearly right, else nothing."""
-    return did_you_mean(name, names())
+    custom = using.used()
+    reason = custom.why_not("states", name.partition(".")[0]) if custom is not None else ""
+    return reason or did_you_mean(name, names())
 
 
 def call(function: StateFunction, context: StateContext, chunk: Mapping[str, Any]) -> Outcome:

@@ -5,6 +5,7 @@ from typing import Any
 from limpet.common.errors import LimpetError
 from limpet.common.terminal.arguments import parse_value
 from limpet.states.context import FunctionContext, Places
+from limpet.states.custom import using
 from limpet.states.functions import registry
 from limpet.states.host.machine import ThisMachine
 from support.sls_cases import Sandbox, Step, results_in_order
@@ -26,13 +27,21 @@ def make_context(sandbox: Sandbox) -> FunctionContext:
             "file_roots": sandbox.file_roots,
             "pillar_roots": sandbox.pillar_roots,
         },
-        load_grains=lambda _context: sandbox.grains,
+        load_grains=lambda context: _grains(sandbox, context),
     )
+
+
+def _grains(sandbox: Sandbox, context: FunctionContext) -> dict[str, Any]:
+    """Give the case's grains, and over them those of its own modules."""
+    custom = using.used()
+    own = {} if custom is None else custom.grains(context, sandbox.grains)
+    return {**sandbox.grains, **own}
 
 
 def run_step(sandbox: Sandbox, step: Step) -> tuple[Any, int]:
     """Carry out a step as a local call does; give the answer, restored, and the retcode."""
     context = make_context(sandbox)
+    using.use(context.places)
     arguments = [parse_value(each) if isinstance(each, str) else each for each in step.arguments]
     try:
         answer = registry.call(step.function, arguments, step.keywords, context)

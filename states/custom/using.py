@@ -1,0 +1,32 @@
+"""Which custom modules this process uses: those of the minion that its job belongs to.
+
+A job has a process of its own, so there is one set; whoever starts a job calls `use`.
+"""
+
+from typing import TYPE_CHECKING
+
+from limpet.states.custom.folders import custom_directory
+
+if TYPE_CHECKING:
+    from limpet.states.context import Places
+    from limpet.states.custom.modules import CustomModules
+
+_used: "CustomModules | None" = None
+
+
+def use(places: "Places | None") -> None:
+    """Use the modules that were brought to this minion from now on; None: none of anybody's."""
+    global _used
+    _used = None
+    if places is None:
+        return
+    directory = custom_directory(places)
+    if directory.is_dir():
+        from limpet.states.custom.modules import CustomModules
+
+        _used = CustomModules(directory)
+
+
+def used() -> "CustomModules | None":
+    """Give the custom modules of this process, if there are any."""
+    return _used
