@@ -99,9 +99,15 @@ def load(
 
     Raises `RenderError` with the line of the first thing that is wrong.
     """
+    reader = Reader(text, name, mapping, secret)
+    load_with(reader, text, name)
+    return Document(reader.data, reader.lines)
+
+
+def load_with(reader: "Reader", text: str, name: str) -> None:
+    """Read one YAML document with a reader, which has the data then. Raises `RenderError`."""
     if len(text) > BYTES_MAX:
         raise RenderError(f"more than {BYTES_MAX} characters of YAML", name)
-    reader = _Reader(text, name, mapping, secret)
     try:
         for event in yaml.parse(text, _LOADER):
             reader.take(event)
@@ -120,7 +126,6 @@ def load(
         ) from error
     except yaml.YAMLError as error:
         raise RenderError(str(error), name) from error
-    return Document(reader.data, reader.lines)
 
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -131,7 +136,7 @@ def _is_tab(text: str, line: int) -> bool:
     return line <= len(lines) and lines[line - 1].lstrip(" ").startswith("\t")
 
 
-class _Reader:
+class Reader:
     """Builds data from events."""
 
     def __init__(
@@ -273,6 +278,11 @@ class _Reader:
             else:
                 frame.value[frame.key] = value
             frame.key = _NO_KEY
+
+    @staticmethod
+    def _has_key(frame: _Frame) -> bool:
+        """Say whether a mapping waits for the value of a key that is no `<<`."""
+        return frame.kind != "seq" and frame.key is not _NO_KEY and frame.key is not _MERGE
 
     def _key(self, frame: _Frame, key: Any, line: int) -> None:  # noqa: ANN401
         if isinstance(key, _Merge):
