@@ -26,16 +26,20 @@ def call_local(
     keyword: Mapping[str, Any],
     *,
     stream: Callable[[bytes], None] | None = None,
+    jid: str = "",
 ) -> tuple[Loose, int]:
     """Call a function on this host; give its value and its retcode.
 
     `root` is that of `--root`; None: `$LIMPET_ROOT` or the system's places. `stream` is handed live
-    output. Raises `UsageError` for a wrong call or configuration, `HostError` where the function
+    output, with how far a run of states is; `jid` names such a run (empty: it gets an id of its
+    own). Raises `UsageError` for a wrong call or configuration, `HostError` where the function
     failed with an exception.
     """
     context = local_context(root)
+    context.jid = jid
     if stream is not None:
         context.stream = stream
+        context.is_followed = True
     using.use(context.places)
     try:
         value = registry.call(function, positional, keyword, context)

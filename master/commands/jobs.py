@@ -7,12 +7,13 @@ from typing import Any
 import click
 
 from limpet.common.errors import UsageError
+from limpet.common.terminal.highstate import Form, Look
 from limpet.common.terminal.session import Session
 from limpet.common.terminal.table import table
 from limpet.common.terminal.times import iso_utc, local_text
 from limpet.master.client.client import Client
 from limpet.master.commands.output import TextOutput, output_for, write_document
-from limpet.master.commands.run import shown_options
+from limpet.master.commands.run import look_of, look_options, shown_options
 from limpet.master.commands.watching import Watching
 from limpet.master.commands.wording import answer_data, counts_of, counts_text
 
@@ -88,7 +89,8 @@ def list_jobs(limit: int, before: str, form: str) -> int:
 @command.command("show")
 @click.argument("jid")
 @FORMAT
-def show(jid: str, form: str) -> int:
+@look_options
+def show(jid: str, form: str, state_output: Form, is_state_verbose: bool) -> int:
     """Show what is known of the job JID now, without waiting.
 
     Ends with 0 whatever the job came to; `limpet jobs wait` ends as the job did.
@@ -115,7 +117,8 @@ def show(jid: str, form: str) -> int:
     row = (job.jid, when, job.user, job.function, job.target, counts)
     for line in table(heads, [row], session.palette):
         sys.stdout.write(f"{line}\n")
-    output = TextOutput(session.palette)
+    look = look_of(job.function, state_output, is_state_verbose)
+    output = TextOutput(session.palette, look)
     for answer in job.minions.values():
         output.on_answer(answer)
     return 0
@@ -125,10 +128,20 @@ def show(jid: str, form: str) -> int:
 @click.argument("jid")
 @click.option("--stream", "is_streamed", is_flag=True, help="Show output from now on.")
 @shown_options
-def wait(jid: str, is_streamed: bool, form: str, bare: str | None, timeout_s: float | None) -> int:
+@look_options
+def wait(
+    jid: str,
+    is_streamed: bool,
+    form: str,
+    bare: str | None,
+    timeout_s: float | None,
+    state_output: Form,
+    is_state_verbose: bool,
+) -> int:
     """Wait for the job JID and show it, as `limpet run` does; ends with its exit code."""
     session = Session.current()
-    watching = Watching(session, output_for(form, bare, session.palette))
+    look = Look(state_output, is_state_verbose)
+    watching = Watching(session, output_for(form, bare, session.palette, look))
     with watching.client() as client:
         return watching.follow(
             lambda: client.watch(jid, timeout_s=timeout_s, is_streamed=is_streamed), timeout_s

@@ -9,7 +9,9 @@ from typing import Protocol
 from limpet.common.terminal.colors import Palette
 from limpet.common.terminal.escape import cut_line, decoded
 from limpet.common.terminal.forms import json_text, txt_lines, yaml_text
+from limpet.common.terminal.highstate import USUAL, Look, is_highstate
 from limpet.master.client.results import JobOutput, JobResult, MinionAnswer
+from limpet.master.commands.progress import Progress
 from limpet.master.commands.wording import answer_lines, bare_value, job_data
 
 PARTIAL_BYTES_MAX = 64 * 1024
@@ -25,6 +27,10 @@ class Output(Protocol):
 
     def on_output(self, output: JobOutput) -> None:
         """Show a piece of live output."""
+        ...
+
+    def on_progress(self, minion: str, progress: Progress) -> None:
+        """Show how far a run of states is."""
         ...
 
     def on_end(self, result: JobResult | None) -> None:
@@ -79,8 +85,9 @@ class Streamed:
 class TextOutput:
     """For people: each answer as it comes, in the look of Salt."""
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, palette: Palette, look: Look = USUAL) -> None:
         self._palette = palette
+        self._look = look
         self._streamed = Streamed(palette, is_on_stderr=False)
         self._has_streamed: set[str] = set()
 
@@ -88,16 +95,20 @@ class TextOutput:
         """Show one answer; not the value again if all of it was streamed."""
         if answer.minion in self._has_streamed:
             self._streamed.on_end(answer.minion)
-            if answer.status == "ok" and self._streamed.is_complete(answer.minion):
+            is_shown = self._streamed.is_complete(answer.minion) and not is_highstate(answer.value)
+            if answer.status == "ok" and is_shown:
                 name = self._palette.paint("cyan", f"{cut_line(answer.minion)}:")
                 self._write([f"{name} {self._palette.paint('green', '(ok)')}"])
                 return
-        self._write(answer_lines(answer, self._palette, time.time()))
+        self._write(answer_lines(answer, self._palette, time.time(), self._look))
 
     def on_output(self, output: JobOutput) -> None:
         """Show live output."""
         self._has_streamed.add(output.minion)
         self._streamed.on_output(output)
+
+    def on_progress(self, minion: str, progress: Progress) -> None:
+        """Do nothing: the live view shows it where somebody looks."""
 
     def on_end(self, result: JobResult | None) -> None:
         """Show the minions that have no result yet."""
@@ -106,7 +117,7 @@ class TextOutput:
         for answer in result.minions.values():
             if not answer.is_final:
                 self._streamed.on_end(answer.minion)
-                self._write(answer_lines(answer, self._palette, time.time()))
+                self._write(answer_lines(answer, self._palette, time.time(), self._look))
 
     def _write(self, lines: object) -> None:
         assert not isinstance(lines, str)
@@ -130,6 +141,12 @@ class AllAtOnce:
     def on_output(self, output: JobOutput) -> None:
         """Show live output on stderr."""
         self._streamed.on_output(output)
+
+    def on_progress(self, minion: str, progress: Progress) -> None:
+        """Write it as a line of JSON on stderr."""
+        line = json_text({"minion": minion, "progress": progress.data}, indent=None)
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
     def on_end(self, result: JobResult | None) -> None:
         """Write the document."""
@@ -160,6 +177,9 @@ class TxtOutput:
         """Show live output on stderr."""
         self._streamed.on_output(output)
 
+    def on_progress(self, minion: str, progress: Progress) -> None:
+        """Do nothing."""
+
     def on_end(self, result: JobResult | None) -> None:
         """Show the minions that have no result yet."""
         if result is not None:
@@ -168,13 +188,13 @@ class TxtOutput:
                     self.on_answer(answer)
 
 
-def output_for(form: str, bare: str | None, palette: Palette) -> Output:
-    """Choose by `--format` and `--out`; the latter wins."""
+def output_for(form: str, bare: str | None, palette: Palette, look: Look = USUAL) -> Output:
+    """Choose by `--format` and `--out`; the latter wins. `look` is for results of states."""
     if bare == "txt":
         return TxtOutput()
     if bare is not None:
         return AllAtOnce(bare, is_bare=True)
-    return TextOutput(palette) if form == "text" else AllAtOnce(form, is_bare=False)
+    return TextOutput(palette, look) if form == "text" else AllAtOnce(form, is_bare=False)
 
 
 def write_document(data: object, form: str) -> None:

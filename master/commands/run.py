@@ -9,6 +9,7 @@ import click
 from limpet.common.errors import UsageError
 from limpet.common.terminal.arguments import parse_arguments
 from limpet.common.terminal.group import DURATION
+from limpet.common.terminal.highstate import FORMS, Form, Look
 from limpet.common.terminal.session import Session
 from limpet.master.commands.functions import check_call
 from limpet.master.commands.output import output_for, write_document
@@ -59,6 +60,35 @@ def shown_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
     return command
 
 
+def look_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
+    """Add how results of states are shown; `look_of` reads it from the command's arguments."""
+    for option in (
+        click.option(
+            "--state-verbose/--no-state-verbose",
+            "is_state_verbose",
+            default=True,
+            help="Show states that are as they should be, too, or leave them out.",
+        ),
+        click.option(
+            "--state-output",
+            "state_output",
+            type=click.Choice(FORMS),
+            default="full",
+            show_default=True,
+            metavar="FORM",
+            help="How results of states are shown: full, changes, terse, mixed, filter; with _id "
+            "(terse_id …) by their ids.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def look_of(function: str, state_output: Form, is_state_verbose: bool) -> Look:
+    """Give how the results of a function are to be shown."""
+    return Look(state_output, is_state_verbose, function.startswith("state."))
+
+
 def sent_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
     """Add what a new job can be told."""
     for option in (
@@ -102,6 +132,7 @@ def sent_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
 @click.argument("words", metavar="[ARG… k=v…]", nargs=-1)
 @sent_options
 @shown_options
+@look_options
 @target_options
 def command(target: str, function: str, words: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401
     """Run the function FUN on all minions that TARGET matches.
@@ -136,12 +167,22 @@ def send(
     batch: str,
     is_async: bool,
     is_streamed: bool,
+    state_output: Form = "full",
+    is_state_verbose: bool = True,
+    is_viewed: bool = False,
     **chosen: bool,
 ) -> int:
-    """Send a job and show it, or with `is_async` print its id; gives the exit code."""
+    """Send a job and show it, or with `is_async` print its id; gives the exit code.
+
+    With `is_viewed` a person at a terminal sees how far runs of states are, though no output was
+    asked for.
+    """
     kind = kind_of(chosen)
     check_batch(batch)
-    watching = Watching(session, output_for(form, bare, session.palette))
+    look = look_of(function, state_output, is_state_verbose)
+    output = output_for(form, bare, session.palette, look)
+    watching = Watching(session, output, is_output_shown=is_streamed)
+    is_streamed = is_streamed or (is_viewed and watching.is_at_terminal)
     client = watching.client()
     if is_async:
         stored = client.submit(

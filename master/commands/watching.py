@@ -14,8 +14,9 @@ from limpet.common.terminal.session import Session, complain
 from limpet.master.client.client import Client
 from limpet.master.client.errors import NoMinionMatched
 from limpet.master.client.following import Following
-from limpet.master.client.results import JobResult, MinionAnswer
+from limpet.master.client.results import JobOutput, JobResult, MinionAnswer
 from limpet.master.commands.output import Output
+from limpet.master.commands.progress import Progress, Records
 from limpet.master.commands.wording import counts_of, counts_text, names_text, progress_text
 
 INTERRUPTED: Final = 130
@@ -26,13 +27,18 @@ LONG_TICK_S: Final = 5.0
 class Watching:
     """Shows one job to its end and gives the exit code."""
 
-    def __init__(self, session: Session, output: Output) -> None:
+    def __init__(self, session: Session, output: Output, *, is_output_shown: bool = True) -> None:
+        """Without `is_output_shown` live output tells only how far runs of states are."""
         self._session = session
         self._output = output
+        self._is_output_shown = is_output_shown
+        self._records: dict[str, Records] = {}
+        self._progress: dict[str, Progress] = {}
         self._answers: dict[str, MinionAnswer] = {}
-        is_shown = is_terminal(sys.stderr) and not session.is_quiet
-        self._live = LiveLine(sys.stderr, is_shown=is_shown)
-        self._tick_s = TICK_S if is_shown else LONG_TICK_S
+        self.is_at_terminal = is_terminal(sys.stderr) and not session.is_quiet
+        """A person looks at what goes on."""
+        self._live = LiveLine(sys.stderr, is_shown=self.is_at_terminal)
+        self._tick_s = TICK_S if self.is_at_terminal else LONG_TICK_S
 
     def client(self) -> Client:
         """Make a client whose notices do not tear the live line."""
@@ -76,22 +82,39 @@ class Watching:
             if isinstance(change, MinionAnswer):
                 self._answers[change.minion] = change
                 if change.is_final:
+                    self._progress.pop(change.minion, None)
                     self._live.hide()
                     self._output.on_answer(change)
             elif change is not None:
-                self._live.hide()
-                self._output.on_output(change)
+                self._on_output(change)
             elif following.is_timed_out:
                 return
             else:
                 self._draw()
 
+    def _on_output(self, output: JobOutput) -> None:
+        """Take in what runs of states tell of themselves; show the rest if it is wanted."""
+        records = self._records.setdefault(output.minion, Records())
+        if output.dropped_bytes:
+            records.flush()  # its end was lost
+        text, told = records.feed(output.data)
+        for progress in told:
+            self._progress[output.minion] = progress
+            self._output.on_progress(output.minion, progress)
+        if self._is_output_shown and (text or output.dropped_bytes):
+            self._live.hide()
+            self._output.on_output(JobOutput(output.minion, text, output.dropped_bytes))
+        elif told:
+            self._draw()
+
     def _draw(self) -> None:
+        now_s = time.monotonic()
         if self._answers:
             text = progress_text(self._answers.values(), time.time())
         else:
             text = "waiting for the master"
-        self._live.draw(text, time.monotonic())
+        runs = [each.line(minion, now_s) for minion, each in sorted(self._progress.items())]
+        self._live.draw_lines([*runs, text], now_s)
 
     def _sum_up(
         self, result: JobResult, timeout_s: float | None, named: frozenset[str] | None

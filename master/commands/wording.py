@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from limpet.common.terminal.colors import Palette
 from limpet.common.terminal.escape import cut_line
-from limpet.common.terminal.highstate import shown_value
+from limpet.common.terminal.highstate import USUAL, Look, shown_value
 from limpet.common.terminal.times import duration_text, iso_utc, since_text
 from limpet.master.client.results import JobResult, MinionAnswer
 
@@ -35,12 +35,14 @@ COLORS: Final[Mapping[str, str]] = {
 }
 
 
-def answer_lines(answer: MinionAnswer, palette: Palette, now_s: float) -> Iterator[str]:
+def answer_lines(
+    answer: MinionAnswer, palette: Palette, now_s: float, look: Look = USUAL
+) -> Iterator[str]:
     """Give one minion's answer in the look of Salt: its id, then the value or what is known."""
     is_well = answer.status == "ok"
     yield palette.paint("cyan" if is_well else "red", f"{cut_line(answer.minion)}:")
     if has_return(answer):
-        yield from shown_value(answer.minion, answer.value, palette)
+        yield from shown_value(answer.minion, answer.value, palette, look=look)
     if answer.is_cut:
         yield palette.paint("yellow", "    (cut: the return was too large)")
     if not is_well or answer.error:  # of a return that can't be read, the reason is told

@@ -10,7 +10,7 @@ from limpet.common.identifiers import FUNCTION_PATTERN
 from limpet.common.terminal.arguments import encode_arguments, parse_arguments
 from limpet.common.terminal.forms import json_text, txt_lines, yaml_text
 from limpet.common.terminal.group import DURATION
-from limpet.common.terminal.highstate import shown_value
+from limpet.common.terminal.highstate import Look, shown_value
 from limpet.common.terminal.session import Session, complain
 
 NAME = "local"
@@ -82,13 +82,13 @@ def command(
     else:
         value, retcode = _through_minion(session, function, positional, keyword, job_timeout_s)
     if value is not None or retcode == 0 or (bare or form) != "text":  # else: stderr said it all
-        _show(value, bare or form, session)
+        _show(value, bare or form, session, Look(is_of_states=function.startswith("state.")))
     if retcode == 0:
         return int(ExitCode.OK)
     return retcode & 0xFF or 1 if retcode_passthrough else int(ExitCode.FAILED)
 
 
-def _show(value: Any, form: str, session: Session) -> None:  # noqa: ANN401
+def _show(value: Any, form: str, session: Session, look: Look) -> None:  # noqa: ANN401
     if form == "json":
         sys.stdout.write(json_text({NAME: value}) + "\n")
     elif form == "yaml":
@@ -97,7 +97,8 @@ def _show(value: Any, form: str, session: Session) -> None:  # noqa: ANN401
         sys.stdout.writelines(f"{line}\n" for line in txt_lines(NAME, value))
     else:
         sys.stdout.write(session.palette.paint("cyan", f"{NAME}:") + "\n")
-        sys.stdout.writelines(f"{line}\n" for line in shown_value(NAME, value, session.palette))
+        shown = shown_value(NAME, value, session.palette, look=look)
+        sys.stdout.writelines(f"{line}\n" for line in shown)
 
 
 def _through_minion(

@@ -415,9 +415,9 @@ class Workers:
             result = WorkerResult("interrupted", 1, str(error)[:4000])
         if result is None:
             text = f"the job's keeper was ended from outside {when}; there is no result"
-            if not pid:
-                text = HOST_RESTARTED
-            result = self._recovered(jid, text) or WorkerResult("interrupted", 1, text)
+            short = "its processes were ended from outside" if pid else HOST_RESTARTED
+            result = self._recovered(jid, short)
+            result = result or WorkerResult("interrupted", 1, text if pid else HOST_RESTARTED)
         ended = Ended(jid, result)
 
         def go_on(_: Moment) -> list[WorkerEvent]:

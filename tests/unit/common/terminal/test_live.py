@@ -30,6 +30,22 @@ def test_the_live_line_appears_late_draws_over_itself_and_goes() -> None:
     assert rest == ""
 
 
+def test_several_live_lines_are_drawn_over_and_cleared_together() -> None:
+    stream = io.StringIO()
+    live = LiveLine(stream, is_shown=True, delay_s=0)
+
+    live.draw_lines(["a", "b", "c"], 10.0)
+    live.draw_lines(["d"], 10.2)
+    live.draw_lines([str(number) for number in range(100)], 10.4)
+    live.hide()
+
+    first, second, third = stream.getvalue().split("\x1b[J")[:3]
+    assert first == "\r\x1b[Ka\n\r\x1b[Kb\n\r\x1b[Kc\r\x1b[2A"
+    assert second.startswith("\r\x1b[Kd\r\x1b[K0\n")
+    assert second.endswith("… and 81 more\r\x1b[19A")
+    assert third == ""
+
+
 def test_no_live_line_where_there_is_no_terminal() -> None:
     stream = io.StringIO()
     live = LiveLine(stream, is_shown=False, delay_s=0)
