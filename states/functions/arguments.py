@@ -269,11 +269,12 @@ def _convert_list(value: object, members: tuple[Any, ...]) -> list[Any]:
     return [convert(each, members[0]) for each in value] if members else list(value)
 
 
-def _convert_mapping(value: object) -> dict[str, Any]:
+def _convert_mapping(value: object) -> dict[Any, Any]:
+    """Keys stay as they are: a template may look one up by its number."""
     if isinstance(value, Mapping):
-        return {str(key): each for key, each in value.items()}
+        return dict(value)
     if isinstance(value, list) and all(isinstance(each, Mapping) for each in value):
-        return {str(key): inner for each in value for key, inner in each.items()}
+        return {key: inner for each in value for key, inner in each.items()}
     raise Mismatch("a mapping")
 
 

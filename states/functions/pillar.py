@@ -1,6 +1,5 @@
 """`pillar.*`: the minion's own pillar, as the function that asks sees it."""
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,19 +22,18 @@ def get(
 ) -> Loose:
     """Give a value by a path such as `a:b`; with `merge` it is laid over the default.
 
+    It is no copy: templates that change it count on other SLS seeing that, as in Salt.
     CLI Example: limpet run '*' pillar.get pkg:apache
     """
     from limpet.states.pillar import lookup
 
-    return copy.deepcopy(
-        lookup.get(
-            _pillar_of(context, pillarenv, saltenv),
-            key,
-            default,
-            is_merging=merge,
-            is_joining_lists=bool(merge_nested_lists),
-            delimiter=delimiter,
-        )
+    return lookup.get(
+        _pillar_of(context, pillarenv, saltenv),
+        key,
+        default,
+        is_merging=merge,
+        is_joining_lists=bool(merge_nested_lists),
+        delimiter=delimiter,
     )
 
 
