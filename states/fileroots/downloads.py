@@ -23,7 +23,8 @@ from typing import IO, Any, Final
 from limpet.common.errors import HostError
 from limpet.states.fileroots.names import is_inside
 from limpet.states.fileroots.port import FILE_BYTES_MAX
-from limpet.states.fileroots.served.cache import FileCache, Incoming
+from limpet.states.fileroots.served.cache import FileCache
+from limpet.states.fileroots.served.partial import Incoming
 
 SILENCE_S: Final = 30.0
 """Without a word from a server."""
@@ -249,7 +250,7 @@ def _name(address: str) -> str:
     return hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, urllib.error.URLError) and not isinstance(error.reason, str):
         error = error.reason
     if isinstance(error, TimeoutError):

@@ -11,7 +11,8 @@ from limpet.common.errors import HostError
 from limpet.states.context import Loose
 from limpet.states.library.context import StateContext
 from limpet.states.library.file import text
-from limpet.states.library.file.managed import ManagedOptions, managed
+from limpet.states.library.file.managed import managed
+from limpet.states.library.file.managed_options import ManagedOptions
 from limpet.states.library.file.writing import kind_of
 from limpet.states.merging import merge
 from limpet.states.outcome import Outcome, failed

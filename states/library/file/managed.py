@@ -9,6 +9,16 @@ from limpet.common.errors import HostError
 from limpet.states.context import Loose
 from limpet.states.library.context import StateContext
 from limpet.states.library.file import sources, text
+from limpet.states.library.file.content import (
+    Content,
+    Sourced,
+    Text,
+    difference,
+    new_difference,
+    whole,
+)
+from limpet.states.library.file.managed_options import ManagedOptions
+from limpet.states.library.file.marks import marked
 from limpet.states.library.file.owners import (
     Ownership,
     differences,
@@ -20,12 +30,13 @@ from limpet.states.library.file.owners import (
     unknown_owner,
 )
 from limpet.states.library.file.writing import (
+    BACKUP_ON_MINION,
     backup_mode,
     check_command,
     is_link,
     is_there,
+    keep_backup,
     kind_of,
-    write,
 )
 from limpet.states.outcome import Outcome, failed
 from limpet.states.traversal import traverse
@@ -34,60 +45,16 @@ _NOTHING = object()
 _NOT_SHOWN = "<show_changes=False>"
 
 
-@dataclass(frozen=True, slots=True)
-class ManagedOptions:
-    """Arguments of `file.managed`."""
-
-    name: str
-    source: Loose = None
-    source_hash: Loose = ""
-    source_hash_name: str | None = None
-    """The name to look for in a list of checksums."""
-    keep_source: bool = True
-    user: Loose = None
-    group: Loose = None
-    mode: Loose = None
-    attrs: Loose = None
-    """No effect: attributes are not set."""
-    template: str | None = None
-    makedirs: bool = False
-    dir_mode: Loose = None
-    context: Loose = None
-    replace: bool = True
-    defaults: Loose = None
-    backup: Loose = ""
-    show_changes: bool = True
-    show_diff: bool | None = None
-    create: bool = True
-    contents: Loose = None
-    tmp_dir: str = ""
-    tmp_ext: str = ""
-    contents_pillar: Loose = None
-    contents_grains: Loose = None
-    contents_newline: bool = True
-    contents_delimiter: str = ":"
-    encoding: str | None = None
-    encoding_errors: str = "strict"
-    allow_empty: bool = True
-    follow_symlinks: bool = True
-    check_cmd: Loose = None
-    skip_verify: bool = False
-    selinux: Loose = None
-    win_owner: Loose = None
-    win_perms: Loose = None
-    verify_ssl: bool = True
-    use_etag: bool = False
-
-
 @dataclass(slots=True)
 class _Work:
     """What is known of the file while it is looked at."""
 
     name: str
     wanted: Ownership
-    content: bytes | None
+    content: Content | None
     """None: content is none of this state's business, it only makes an empty file."""
-    is_from_source: bool = False
+    source: str = ""
+    """The address that the content is from; empty: it stands in the SLS or pillar."""
     changes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -98,6 +65,7 @@ def managed(context: StateContext, options: ManagedOptions) -> Outcome:
     name = options.name
     if not options.create and kind_of(context, name) != "file":
         return Outcome(True, f"File {name} is not present and is not set for creation")
+    work = None
     try:
         work = _work(context, options)
         if kind_of(context, name) == "directory":
@@ -106,9 +74,12 @@ def managed(context: StateContext, options: ManagedOptions) -> Outcome:
             return _only_permissions(context, work, options)
         if context.is_test:
             return _announced(context, work, options)
-        return _done(context, work, options)
+        return marked(context, _done(context, work, options), name, options.attrs, options.selinux)
     except HostError as error:
         return failed(str(error))
+    finally:
+        if work is not None and not options.keep_source and work.source:
+            context.tree.forget(work.source, context.saltenv)
 
 
 def _problem(context: StateContext, options: ManagedOptions) -> str:
@@ -128,6 +99,11 @@ def _problem(context: StateContext, options: ManagedOptions) -> str:
         return "Cannot use 'mode: keep' without a source"
     if not options.name.startswith("/"):
         return f"Specified file {options.name} is not an absolute path"
+    if options.signature or options.source_hash_sig:
+        return (
+            "'signature' and 'source_hash_sig' are not supported: nothing here verifies a "
+            "signature. Give 'source_hash' instead"
+        )
     for argument, value in (("Context", options.context), ("Defaults", options.defaults)):
         if value and not isinstance(value, dict):
             return f"{argument} must be formed as a dict"
@@ -153,27 +129,30 @@ def _work(context: StateContext, options: ManagedOptions) -> _Work:
         )
         return _Work(name, wanted, _own_contents(context, options))
     source = sources.choose(context, options.source, options.source_hash, context.saltenv)
-    content = sources.fetch(
-        context,
-        source,
-        context.saltenv,
+    wishes = sources.Wishes(
+        name,
+        options.source_hash_name,
         is_unchecked=options.skip_verify,
-        name=options.source_hash_name or name,
+        is_by_etag=options.use_etag,
+        is_verifying_tls=options.verify_ssl,
     )
+    found = sources.sourced(context, source, context.saltenv, wishes)
+    content: Content = found
     if mode == "keep":
-        found = context.tree.mode(source.address, context.saltenv)
-        mode = None if found is None else shown_mode(found)
+        bits = context.tree.mode(source.address, context.saltenv)
+        mode = None if bits is None else shown_mode(bits)
     if options.template:
-        content = _from_template(context, options, content, source.address)
+        content = Text(_from_template(context, options, found))
+    elif (source.is_remote or found.is_asked_for) and not found.is_in(context, name):
+        found.bring(context)  # here, so that a test run notices as well that it isn't right
     wanted = Ownership(options.user, options.group, normal_mode(mode))
-    return _Work(name, wanted, content, is_from_source=True)
+    return _Work(name, wanted, content, source.address)
 
 
-def _from_template(
-    context: StateContext, options: ManagedOptions, content: bytes, address: str
-) -> bytes:
+def _from_template(context: StateContext, options: ManagedOptions, content: Sourced) -> bytes:
+    address = content.address
     try:
-        source_text = content.decode("utf-8")
+        source_text = whole(content, context, address).decode("utf-8")
     except UnicodeDecodeError as error:
         raise HostError(f"the template {address} is no text in UTF-8: {error}") from error
     rendered = sources.rendered(
@@ -198,7 +177,7 @@ def _variables(context: StateContext, options: ManagedOptions) -> dict[str, Any]
     return found
 
 
-def _own_contents(context: StateContext, options: ManagedOptions) -> bytes | None:
+def _own_contents(context: StateContext, options: ManagedOptions) -> Text | None:
     """Give what stands in the SLS, in pillar or in grains. Raises `HostError`."""
     if options.contents_pillar is not None:
         found = _looked_up(context.pillar, options.contents_pillar, "Pillar", options)
@@ -211,7 +190,7 @@ def _own_contents(context: StateContext, options: ManagedOptions) -> bytes | Non
     if found is None and options.contents_pillar is None and options.contents_grains is None:
         return None
     if isinstance(found, bytes) and b"\0" in found:
-        return found
+        return Text(found)
     if not options.allow_empty and not found:
         raise HostError(
             f"{what} value would result in empty contents. Set allow_empty to True to allow the "
@@ -222,7 +201,7 @@ def _own_contents(context: StateContext, options: ManagedOptions) -> bytes | Non
         content = sources.rendered(
             context, content, options.template, _variables(context, options), source=options.name
         )
-    return _encoded(options, content)
+    return Text(_encoded(options, content))
 
 
 def _looked_up(data: Any, keys: Loose, what: str, options: ManagedOptions) -> Loose:  # noqa: ANN401
@@ -273,10 +252,9 @@ def _content_change(context: StateContext, work: _Work, options: ManagedOptions)
         return ""
     if is_link(context, work.name) and not options.follow_symlinks:
         return "Replace symbolic link with regular file"
-    before = context.file_system.read(work.name)
-    if before == work.content:
+    if work.content.is_in(context, work.name):
         return ""
-    return text.difference(before, work.content) if _shows(options) else _NOT_SHOWN
+    return difference(context, work.name, work.content) if _shows(options) else _NOT_SHOWN
 
 
 def _announced(context: StateContext, work: _Work, options: ManagedOptions) -> Outcome:
@@ -304,7 +282,11 @@ def _done(context: StateContext, work: _Work, options: ManagedOptions) -> Outcom
         command = options.check_cmd
         command = " ".join(command) if isinstance(command, list) else str(command)
         if would and not check_command(
-            context, command, work.content, options.tmp_dir, _suffix(options.tmp_ext)
+            context,
+            command,
+            whole(work.content, context, work.name),
+            options.tmp_dir,
+            _suffix(options.tmp_ext),
         ):
             return Outcome(False, "check_cmd execution failed", is_skipping_watch=True)
     if kind_of(context, work.name) == "" or _is_loose_link(context, work, options):
@@ -330,7 +312,9 @@ def _updated(context: StateContext, work: _Work, options: ManagedOptions) -> Out
     if shown:
         changes["diff"] = shown
         assert work.content is not None
-        write(context, name, work.content, work.wanted, backup_mode(context, options.backup))
+        if backup_mode(context, options.backup) in BACKUP_ON_MINION:
+            keep_backup(context, name)
+        work.content.place(context, name, work.wanted)
     elif permissions:
         enforce(context, name, work.wanted, is_following=True)
     changes |= permissions
@@ -350,15 +334,18 @@ def _made(context: StateContext, work: _Work, options: ManagedOptions) -> Outcom
         make_parents(context, name, dataclasses.replace(work.wanted, mode=mode))
     if is_link(context, name):
         context.file_system.remove(name)
-    write(context, name, work.content or b"", work.wanted)
+    (work.content or Text(b"")).place(context, name, work.wanted)
     facts = context.file_system.facts(name)
     assert facts is not None, "it has just been written"
-    changes: dict[str, Any] = (
-        {"new": f"file {name} created"} if work.content is None else {"diff": "New file"}
-    )
+    if work.content is None:
+        changes: dict[str, Any] = {"new": f"file {name} created"}
+    elif options.new_file_diff and _shows(options):
+        changes = {"diff": new_difference(context, work.content)}
+    else:
+        changes = {"diff": "New file"}
     # Salt makes a file with mode 0600 where it comes from a source or has a mode, and tells of the
     # mode where it then had to change that.
-    is_made_private = work.is_from_source or work.wanted.mode is not None
+    is_made_private = bool(work.source) or work.wanted.mode is not None
     if is_made_private and facts.mode != 0o600:
         changes["mode"] = shown_mode(facts.mode)
     changes |= _owner_of_new(context, work)

@@ -3,13 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from limpet.common.errors import HostError
+from limpet.common.errors import HostError, UsageError
 from limpet.states.context import Loose
+from limpet.states.fileroots.names import parse_address
 from limpet.states.library.context import Chunk, StateContext
 from limpet.states.library.file.directory import DirectoryOptions, directory
 from limpet.states.library.file.keeping import is_chosen, keeps, unwanted
 from limpet.states.library.file.links import symlink
-from limpet.states.library.file.managed import ManagedOptions, managed
+from limpet.states.library.file.managed import managed
+from limpet.states.library.file.managed_options import ManagedOptions
 from limpet.states.library.file.owners import Ownership, make_parents, normal_mode, unknown_owner
 from limpet.states.library.file.writing import kind_of
 from limpet.states.outcome import Outcome, failed
@@ -40,6 +42,12 @@ class RecurseOptions:
     maxdepth: int | None = None
     keep_symlinks: bool = False
     force_symlinks: bool = False
+    merge: bool = False
+    """Take the files of all sources, of each path the first; else those of the first source."""
+    win_owner: Loose = None
+    win_perms: Loose = None
+    win_deny_perms: Loose = None
+    win_inheritance: Loose = None
     show_changes: bool = True
 
 
@@ -76,51 +84,85 @@ def recurse(context: StateContext, options: RecurseOptions) -> Outcome:
                 "'mode' is not allowed in 'file.recurse'. Please use 'file_mode' and 'dir_mode'."
             )
     try:
-        folder = _folder(context, options.source)
-        if folder is None:
+        folders = _folders(context, options)
+        if not folders:
             return failed("Recurse failed: none of the specified sources were found")
         if kind_of(context, name) not in ("", "directory"):
             return failed(f"The path {name} exists and is not a directory")
         if not context.is_test:
             wanted = Ownership(options.user, options.group, normal_mode(options.dir_mode))
             make_parents(context, f"{name}/.", wanted)
-        return _brought(context, options, name, folder)
+        return _brought(context, options, name, folders)
     except HostError as error:
         return failed(str(error))
 
 
-def _folder(context: StateContext, source: Loose) -> str | None:
-    """Give the first folder of the tree that there is, as a `salt://` address without slash."""
-    for each in source if isinstance(source, list) else [source]:
-        address = str(each).rstrip("/")
-        if not address.startswith("salt://"):
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder of the tree: its `salt://` address without slash, and its environment."""
+
+    address: str
+    saltenv: str
+
+    def file(self, relative: str) -> str:
+        """Give the address of a file in it."""
+        return f"{self.address}/{relative}?saltenv={self.saltenv}"
+
+
+def _folders(context: StateContext, options: RecurseOptions) -> list[_Folder]:
+    """Give the folders of the tree that are to be brought: the first that there is, or all."""
+    found: list[_Folder] = []
+    for each in options.source if isinstance(options.source, list) else [options.source]:
+        if not str(each).startswith("salt://"):
             raise HostError(f"Invalid source '{each}' (must be a salt:// URI)")
-        if context.tree.names(address, context.saltenv) or context.tree.folders(
-            address, context.saltenv
+        folder = _folder(str(each), context.saltenv)
+        if context.tree.names(folder.address, folder.saltenv) or context.tree.folders(
+            folder.address, folder.saltenv
         ):
-            return address
-    return None
+            found.append(folder)
+    return found if options.merge else found[:1]
 
 
-def _brought(context: StateContext, options: RecurseOptions, name: str, folder: str) -> Outcome:
+def _folder(source: str, saltenv: str) -> _Folder:
+    path = source.removeprefix("salt://").strip("/")
+    if not path:
+        return _Folder("salt://", saltenv)
+    try:
+        address = parse_address(f"salt://{path}")
+    except UsageError as error:
+        raise HostError(str(error)) from error
+    return _Folder(f"salt://{address.path}", address.environment or saltenv)
+
+
+def _brought(
+    context: StateContext, options: RecurseOptions, name: str, sources: list[_Folder]
+) -> Outcome:
     total = _Sum()
     kept: set[str] = set()
-    links = context.tree.links(folder, context.saltenv) if options.keep_symlinks else {}
-    files = [each for each in _relative(context, options, folder) if each not in links]
+    links: dict[str, str] = {}
+    if options.keep_symlinks:
+        for each in reversed(sources):
+            links |= context.tree.links(each.address, each.saltenv)
+    files = {
+        relative: source
+        for relative, source in _relative(context, options, sources).items()
+        if relative not in links
+    }
     # Of the folders only those are managed, and told of, in which files are.
     folders = dict.fromkeys(relative.rpartition("/")[0] for relative in files)
     if options.include_empty:
-        for each in context.tree.folders(folder, context.saltenv):
-            if is_chosen(each, options.include_pat, options.exclude_pat):
-                folders[each] = None
+        for source in sources:
+            for empty in context.tree.folders(source.address, source.saltenv):
+                if is_chosen(empty, options.include_pat, options.exclude_pat):
+                    folders[empty] = None
     for relative in folders:
         path = f"{name}/{relative}" if relative else name
         kept.add(path)
         total.add(path, _directory(context, options, path))
-    for relative in files:
+    for relative, source in files.items():
         path = f"{name}/{relative}"
         kept.add(path)
-        total.add(path, _file(context, options, path, f"{folder}/{relative}"))
+        total.add(path, _file(context, options, path, source.file(relative)))
     for relative, target in links.items():
         path = f"{name}/{relative}"
         kept.add(path)
@@ -137,13 +179,17 @@ def _brought(context: StateContext, options: RecurseOptions, name: str, folder: 
     return _summed(name, total)
 
 
-def _relative(context: StateContext, options: RecurseOptions, folder: str) -> list[str]:
-    found = []
-    for each in context.tree.names(folder, context.saltenv):
-        if options.maxdepth is not None and each.count("/") > options.maxdepth:
-            continue
-        if is_chosen(each, options.include_pat, options.exclude_pat):
-            found.append(each)
+def _relative(
+    context: StateContext, options: RecurseOptions, sources: list[_Folder]
+) -> dict[str, _Folder]:
+    """Give the files to manage, relative to their folder, with the folder that each is from."""
+    found: dict[str, _Folder] = {}
+    for source in sources:
+        for each in context.tree.names(source.address, source.saltenv):
+            if options.maxdepth is not None and each.count("/") > options.maxdepth:
+                continue
+            if is_chosen(each, options.include_pat, options.exclude_pat):
+                found.setdefault(each, source)
     return found
 
 
@@ -168,7 +214,7 @@ def _file(context: StateContext, options: RecurseOptions, path: str, source: str
         context,
         ManagedOptions(
             path,
-            source=f"{source}?saltenv={context.saltenv}",
+            source=source,
             user=options.user,
             group=options.group,
             mode=options.file_mode,
@@ -221,8 +267,7 @@ def destinations(context: StateContext, chunk: Chunk) -> list[str]:
         include_pat=chunk.get("include_pat"),
         exclude_pat=chunk.get("exclude_pat"),
         maxdepth=chunk.get("maxdepth"),
+        merge=bool(chunk.get("merge")),
     )
-    folder = _folder(context, options.source)
-    if folder is None:
-        return []
-    return [f"{options.name.rstrip('/')}/{each}" for each in _relative(context, options, folder)]
+    folders = _folders(context, options)
+    return [f"{options.name.rstrip('/')}/{each}" for each in _relative(context, options, folders)]

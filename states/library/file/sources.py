@@ -1,6 +1,5 @@
 """Where the content of a managed file comes from, and templates of it."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, Final
 from limpet.common.errors import HostError
 from limpet.states.context import Loose
 from limpet.states.library.context import StateContext
+from limpet.states.library.file.content import Sourced, missing, whole
 
 _ALGORITHMS: Final = {
     32: "md5",
@@ -33,6 +33,23 @@ class Source:
         """It comes over a network that anybody may have touched."""
         return self.address.startswith(("http://", "https://", "ftp://", "s3://", "swift://"))
 
+    @property
+    def is_checked(self) -> bool:
+        """It is held against a checksum; as in Salt one of the tree never is."""
+        return bool(self.checksum) and not self.address.startswith("salt://")
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a source is to be fetched and checked."""
+
+    name: str = ""
+    """What the file is called in messages, and in lists of checksums beside the source's name."""
+    source_hash_name: str | None = None
+    is_unchecked: bool = False
+    is_by_etag: bool = False
+    is_verifying_tls: bool = True
+
 
 def choose(context: StateContext, source: Loose, source_hash: Loose, saltenv: str) -> Source:
     """Choose the first source that there is, of one or of a list. Raises `HostError`."""
@@ -44,44 +61,71 @@ def choose(context: StateContext, source: Loose, source_hash: Loose, saltenv: st
         else:
             address, checksum = each, source_hash
         found = Source(str(address), str(checksum or ""))
-        if found.is_remote or context.tree.read(found.address, saltenv) is not None:
+        if context.tree.look(found.address, saltenv) is not None:
             return found
     raise HostError("none of the specified sources were found")
+
+
+def sourced(
+    context: StateContext, source: Source, saltenv: str, wishes: Wishes | None = None
+) -> Sourced:
+    """Say what is known of a source's content; nothing is fetched yet. Raises `HostError`."""
+    wishes = wishes or Wishes()
+    if source.is_remote and not (source.checksum or wishes.is_unchecked or wishes.is_by_etag):
+        raise HostError(
+            f"Unable to verify upstream hash of source file {source.address}, please set "
+            "source_hash or set skip_verify or use_etag to True"
+        )
+    algorithm = checksum = ""
+    is_asked_for = source.is_checked and not wishes.is_unchecked
+    if is_asked_for:
+        algorithm, checksum = checksum_of(
+            context, source, saltenv, wishes.name, wishes.source_hash_name or ""
+        )
+    found = Sourced(
+        source.address,
+        saltenv,
+        wishes.name or source.address,
+        None,
+        algorithm,
+        checksum,
+        is_asked_for,
+    )
+    if source.is_remote:
+        from limpet.states.fileroots.downloads import Fetching  # it loads much; few files need it
+
+        found.how = Fetching(algorithm, checksum, wishes.is_by_etag, wishes.is_verifying_tls)
+        return found
+    facts = context.tree.look(source.address, saltenv)
+    if facts is None:
+        raise missing(source.address, saltenv)
+    found.size = facts.size
+    if not is_asked_for and facts.digest:
+        found.algorithm, found.checksum = "sha256", facts.digest
+    return found
 
 
 def fetch(
     context: StateContext, source: Source, saltenv: str, *, is_unchecked: bool, name: str = ""
 ) -> bytes:
     """Give the content of a source, held against its checksum. Raises `HostError`."""
-    if source.is_remote and not source.checksum and not is_unchecked:
-        raise HostError(
-            f"Unable to verify upstream hash of source file {source.address}, please set "
-            "source_hash or set skip_verify to True"
-        )
-    content = context.tree.read(source.address, saltenv)
-    if content is None:
-        if source.address.startswith("/"):
-            raise HostError(f"Local file source {source.address} does not exist")
-        raise HostError(f"Source file {source.address} not found in saltenv '{saltenv}'")
-    if source.checksum and not is_unchecked:
-        algorithm, wanted = checksum_of(context, source, saltenv, name)
-        found = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
-        if found != wanted:
-            raise HostError(
-                f"Specified {algorithm} checksum for {name or source.address} ({wanted}) does not "
-                f"match actual checksum ({found})"
-            )
-    return content
+    content = sourced(context, source, saltenv, Wishes(name, is_unchecked=is_unchecked))
+    return whole(content, context, source.address)
 
 
-def checksum_of(context: StateContext, source: Source, saltenv: str, name: str) -> tuple[str, str]:
-    """Read `source_hash`: `sha256=…`, bare, or the address of a file of checksums."""
+def checksum_of(
+    context: StateContext, source: Source, saltenv: str, name: str = "", listed_name: str = ""
+) -> tuple[str, str]:
+    """Read `source_hash`: `sha256=…`, bare, or the address of a file of checksums.
+
+    In such a file the line is taken that names `listed_name`, else the source, else `name`.
+    """
     text = source.checksum
     if "://" in text or text.startswith("/"):
         content = context.tree.read(text, saltenv)
         if content is None:
             raise HostError(f"Source hash file {text} not found")
-        return _from_list(content.decode("utf-8", "replace"), source, text, name)
+        return _from_list(content.decode("utf-8", "replace"), source, text, (listed_name, name))
     algorithm, separator, digest = text.partition("=")
     if not separator and ":" in text:
         algorithm, _, digest = text.partition(":")
@@ -97,21 +141,27 @@ def checksum_of(context: StateContext, source: Source, saltenv: str, name: str) 
     return (algorithm.strip().lower() or known), digest
 
 
-def _from_list(text: str, source: Source, place: str, name: str) -> tuple[str, str]:
-    """Find the line of a list of checksums that names the source, or the only checksum."""
-    wanted = [each.rsplit("/", 1)[-1] for each in (source.address, name) if each]
-    single: list[str] = []
+def _from_list(text: str, source: Source, place: str, names: tuple[str, str]) -> tuple[str, str]:
+    """Find the line of a list of checksums that names the file, or the only checksum.
+
+    Lines are `DIGEST  NAME`, `DIGEST *NAME`, `SHA256 (NAME) = DIGEST`, or only a digest.
+    """
+    address = source.address.partition("?")[0]
+    every: list[tuple[str, str]] = []
+    """Digest and line, the digest in lowercase."""
     for line in text.splitlines():
-        digests = _HEX.findall(line)
-        if not digests:
+        if digests := [each for each in _HEX.findall(line) if len(each) in _ALGORITHMS]:
+            every.append((digests[-1].lower(), line))
+    for wanted in (names[0], address, names[1]):
+        name = wanted.rsplit("/", 1)[-1]
+        if not name:
             continue
-        single.append(digests[-1].lower())
-        words = [word.lstrip("*").rsplit("/", 1)[-1] for word in re.split(r"[\s()=]+", line)]
-        if any(each in words for each in wanted):
-            digest = digests[-1].lower()
-            return _ALGORITHMS.get(len(digest), "sha256"), digest
-    if len(single) == 1:
-        return _ALGORITHMS.get(len(single[0]), "sha256"), single[0]
+        for digest, line in every:
+            words = re.split(r"[\s()=]+", line)
+            if name in (word.lstrip("*").rsplit("/", 1)[-1] for word in words):
+                return _ALGORITHMS[len(digest)], digest
+    if len(every) == 1:
+        return _ALGORITHMS[len(every[0][0])], every[0][0]
     raise HostError(f"the list of checksums {place} has none for {source.address}")
 
 

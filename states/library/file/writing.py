@@ -8,7 +8,7 @@ from limpet.states.context import Loose
 from limpet.states.library.context import StateContext
 from limpet.states.library.file.owners import Ownership
 
-_BACKUP_ON_MINION: Final = ("minion", "both", True)
+BACKUP_ON_MINION: Final = ("minion", "both", True)
 
 
 def write(
@@ -19,7 +19,7 @@ def write(
     backup: Loose = "",
 ) -> None:
     """Replace or make the file; what stands there is kept as a backup where that is asked for."""
-    if backup in _BACKUP_ON_MINION:
+    if backup in BACKUP_ON_MINION:
         keep_backup(context, path)
     wanted = wanted or Ownership()
     uid, gid = wanted.ids(context)
@@ -44,8 +44,7 @@ def keep_backup(context: StateContext, path: str) -> str | None:
     place = f"{context.functions.places.state_directory}/file_backup{path}"
     target = f"{place}_{when.strftime('%a_%b_%d_%H:%M:%S_%f_%Y')}"
     _make_private(context, target.rpartition("/")[0])
-    content = context.file_system.read(path)
-    context.file_system.place(target, content, mode=facts.mode, uid=facts.uid, gid=facts.gid)
+    context.file_system.place_copy(target, path, mode=facts.mode, uid=facts.uid, gid=facts.gid)
     return target
 
 

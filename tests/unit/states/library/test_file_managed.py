@@ -68,8 +68,10 @@ def test_contents_may_stand_in_pillar_or_grains(bench: StateBench) -> None:
         ({"contents": "x", "context": "text"}, "Context must be formed as a dict"),
         ({"contents": "é", "encoding": "ascii"}, "can't be written with encoding 'ascii'"),
         ({"contents": "x", "name": "/"}, "is a directory"),
-        ({"source": "salt://hello", "source_hash": "md5=12"}, "format is invalid"),
-        ({"source": "salt://hello", "source_hash": "0" * 64}, "does not match actual checksum"),
+        ({"source": "/etc/passwd", "source_hash": "md5=12"}, "format is invalid"),
+        ({"source": "/etc/passwd", "source_hash": "0" * 64}, "does not match actual checksum"),
+        ({"source": "/etc/passwd", "source_hash": "salt://gone"}, "Source hash file salt://gone"),
+        ({"source": "salt://hello", "signature": "salt://hello.asc"}, "verifies a signature"),
         ({"source": "http://127.0.0.1:1/x"}, "Unable to verify upstream hash"),
     ],
 )
@@ -172,21 +174,92 @@ def test_a_backup_is_kept_in_the_minions_own_directory(bench: StateBench) -> Non
 
 @pytest.mark.parametrize("source_hash", [f"sha256={HELLO}", HELLO, f"sha256:{HELLO}"])
 def test_a_source_is_held_against_its_checksum(bench: StateBench, source_hash: str) -> None:
+    source = bench.place / "source"
+    source.write_bytes(b"hello\n")
+    arguments = {"name": place(bench), "source": str(source), "source_hash": source_hash}
+
+    assert bench.call("file.managed", **arguments).result is True
+    source.write_bytes(b"evil\n")
+    Path(place(bench)).write_bytes(b"old\n")
+    assert "does not match actual" in str(bench.call("file.managed", **arguments).comment)
+    assert Path(place(bench)).read_bytes() == b"old\n"
+
+
+def test_a_source_of_the_tree_needs_no_checksum_and_is_not_held_against_one(
+    bench: StateBench,
+) -> None:
+    arguments = {"name": place(bench), "source": "salt://hello", "source_hash": "0" * 64}
+
+    assert bench.call("file.managed", **arguments).result is True
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        f"{'0' * 64}  other\n{HELLO} *source\n",
+        f"{'0' * 64}  other\n{HELLO}  ./dist/source\n",
+        f"SHA256 (other) = {'0' * 64}\nSHA256 (source) = {HELLO}\n",
+        HELLO.upper(),
+        f"# made today\n{HELLO}\n",
+    ],
+)
+def test_the_checksum_may_stand_in_a_list(bench: StateBench, listed: str) -> None:
+    source = bench.place / "source"
+    source.write_bytes(b"hello\n")
+    bench.tree.files["sums"] = listed.encode()
+
     outcome = bench.call(
-        "file.managed", name=place(bench), source="salt://hello", source_hash=source_hash
+        "file.managed", name=place(bench), source=str(source), source_hash="salt://sums"
     )
 
-    assert outcome.result is True
+    assert outcome.result is True, outcome.comment
 
 
-def test_the_checksum_may_stand_in_a_list(bench: StateBench) -> None:
-    bench.tree.files["sums"] = f"{'0' * 64}  other\n{HELLO} *hello\n".encode()
+def test_the_name_in_the_list_may_be_another_one(bench: StateBench) -> None:
+    source = bench.place / "source"
+    source.write_bytes(b"hello\n")
+    bench.tree.files["sums"] = f"{'0' * 64}  source\n{HELLO}  release-1.tgz\n".encode()
+    arguments = {"name": place(bench), "source": str(source), "source_hash": "salt://sums"}
 
+    assert bench.call("file.managed", **arguments).result is False
+    assert bench.call("file.managed", **arguments, source_hash_name="release-1.tgz").result is True
+
+
+def test_a_file_that_is_right_already_is_not_fetched(bench: StateBench) -> None:
+    bench.call("file.managed", name=place(bench), source="salt://hello")
+    again = bench.call("file.managed", name=place(bench), source="salt://hello")
+
+    assert (again.result, again.changes) == (True, {})
+    assert bench.tree.fetched == ["salt://hello"]
+
+
+def test_too_large_a_file_is_put_in_place_without_showing_what_differs(bench: StateBench) -> None:
+    bench.tree.files["big"] = b"a\n" * (3 * 1024 * 1024)
+    Path(place(bench)).write_bytes(b"b\n")
+
+    outcome = bench.call("file.managed", name=place(bench), source="salt://big")
+
+    assert outcome.changes == {"diff": "Replace file of 2 bytes, too large to show what differs"}
+    assert Path(place(bench)).read_bytes() == bench.tree.files["big"]
+
+
+def test_a_new_file_may_be_shown_whole(bench: StateBench) -> None:
     outcome = bench.call(
-        "file.managed", name=place(bench), source="salt://hello", source_hash="salt://sums"
+        "file.managed", name=place(bench), source="salt://hello", new_file_diff=True, mode="0600"
     )
 
-    assert outcome.result is True
+    assert outcome.changes == {"diff": "--- \n+++ \n@@ -0,0 +1 @@\n+hello\n"}
+
+
+def test_selinux_where_there_is_none_is_a_failure_though_the_file_is_there(
+    bench: StateBench,
+) -> None:
+    outcome = bench.call(
+        "file.managed", name=place(bench), contents="x", selinux={"setype": "etc_t"}
+    )
+
+    assert (outcome.result, outcome.changes) == (False, {"diff": "New file"})
+    assert outcome.comment == "Failed to get selinux attributes"
 
 
 def test_the_first_source_that_is_there_is_taken(bench: StateBench) -> None:
