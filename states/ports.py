@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from limpet.states.file_system import FileSystem
+from limpet.states.packages import Packages
 
 OUTPUT_BYTES_MAX = 32 * 1024 * 1024
 """A command's output beyond this is read and thrown away, and the result says so."""
@@ -399,4 +400,9 @@ class Host(Protocol):
     @property
     def disks(self) -> Disks:
         """File systems."""
+        ...
+
+    @property
+    def packages(self) -> Packages:
+        """The package manager. Raises `HostError` where there is none that is supported."""
         ...

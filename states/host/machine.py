@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from limpet.states.file_system import FileSystem
+from limpet.states.packages import Packages
 from limpet.states.ports import (
     Accounts,
     Commands,
@@ -72,3 +73,10 @@ class ThisMachine:
         from limpet.states.host.disks import LocalDisks
 
         return LocalDisks()
+
+    @cached_property
+    def packages(self) -> Packages:
+        """The package manager."""
+        from limpet.states.host.packages.choosing import packages_of
+
+        return packages_of(self.commands, self.files, self.file_system)

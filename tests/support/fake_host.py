@@ -9,6 +9,8 @@ from limpet.common.errors import HostError
 from limpet.states.context import FunctionContext, Loose, Places, RunningJob
 from limpet.states.file_system import FileSystem
 from limpet.states.host.filesystem import LocalFileSystem
+from limpet.states.host.services.manager import services_of
+from limpet.states.packages import Packages
 from limpet.states.ports import (
     Account,
     Command,
@@ -17,7 +19,9 @@ from limpet.states.ports import (
     Interface,
     Process,
     Route,
+    Services,
 )
+from support.fake_packages import FakePackages
 
 
 @dataclass
@@ -285,6 +289,13 @@ class FakeHost:
     processes: FakeProcesses = field(default_factory=FakeProcesses)
     system: FakeSystem = field(default_factory=FakeSystem)
     disks: FakeDisks = field(default_factory=FakeDisks)
+
+    @property
+    def services(self) -> Services:
+        """The manager that the made-up files and programs speak of."""
+        return services_of(self.commands, self.files)
+
+    packages: Packages = field(default_factory=FakePackages)
 
 
 @dataclass
