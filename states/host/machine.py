@@ -11,6 +11,7 @@ from limpet.states.ports import (
     Files,
     Network,
     Processes,
+    Services,
     System,
 )
 
@@ -73,6 +74,13 @@ class ThisMachine:
         from limpet.states.host.disks import LocalDisks
 
         return LocalDisks()
+
+    @cached_property
+    def services(self) -> Services:
+        """Services."""
+        from limpet.states.host.services.manager import services_of
+
+        return services_of(self.commands, self.files)
 
     @cached_property
     def packages(self) -> Packages:

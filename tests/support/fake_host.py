@@ -289,13 +289,12 @@ class FakeHost:
     processes: FakeProcesses = field(default_factory=FakeProcesses)
     system: FakeSystem = field(default_factory=FakeSystem)
     disks: FakeDisks = field(default_factory=FakeDisks)
+    packages: Packages = field(default_factory=FakePackages)
 
     @property
     def services(self) -> Services:
         """The manager that the made-up files and programs speak of."""
         return services_of(self.commands, self.files)
-
-    packages: Packages = field(default_factory=FakePackages)
 
 
 @dataclass

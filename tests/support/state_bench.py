@@ -13,6 +13,7 @@ from limpet.states.host.machine import ThisMachine
 from limpet.states.library import registry
 from limpet.states.library.context import Chunk, StateContext
 from limpet.states.outcome import Outcome
+from limpet.states.ports import Host
 from limpet.states.runner.run import Run
 from support.fake_host import make_context
 
@@ -83,16 +84,17 @@ class FakeTree:
 
 @dataclass
 class StateBench:
-    """The real machine's files and commands, made-up grains and pillar."""
+    """The real machine's files and commands unless `host` is another, made-up grains and pillar."""
 
     place: Path
     tree: FakeTree = field(default_factory=FakeTree)
     grains: dict[str, Any] = field(default_factory=lambda: {"os": "Debian"})
     pillar: dict[str, Any] = field(default_factory=dict)
+    host: Host = field(default_factory=ThisMachine)
 
     def context(self, *, is_test: bool = False) -> StateContext:
         functions = make_context(grains=self.grains, pillar=self.pillar)
-        functions.host = ThisMachine()
+        functions.host = self.host
         functions.is_published = False
         state = self.place / ".state"
         state.mkdir(mode=0o700, exist_ok=True)

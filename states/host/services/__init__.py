@@ -1,0 +1,1 @@
+"""The managers of services that this machine may have."""
