@@ -52,12 +52,32 @@ T = TypeVar("T", bound=Configuration)
 
 
 def load(kind: type[T], path: Path) -> T:
-    """Read a configuration file; one that does not exist is an empty one.
+    """Read a configuration file and those beside it in `NAME.d`, in the order of their names.
 
-    Raises `SourceError` naming the file, the line, the key and what to do.
+    A later file wins; mappings are merged key by key. What does not exist is empty. Raises
+    `SourceError` naming the file, the line, the key and what to do.
     """
-    text = _read(path)
-    return convert(kind, read_source(text, str(path)), path.parent)
+    return _made(kind, [read_source(_read(each), str(each)) for each in files_of(path)])
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Give a configuration file and the files of its directory: `minion.d/*.yaml`, sorted."""
+    directory = path.with_suffix(".d")
+    try:
+        names = sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return (path,)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise SourceError(f"can't be read: {reason}", str(directory)) from error
+    return (
+        path,
+        *(
+            directory / name
+            for name in names
+            if name.endswith(".yaml") and not name.startswith(".")
+        ),
+    )
 
 
 def exposed_secrets(configuration: Configuration, path: Path) -> tuple[str, ...]:
@@ -66,18 +86,21 @@ def exposed_secrets(configuration: Configuration, path: Path) -> tuple[str, ...]
     That is a warning and no refusal: the secret is out already, and a host that stays away because
     of it would need somebody to log in there.
     """
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return ()  # no file, or none that can be looked at: nothing came from it
-    if not mode & 0o077:
-        return ()
-    data = read_source(_read(path), str(path)).data
-    return tuple(
-        f"{path} holds a secret ({key}), but others may read the file: chmod 600 {path}"
-        for key in configuration.SECRETS
-        if isinstance(data, dict) and data.get(key) is not None
-    )
+    found: list[str] = []
+    for each in files_of(path):
+        try:
+            mode = each.stat().st_mode
+        except OSError:
+            continue  # no file, or none that can be looked at: nothing came from it
+        if not mode & 0o077:
+            continue
+        data = read_source(_read(each), str(each)).data
+        found += (
+            f"{each} holds a secret ({key}), but others may read the file: chmod 600 {each}"
+            for key in configuration.SECRETS
+            if isinstance(data, dict) and data.get(key) is not None
+        )
+    return tuple(found)
 
 
 def at_key(path: Path, key: str, value: object, message: str) -> SourceError | None:
@@ -85,10 +108,11 @@ def at_key(path: Path, key: str, value: object, message: str) -> SourceError | N
 
     For what turns out only when the value is used, such as a port that somebody else holds.
     """
-    source = read_source(_read(path), str(path))
-    if not isinstance(source.data, dict) or source.data.get(key) != value:
-        return None
-    return source.error(message, (key,))
+    for each in reversed(files_of(path)):
+        source = read_source(_read(each), str(each))
+        if isinstance(source.data, dict) and source.data.get(key) == value:
+            return source.error(message, (key,))
+    return None
 
 
 def load_text(kind: type[T], text: str, name: str, directory: Path = Path()) -> T:
@@ -116,6 +140,39 @@ def with_options(configuration: T, options: Mapping[str, Any]) -> T:
 
 def convert(kind: type[T], source: Source, directory: Path) -> T:
     """Turn data with places into a struct. Raises `SourceError`, the first in the file's order."""
+    return _made(kind, [source], directory)
+
+
+def _made(kind: type[T], sources: list[Source], directory: Path | None = None) -> T:
+    """Make the struct of one or several files. `directory`: of relative paths; None: each file's.
+
+    Raises `SourceError`, the first in the order of the files.
+    """
+    values: dict[str, Any] = {}
+    for source in sources:
+        beside = Path(source.name).parent if directory is None else directory
+        values = _merged(values, _values(kind, source, beside))
+    made = msgspec.convert(values, kind)
+    for way, message in made.faults():
+        holding = next((each for each in reversed(sources) if way[:1] in each.lines), sources[0])
+        raise holding.error(f"{_spelled(way)}: {message}", way)
+    return made
+
+
+def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Lay one file's values over those of the files before it."""
+    found = dict(under)
+    for key, value in over.items():
+        below = found.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            found[key] = _merged(below, value)
+        else:
+            found[key] = value
+    return found
+
+
+def _values(kind: type[Configuration], source: Source, directory: Path) -> dict[str, Any]:
+    """Give the checked values of one file."""
     data = source.data
     if data is None:
         data = {}
@@ -134,10 +191,7 @@ def convert(kind: type[T], source: Source, directory: Path) -> T:
         except msgspec.ValidationError as error:
             raise _type_error(error, source, key, plain, fields[key].type) from error
         values[key] = plain
-    made = msgspec.convert(values, kind)
-    for way, message in made.faults():
-        raise source.error(f"{_spelled(way)}: {message}", way)
-    return made
+    return values
 
 
 def _read(path: Path) -> bytes:
