@@ -76,7 +76,7 @@ class Graph:
                 f"Requisite [{kind}: {key}] in state [{low['name']}] in SLS [{low.get('__sls__')}]"
                 " must have a string as the value"
             )
-        found = self._matching(key, value)
+        found = self.matching(key, value)
         if found is None:
             return (
                 f"Referenced state does not exist for requisite [{kind}: ({key}: {value})] in "
@@ -89,7 +89,7 @@ class Graph:
                 self._add_requisite(tag_of(low), node, kind)
         return None
 
-    def _matching(self, key: str, value: str) -> list[str] | None:
+    def matching(self, key: str, value: str) -> list[str] | None:
         """Give the nodes that a requisite means; None where there is none."""
         is_pattern = any(mark in value for mark in "*?[]")
         if key == "sls":

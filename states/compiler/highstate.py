@@ -149,7 +149,7 @@ class HighstateRenderer:
                 f"'{environment}:{sls}'"
             )
             return
-        absolute = _absolute(own, sls, path)
+        absolute = absolute_sls(own, sls, path)
         if absolute is None:
             errors.append(
                 f"Attempted relative include of '{own}' within SLS '{environment}:{sls}' "
@@ -198,7 +198,7 @@ class HighstateRenderer:
         return None
 
 
-def _absolute(wanted: str, sls: str, path: str) -> str | None:
+def absolute_sls(wanted: str, sls: str, path: str) -> str | None:
     """Resolve `.x` and `..x` from the SLS that includes it; None where it leads too far up."""
     found = _RELATIVE.match(wanted)
     if found is None:
