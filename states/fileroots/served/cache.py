@@ -50,7 +50,7 @@ class FileCache:
         self.directory = str(directory)
         self._clock = clock
         self._wait = wait
-        self._pruner = Pruner(self.directory, bytes_max, clock)
+        self.pruner = Pruner(self.directory, bytes_max, clock)
         self._verified: set[str] = set()
 
     def has(self, digest: str, size: int) -> bool:
@@ -117,7 +117,7 @@ class FileCache:
         self.make()
         self._write(self._object(digest), body)
         self._verified.add(digest)
-        self._pruner.grown(len(body))
+        self.pruner.grown(len(body))
 
     def partial(self, digest: str, size: int) -> Partial | None:
         """Begin or go on with a body that comes in pieces; None: somebody else has just brought it.
@@ -135,7 +135,7 @@ class FileCache:
         if partial is None:
             return None
         if not self._has_room(size - partial.offset):
-            self._pruner.prune(is_pressed=True)
+            self.pruner.prune(is_pressed=True)
             if not self._has_room(size - partial.offset):
                 partial.discard()
                 raise HostError(
@@ -153,7 +153,7 @@ class FileCache:
         _make_folder(os.path.dirname(path))
         partial.move(path)
         self._verified.add(partial.digest)
-        self._pruner.grown(partial.size)
+        self.pruner.grown(partial.size)
         return True
 
     def adopt(self, incoming: Incoming) -> str:
@@ -163,7 +163,7 @@ class FileCache:
         _make_folder(os.path.dirname(path))
         incoming.move(path)
         self._verified.add(digest)
-        self._pruner.grown(incoming.size)
+        self.pruner.grown(incoming.size)
         return digest
 
     def checksum(self, digest: str, algorithm: str) -> str:
@@ -277,7 +277,7 @@ class FileCache:
                 os.close(descriptor)
         except OSError as error:
             if is_disk_full(error):
-                self._pruner.prune(is_pressed=True)
+                self.pruner.prune(is_pressed=True)
             raise host_error("write", path, error) from error
 
     def _make_way(self, place: str, top: str) -> None:
