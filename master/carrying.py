@@ -32,10 +32,12 @@ from limpet.master.effects import (
     Publish,
     Query,
     ReadSource,
+    Render,
     Report,
     Send,
     Subscribe,
 )
+from limpet.master.pillar import line
 from limpet.master.sources.work import Work
 from limpet.master.store.operations import Operation
 
@@ -91,6 +93,14 @@ class Shelves(Protocol):
         ...
 
 
+class Workshop(Protocol):
+    """Where pillar is rendered."""
+
+    def render(self, asked: line.Render, now: Moment) -> None:
+        """Have a minion's pillar rendered."""
+        ...
+
+
 class _ClientTurn:
     """What is to be told to one client, in order."""
 
@@ -113,6 +123,7 @@ class Carrier:
         control: Speaker,
         enrolment: Desk,
         sources: Shelves,
+        pillar: Workshop,
         log: Log,
         add_figures: Callable[[MasterStatus], MasterStatus],
         committed: Commit,
@@ -126,6 +137,7 @@ class Carrier:
         self._control = control
         self._enrolment = enrolment
         self._sources = sources
+        self._pillar = pillar
         self._log = log
         self._add_figures = add_figures
         self._committed = committed
@@ -158,6 +170,8 @@ class Carrier:
                     self._port.disconnect(peer)
                 case ReadSource(ticket=ticket, work=work):
                     self._sources.read(ticket, work)
+                case Render(number=number, minion=minion, arguments=arguments):
+                    self._pillar.render(line.Render(number, minion, arguments), now)
                 case Report(level=level, topic=topic, text=text):
                     self._log.report(level, topic, text)
                 case Count(reason=reason):

@@ -36,6 +36,8 @@ from limpet.master.jobs.absence import Absence
 from limpet.master.jobs.book import Book
 from limpet.master.jobs.hearing import OVERHEAD_BYTES, Hearing
 from limpet.master.keys import Keys
+from limpet.master.pillar.desk import PillarDesk
+from limpet.master.pillar.line import Rendered
 from limpet.master.requests import Requests
 from limpet.master.sessions.door import Door
 from limpet.master.sessions.minion import Minion
@@ -43,7 +45,6 @@ from limpet.master.sessions.roster import Due, Roster
 from limpet.master.sessions.talk import Talk
 from limpet.master.settings import MasterSettings
 from limpet.master.sources.desk import SourceDesk
-from limpet.master.sources.port import AnsweringDesk, NothingServed
 from limpet.master.sources.work import Result
 from limpet.master.store.operations import PutNote, Snapshot
 from limpet.master.timetable import Timetable
@@ -67,12 +68,10 @@ class MasterCore:
         now: Moment,
         chance: random.Random,
         verifier: Verifier,
-        pillar: AnsweringDesk | None = None,
     ) -> None:
         """Begin with what the store holds; nothing is sent before `start`."""
         self._settings = settings
         self._sources = SourceDesk(settings.sources)
-        self._pillar: AnsweringDesk = NothingServed() if pillar is None else pillar
         self._commit = Commit(snapshot.commit)
         self._durable = Commit(snapshot.commit)
         self._rejected: dict[str, int] = {}
@@ -81,6 +80,12 @@ class MasterCore:
         minions: dict[MinionId, Minion] = {}
         desk = EnrolmentDesk(snapshot, now=now, chance=chance, verifier=verifier)
         self._desk = desk
+
+        def grains_of(key: MinionKey) -> bytes:
+            row = desk.row(key)
+            return b"" if row is None else row.grains
+
+        self._pillar = PillarDesk(settings.pillar, self._timetable, grains_of)
         self._book = Book(settings, snapshot, self._timetable, minions, now=now, chance=chance)
         self._hearing = Hearing(self._book)
         self._absence = Absence(self._book, self._hearing)
@@ -109,6 +114,7 @@ class MasterCore:
             self._book,
             self._identity,
             self._rejected,
+            self._pillar,
             now=now,
             public_key=verifier.master_key.hex(),
         )
@@ -150,7 +156,10 @@ class MasterCore:
         if turn.operations:
             self._commit = turn.commit
         self.next_deadline = min(
-            self._timetable.next_deadline, self._desk.next_deadline, self._sources.next_deadline
+            self._timetable.next_deadline,
+            self._desk.next_deadline,
+            self._sources.next_deadline,
+            self._pillar.next_deadline,
         )
         return effects
 
@@ -166,6 +175,7 @@ class MasterCore:
             self._on_due(turn, due)
         self._keys.on_deadline(turn)
         self._sources.on_deadline(turn)
+        self._pillar.on_deadline(turn)
         return self._close(turn)
 
     def _on_due(self, turn: Turn, due: Due) -> None:
@@ -173,6 +183,10 @@ class MasterCore:
             self._talk.on_due(turn, due)
         elif due[0] == "alive":
             self._note_alive(turn)
+        elif due[0] == "pillar":
+            self._pillar.on_due(turn, due)
+        elif due[0] == "targets":
+            self._requests.on_due(turn, due)
         elif due[0] == "prune":
             self._timetable.set(due, turn.now.after(self._settings.prune_every_s))
             self._book.prune(turn)
@@ -275,6 +289,12 @@ class MasterCore:
         self._sources.on_done(turn, ticket, result)
         return self._close(turn)
 
+    def on_rendered(self, now: Moment, rendered: Rendered) -> list[Effect]:
+        """Take what a `Render` came to, and answer those that asked for it."""
+        turn = self._turn(now)
+        self._pillar.on_rendered(turn, rendered)
+        return self._close(turn)
+
     def on_bad_frame(self, now: Moment, peer: Peer, key: MinionKey, reason: str) -> list[Effect]:
         """Count a frame that could not be decoded; the conversation goes on."""
         turn = self._turn(now)
@@ -330,6 +350,7 @@ class MasterCore:
         """Forget a client. Its jobs go on."""
         turn = self._turn(now)
         self._book.gathering.leave(client)
+        self._requests.on_client_gone(client)
         return self._close(turn)
 
     # -- the end ------------------------------------------------------------------------------

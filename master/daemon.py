@@ -28,6 +28,7 @@ from limpet.master.effects import Effect
 from limpet.master.enrolment.link import EnrolmentLink
 from limpet.master.mainport import BadFrame, Heard, MainPort, PeerLeft, PortEvent
 from limpet.master.memory import ceiling_bytes, open_descriptors, resident_bytes
+from limpet.master.pillar.link import WorkshopLink
 from limpet.master.selfcheck import SelfCheck
 from limpet.master.sources.reader import SourceReader
 from limpet.master.store.reader import Answered
@@ -71,6 +72,7 @@ class Master:
         enrolment: EnrolmentLink,
         check: SelfCheck,
         sources: SourceReader,
+        pillar: WorkshopLink,
         committed: int,
         clock: Clock,
         log: Log,
@@ -87,6 +89,7 @@ class Master:
         self._enrolment = enrolment
         self._check = check
         self._sources = sources
+        self._pillar = pillar
         self._clock = clock
         self._log = log
         self._watchdog = watchdog
@@ -103,12 +106,13 @@ class Master:
             control=control,
             enrolment=enrolment,
             sources=sources,
+            pillar=pillar,
             log=log,
             add_figures=self._add_figures,
             committed=Commit(committed),
         )
         self._poller = Poller()
-        self._line_polled: tuple[FramedSocket | None, bool] = (None, False)
+        self._lines_polled: dict[str, tuple[FramedSocket, bool]] = {}
         self._stop_at: Instant | None = None
         self._drain_until = Instant(0.0)
         self._log_sweep_at = Instant(0.0)
@@ -141,12 +145,13 @@ class Master:
 
     def _wait(self) -> None:
         """Wait for something to happen or to be due."""
-        self._follow_line()
+        self._follow_lines()
         now = self._clock.now().boot
         soonest = min(
             self._core.next_deadline,
             self._control.next_deadline,
             self._enrolment.next_deadline,
+            self._pillar.next_deadline,
             self._port.next_sweep,
             self._check.next_deadline,
             now + TURN_S_MAX,
@@ -180,6 +185,8 @@ class Master:
             )
             self._carry(effects, now)
         self._enrolment.raise_if_never_open(now)
+        for rendered in self._pillar.collect(now):
+            self._carry(self._core.on_rendered(now, rendered), now)
         self._tell_failed_sends(now)
         self._control.flush(now)
         self._port.sweep(now.boot)
@@ -267,17 +274,18 @@ class Master:
             self._is_shut = False
             self._poller.register(self._port.router)
 
-    def _follow_line(self) -> None:
-        """Poll the line to the present enrolment process."""
-        line = self._enrolment.line
-        wish = (line, line is not None and line.wants_write)
-        if wish == self._line_polled:
-            return
-        if self._line_polled[0] is not None:
-            self._poller.unregister(self._line_polled[0])
-        if line is not None:
-            self._poller.register(line, writable=line.wants_write)
-        self._line_polled = wish
+    def _follow_lines(self) -> None:
+        """Poll the lines to the present enrolment process and the present pillar workshop."""
+        for name, line in (("enrolment", self._enrolment.line), ("pillar", self._pillar.line)):
+            wish = None if line is None else (line, line.wants_write)
+            polled = self._lines_polled.get(name)
+            if wish == polled:
+                continue
+            if polled is not None:
+                self._poller.unregister(self._lines_polled.pop(name)[0])
+            if wish is not None:
+                self._poller.register(wish[0], writable=wish[1])
+                self._lines_polled[name] = wish
 
     # -- signals, the end ---------------------------------------------------------------------
 
@@ -318,6 +326,7 @@ class Master:
             "connections": float(len(self._port)),
             "enrol_connections": float(self._enrolment.connections),
             "enrol_starts": float(self._enrolment.starts),
+            "pillar_starts": float(self._pillar.starts),
             "effects_held": float(self._carrier.held),
             "self_checks_passed": float(self._check.passed),
             "self_check_failures": float(self._check.failures),
@@ -327,6 +336,10 @@ class Master:
             **self._store.figures(),
             **self._sources.figures(),
         }
-        problems = [self._enrolment.problem, self._store.problem(self._clock.now())]
+        problems = [
+            self._enrolment.problem,
+            self._pillar.problem,
+            self._store.problem(self._clock.now()),
+        ]
         problems = [text for text in problems if text]
         return merged(status, rejected=rejected, figures=figures, problems=problems)

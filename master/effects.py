@@ -140,6 +140,16 @@ class ReadSource:
     work: Work
 
 
+@dataclass(frozen=True, slots=True)
+class Render:
+    """Have a minion's pillar rendered outside the loop; answer `on_rendered(…)`, once."""
+
+    number: int
+    minion: MinionId
+    arguments: bytes
+    """As the minion sent them, or MessagePack of `limpet.master.pillar.line.Wanted`."""
+
+
 Effect = (
     Persist
     | Send
@@ -153,4 +163,5 @@ Effect = (
     | Report
     | Count
     | ReadSource
+    | Render
 )

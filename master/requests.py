@@ -5,6 +5,7 @@ the store (`Query`). Nothing is told before the commit that makes it true.
 """
 
 import math
+from functools import partial
 from typing import Final
 
 from limpet.common.clock import Moment
@@ -32,7 +33,6 @@ from limpet.common.control.requests import (
     Request,
     RevokeToken,
     RunJob,
-    TargetKind,
     WatchEvents,
     WatchJob,
 )
@@ -43,8 +43,10 @@ from limpet.master.effects import NOW, Client, Query, Subscribe
 from limpet.master.identity import StoreIdentity
 from limpet.master.jobs.book import Book
 from limpet.master.keys import Keys
-from limpet.master.sessions.minion import LazyGrains, Minion
-from limpet.master.sessions.roster import Roster
+from limpet.master.pillar.desk import PillarDesk
+from limpet.master.pillar.targets import PillarTargets, Resume
+from limpet.master.sessions.minion import Minion
+from limpet.master.sessions.roster import Due, Roster
 from limpet.master.settings import MasterSettings
 from limpet.master.store.operations import JobRow
 from limpet.master.turn import Turn
@@ -63,10 +65,13 @@ class Requests:
         book: Book,
         identity: StoreIdentity,
         rejected: dict[str, int],
+        pillar: PillarDesk,
         *,
         now: Moment,
         public_key: str,
     ) -> None:
+        self._pillar = pillar
+        self._targets = PillarTargets(settings.pillar, pillar, roster, book.timetable)
         self._public_key = public_key
         self._settings = settings
         self._keys = keys
@@ -81,6 +86,7 @@ class Requests:
     def on_request(self, turn: Turn, client: Client, uid: int, user: str, request: Request) -> None:
         """Answer one request; whatever the client followed before, it no longer does."""
         self._book.gathering.leave(client)
+        self._targets.leave(client)
         try:
             self._answer(turn, client, uid, user, request)
         except UsageError as error:
@@ -97,8 +103,7 @@ class Requests:
             case ListJobs():
                 turn.effects.append(Query(client, request))
             case ListMinions():
-                minions = self._matching(request.target, request.target_kind)
-                turn.answer(client, Minions(tuple(each.shown() for each in minions)))
+                self._with_targets(turn, client, request, partial(_show_minions, client))
             case ListKeys():
                 turn.answer(client, KeyList(self._keys.infos()), self._keys.commit)
             case ListTokens():
@@ -125,7 +130,33 @@ class Requests:
             return
         ttl_s = self._checked_ttl(request.ttl_s)
         job_timeout_s = self._checked_timeout(request.job_timeout_s) or self._settings.job_timeout_s
-        targets = self._matching(request.target, request.target_kind)
+        batch_size_of(request.batch, 1)  # a wrong one is refused before anything is rendered
+
+        def go_on(turn: Turn, targets: list[Minion]) -> None:
+            self._create(turn, client, uid, user, request, targets, ttl_s, job_timeout_s)
+
+        self._with_targets(turn, client, request, go_on)
+
+    def _create(
+        self,
+        turn: Turn,
+        client: Client,
+        uid: int,
+        user: str,
+        request: RunJob,
+        targets: list[Minion],
+        ttl_s: float | None,
+        job_timeout_s: float,
+    ) -> None:
+        """Make the job, now that it is known whom it is for."""
+        known = self._book.asked_before(uid, request.request_id)
+        if known is not None:  # asked twice, on two connections, while pillars were rendered
+            self._watch(turn, client, known, request)
+            return
+        refusal = self._why_no_job()
+        if refusal is not None:
+            turn.answer(client, refusal)
+            return
         if not targets:
             text = f"no minion matches {request.target!a}"
             turn.answer(client, NoMinion(request.target, text))
@@ -192,19 +223,23 @@ class Requests:
             )
         return timeout_s
 
-    def _matching(self, text: str, kind: TargetKind) -> list[Minion]:
-        """Give the accepted minions that a target means, by id. Raises `UsageError`."""
-        target = compile_target(text, kind, self._settings.nodegroups)
-        by_id = self._roster.by_id
-        names = sorted(by_id if target.names is None else target.names & by_id.keys())
-        matching: list[Minion] = []
-        for name in names:
-            minion = by_id[MinionId(name)]
-            row = self._roster.keyring.row(minion.key)
-            grains = LazyGrains(minion.minion, b"" if row is None else row.grains)
-            if target.matches(minion.minion, grains):
-                matching.append(minion)
-        return matching
+    def _with_targets(
+        self, turn: Turn, client: Client, request: RunJob | ListMinions, go_on: Resume
+    ) -> None:
+        """Go on with the accepted minions that a target means. Raises `UsageError`."""
+        target = compile_target(request.target, request.target_kind, self._settings.nodegroups)
+        if self._targets.is_full:
+            turn.answer(client, Refused("busy", "many commands wait for pillars: ask again"))
+            return
+        self._targets.open(turn, client, target, go_on)
+
+    def on_due(self, turn: Turn, due: Due) -> None:
+        """See to a command that waits for pillars."""
+        self._targets.on_due(turn, due)
+
+    def on_client_gone(self, client: Client) -> None:
+        """Forget what a client waited for."""
+        self._targets.leave(client)
 
     def _watch(self, turn: Turn, client: Client, jid: JobId, request: RunJob | WatchJob) -> None:
         """Let the store say what is known, with bodies; then follow what is not over."""
@@ -274,10 +309,15 @@ class Requests:
                 "bulk_bodies": float(len(self._book.bodies)),
                 "syncing": float(self._roster.admission.inside),
                 "waiting_for_sync": float(len(self._roster.admission)),
+                **self._pillar.figures,
             },
             tuple(problems[:PROBLEMS_MAX]),
             self._public_key,
         )
+
+
+def _show_minions(client: Client, turn: Turn, minions: list[Minion]) -> None:
+    turn.answer(client, Minions(tuple(each.shown() for each in minions)))
 
 
 def batch_size_of(text: str, targets: int) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from limpet.common.targeting.compound import Nodegroups
+from limpet.master.pillar.limits import PillarLimits
 from limpet.master.sources.limits import SourceLimits
 
 DAY_S = 86_400.0
@@ -74,6 +75,10 @@ class MasterSettings:
     """How often the store is told that the master lives: bounds the error of last-seen times."""
 
     sources: SourceLimits = field(default_factory=SourceLimits)
+    pillar: PillarLimits = field(default_factory=PillarLimits)
+    secret_keys: tuple[str, ...] = ()
+    """Keys below which nothing of a job's arguments is kept when it is over."""
+
     nodegroups: Nodegroups = field(default_factory=lambda: MappingProxyType({}))
     rates: Mapping[str, tuple[float, float]] = field(
         default_factory=lambda: MappingProxyType(

@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from limpet import __version__
 from limpet.common.clock import Instant, SystemClock
 from limpet.common.crypto.keyfiles import load_or_make_pair
@@ -38,6 +40,8 @@ from limpet.master.core import MasterCore
 from limpet.master.daemon import Master
 from limpet.master.enrolment.link import EnrolmentLink
 from limpet.master.mainport import MainPort
+from limpet.master.pillar.line import Setup
+from limpet.master.pillar.link import WorkshopLink
 from limpet.master.selfcheck import SelfCheck
 from limpet.master.settings import DAY_S, MasterSettings
 from limpet.master.sources.limits import SourceLimits
@@ -111,6 +115,9 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
             secret_key=pair.secret, addresses=addresses, port=configuration.enrol_port, log=log
         )
         stack.callback(enrolment.close)
+        pillar_work(roots).mkdir(mode=0o700, exist_ok=True)
+        pillar = WorkshopLink(workshop_setup(roots, configuration), log)
+        stack.callback(pillar.close)
         control = ControlServer(roots.socket_path, group=configuration.user_group)
         stack.callback(control.close)
         sources = SourceReader(
@@ -122,7 +129,9 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         store.start()
 
         def reload() -> None:
-            _reload(read, nodegroups, log)
+            reread = _reload(read, nodegroups, log)
+            if reread is not None:
+                pillar.reconfigure(workshop_setup(roots, reread))
 
         gc.collect()
         gc.freeze()
@@ -138,6 +147,7 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
                 enrolment=enrolment,
                 check=check,
                 sources=sources,
+                pillar=pillar,
                 committed=committed,
                 clock=clock,
                 log=log,
@@ -163,6 +173,7 @@ def settings_from(configuration: MasterConfiguration, nodegroups: dict[str, str]
         return_bytes_max=configuration.return_bytes_max,
         history_age_s=configuration.history_days * DAY_S,
         history_jobs_max=configuration.history_jobs,
+        secret_keys=configuration.pillar_secret_keys,
         sources=SourceLimits(at_once=configuration.file_server_at_once),
         nodegroups=nodegroups,
     )
@@ -225,17 +236,33 @@ def raise_descriptor_limit(minions: int) -> None:
         )
 
 
-def _reload(read: Read, nodegroups: dict[str, str], log: Log) -> None:
+def pillar_work(roots: Roots) -> Path:
+    """Give the directory for what templates of pillar keep while they render."""
+    return roots.cache_dir / "pillar"
+
+
+def workshop_setup(roots: Roots, configuration: MasterConfiguration) -> Setup:
+    """Give what the processes that render pillar are told."""
+    return Setup(
+        msgspec.to_builtins(configuration),
+        str(roots.config_file),
+        str(pillar_work(roots)),
+        int(configuration.level),
+    )
+
+
+def _reload(read: Read, nodegroups: dict[str, str], log: Log) -> MasterConfiguration | None:
     """Take over what may change while the master runs; a broken file changes nothing."""
     try:
         configuration = read()
     except LimpetError as error:
         log.error(f"the configuration is not taken over: {error}")
-        return
+        return None
     nodegroups.clear()
     nodegroups.update(configuration.nodegroup_targets)
     log.level = configuration.level
-    log.info("the configuration was read again: node groups and log level are in force")
+    log.info("the configuration was read again: node groups, pillar and log level are in force")
+    return configuration
 
 
 def _close_store(store: Store, log: Log) -> None:

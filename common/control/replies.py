@@ -85,6 +85,12 @@ class NoMinion(Reply, tag="no_minion", frozen=True):
     text: str
 
 
+class Remark(Reply, tag="remark", frozen=True):
+    """Something that the person should know, before the answer: a sentence for stderr."""
+
+    text: str
+
+
 class Refused(Reply, tag="refused", frozen=True):
     """The request can't be done; the last reply."""
 
@@ -212,6 +218,7 @@ AnyReply = (
     | JobOutput
     | JobEnded
     | NoMinion
+    | Remark
     | Refused
     | Jobs
     | Minions

@@ -12,7 +12,8 @@ from limpet.common.errors import UsageError
 from limpet.common.service.logs import Level, parse_level
 from limpet.common.service.paths import Roots
 from limpet.common.settings.addresses import is_numeric
-from limpet.common.settings.loader import Configuration, load, with_options
+from limpet.common.settings.loader import load, with_options
+from limpet.common.settings.rendering import LISTS, RenderingConfiguration
 from limpet.common.settings.source import Path as Way
 
 PORT_DEFAULT = 4506
@@ -41,10 +42,10 @@ _SALT: Mapping[str, str] = {
 }
 
 
-class MasterConfiguration(Configuration, frozen=True, kw_only=True):
+class MasterConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
     """All keys of `master.yaml`. `load_master` fills in what depends on the place."""
 
-    LISTS: ClassVar[tuple[str, ...]] = ("listen",)
+    LISTS: ClassVar[tuple[str, ...]] = ("listen", *LISTS)
     ROOTS: ClassVar[tuple[str, ...]] = ("file_roots", "pillar_roots")
     DURATIONS: ClassVar[tuple[str, ...]] = ("job_timeout",)
     SIZES: ClassVar[tuple[str, ...]] = ("return_bytes_max", "file_bytes_max")
@@ -120,6 +121,7 @@ class MasterConfiguration(Configuration, frozen=True, kw_only=True):
         if not _GROUP.match(self.user_group):
             yield ("user_group",), f"{self.user_group[:40]!a} is not the name of a group"
         yield from self._nodegroup_faults()
+        yield from self.rendering_faults()
         yield from level_faults(self.log_level)
 
     def _nodegroup_faults(self) -> Iterator[tuple[Way, str]]:

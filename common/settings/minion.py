@@ -12,7 +12,7 @@ from limpet.common.identifiers import minion_id
 from limpet.common.service.logs import Level, parse_level
 from limpet.common.service.paths import Roots
 from limpet.common.settings.addresses import host_port
-from limpet.common.settings.loader import Configuration, load, with_options
+from limpet.common.settings.loader import load, with_options
 from limpet.common.settings.master import (
     PORT_DEFAULT,
     Port,
@@ -21,6 +21,7 @@ from limpet.common.settings.master import (
     port_faults,
     roots_faults,
 )
+from limpet.common.settings.rendering import LISTS, RenderingConfiguration
 from limpet.common.settings.source import Path as Way
 
 MASTERS_MAX: Final = 16
@@ -51,10 +52,10 @@ class MasterAddress(NamedTuple):
     enrol_port: int
 
 
-class MinionConfiguration(Configuration, frozen=True, kw_only=True):
+class MinionConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
     """All keys of `minion.yaml`. `load_minion` fills in what depends on the place."""
 
-    LISTS: ClassVar[tuple[str, ...]] = ("master", "refuse")
+    LISTS: ClassVar[tuple[str, ...]] = ("master", "refuse", *LISTS)
     ROOTS: ClassVar[tuple[str, ...]] = ("file_roots", "pillar_roots")
     DURATIONS: ClassVar[tuple[str, ...]] = ("job_timeout",)
     SIZES: ClassVar[tuple[str, ...]] = ("job_memory_max",)
@@ -79,6 +80,12 @@ class MinionConfiguration(Configuration, frozen=True, kw_only=True):
     file_roots: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """For `call --local` and `file_client: local`, as on the master."""
     pillar_roots: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    saltenv: str | None = None
+    """The environment of states; nothing: the top file decides."""
+    pillarenv: str | None = None
+    """The environment of pillar; nothing: all of them."""
+    nodegroups: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """For `N@` in top files, as on the master."""
     refuse: tuple[str, ...] = ()
     """Globs over functions that this minion never runs, whoever asks."""
     jobs_at_once: Annotated[int, Meta(ge=1, le=64)] = 8
@@ -128,6 +135,7 @@ class MinionConfiguration(Configuration, frozen=True, kw_only=True):
             yield from _fault(("master_key",), decode_key, self.master_key)
         yield from roots_faults("file_roots", self.file_roots)
         yield from roots_faults("pillar_roots", self.pillar_roots)
+        yield from self.rendering_faults()
         for index, pattern in enumerate(self.refuse):
             if not _FUNCTION_GLOB.match(pattern):
                 yield ("refuse", index), f"{pattern[:80]!a} is not a glob such as `cmd.*`"

@@ -17,6 +17,7 @@ from limpet.common.control.replies import (
     MasterStatus,
     MinionRow,
     Minions,
+    Remark,
     TokenInfo,
     TokenMade,
     Tokens,
@@ -372,6 +373,10 @@ class Client:
                     is_sent = True
                     line.ask(request)
                     reply = line.receive(min(deadline, time.monotonic() + ANSWER_S))
+                    while isinstance(reply, Remark):  # the answer takes a while, and is on its way
+                        line.on_notice(reply.text)
+                        deadline = max(deadline, time.monotonic() + ANSWER_S)
+                        reply = line.receive(min(deadline, time.monotonic() + ANSWER_S))
                     if reply is None:
                         raise ConnectionLost("the master does not answer", is_silence=True)
                     raise_refusal(reply)

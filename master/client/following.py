@@ -15,6 +15,7 @@ from limpet.common.control.replies import (
     JobEnded,
     JobStored,
     JobUpdate,
+    Remark,
 )
 from limpet.common.control.replies import (
     JobOutput as OutputReply,
@@ -174,7 +175,9 @@ class Following:
         self._heard_at = time.monotonic()
 
     def _on_reply(self, reply: object) -> None:
-        if isinstance(reply, JobStored):
+        if isinstance(reply, Remark):
+            self._line.on_notice(reply.text)
+        elif isinstance(reply, JobStored):
             self._line.on_answered()
             self._waiting.extend(self._book.on_stored(reply))
             if not self._request.is_followed:

@@ -81,6 +81,10 @@ class Line:
         assert self._connection is not None
         return self._connection.receive(deadline)
 
+    def on_notice(self, text: str) -> None:
+        """Pass on what the master wants the person to know."""
+        self._on_notice(text)
+
     def on_answered(self) -> None:
         """Take note that the master is there."""
         if self._is_noticed:

@@ -76,6 +76,8 @@ class Rendered(LineMessage, tag="rendered", frozen=True):
     number: int
     body: bytes
     """`limpet.states.pillar.body`."""
+    digest: str
+    """Its SHA-256, in hex."""
     is_usual: bool
     has_errors: bool
     problems: tuple[str, ...]

@@ -7,6 +7,7 @@ A rendering that was lost with its workshop is begun again, once; after that it 
 error. So each `render` is followed by one `Rendered` from `collect`, whatever happens.
 """
 
+import hashlib
 import socket
 import subprocess
 import sys
@@ -227,9 +228,7 @@ class WorkshopLink:
         asked = pending.asked
         del self._pending[asked.number]
         text = f"Pillar of {asked.minion}: {why} while it was rendered; ask again"
-        self._answers.append(Rendered(asked.number, error_body(text), False, True, (text,)))
-
-
-def error_body(text: str) -> bytes:
-    """Give the body of a pillar that holds nothing but an error, as the workshop would."""
-    return msgspec.msgpack.encode({"data": {}, "errors": [text]})
+        # What the workshop would say, whose modules are not loaded here.
+        body = _encoder.encode({"data": {}, "errors": [text]})
+        digest = hashlib.sha256(body).hexdigest()
+        self._answers.append(Rendered(asked.number, body, digest, False, True, (text,)))

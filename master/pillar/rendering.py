@@ -4,6 +4,7 @@ Runs in a process of its own, forked from the workshop. Everything that can go w
 error in the body.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -50,16 +51,17 @@ def render(setup: Setup, asked: Render, on_file: Callable[[str], None]) -> Rende
             asked, f"the pillar has {len(body)} bytes; {setup.body_bytes_max} are allowed"
         )
     is_usual = wanted.is_usual and not wanted.override
-    return Rendered(
-        asked.number, body, is_usual, bool(pillar.errors), _problems(asked.minion, pillar)
-    )
+    problems = _problems(asked.minion, pillar)
+    digest = hashlib.sha256(body).hexdigest()
+    return Rendered(asked.number, body, digest, is_usual, bool(pillar.errors), problems)
 
 
 def failed(asked: Render, text: str) -> Rendered:
     """Answer with a pillar that holds nothing but an error."""
     told = f"Pillar of {asked.minion}: {text}"
     body = encode_pillar(Pillar({}, [told]))
-    return Rendered(asked.number, body, False, True, (told[:PROBLEM_CHARACTERS_MAX],))
+    digest = hashlib.sha256(body).hexdigest()
+    return Rendered(asked.number, body, digest, False, True, (told[:PROBLEM_CHARACTERS_MAX],))
 
 
 def _wanted(arguments: bytes) -> Wanted:

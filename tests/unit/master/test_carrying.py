@@ -35,6 +35,7 @@ from limpet.master.effects import (
     Send,
     Subscribe,
 )
+from limpet.master.pillar import line
 from limpet.master.sources.work import Work
 from limpet.master.store.operations import PutNote
 
@@ -57,6 +58,7 @@ class World:
             control=self,
             enrolment=self,
             sources=self,
+            pillar=self,
             log=Log(level=Level.QUIET),
             add_figures=lambda status: status,
             committed=Commit(10),
@@ -80,6 +82,9 @@ class World:
 
     def read(self, ticket: int, work: Work) -> None:
         self.told.append(("read", ticket))
+
+    def render(self, asked: line.Render, now: Moment) -> None:
+        self.told.append(("render", asked.minion))
 
     def answer(self, who: Any, reply: Reply | EnrolAnswer, now: Any = None) -> None:  # noqa: ANN401
         self.told.append((who, reply))

@@ -1,0 +1,268 @@
+"""The decisions about pillar: whose is rendered when, and who is told what.
+
+    Ask ──▶ waiting (minions in turn) ──▶ Render ──▶ on_rendered ──▶ Offer; Pull ──▶ Piece
+    `need`: the pillar of a minion is wanted for a target; after all that minions ask for
+
+A minion is given its own pillar only: by the key of its connection, whatever its message says. Of
+one minion one rendering is under way at a time. Questions in the same words that wait are answered
+by one rendering; one that comes while that is under way is not, since files may have changed since
+it began. Nothing is rendered here.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from limpet.common.clock import Instant
+from limpet.common.identifiers import MinionKey
+from limpet.common.messages.sources import BUSY, Ask, Pull, refused_offer
+from limpet.master.effects import Render
+from limpet.master.pillar.known import KnownPillars
+from limpet.master.pillar.limits import PillarLimits
+from limpet.master.pillar.line import Rendered
+from limpet.master.sessions.minion import Minion, Session
+from limpet.master.sessions.roster import Due
+from limpet.master.sources.desk import offer_of, piece_of
+from limpet.master.sources.shelf import Shelf
+from limpet.master.sources.turns import Turns
+from limpet.master.timetable import Timetable
+from limpet.master.turn import Turn
+
+ANSWERED_MAX: Final = 4096
+"""Answers remembered, so that a question that is asked again is answered again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One question that is not answered yet."""
+
+    minion: Minion
+    session: Session
+    ask: Ask
+
+    @property
+    def number(self) -> tuple[MinionKey, int, int]:
+        """Give what makes it the same question when it is asked again."""
+        return (self.minion.key, self.session.number, self.ask.request)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Say whether its session is still the minion's present one."""
+        return self.minion.session is self.session
+
+
+@dataclass(slots=True)
+class _Rendering:
+    """One pillar that is wanted, and by whom."""
+
+    minion: Minion
+    arguments: bytes
+    since: Instant
+    asked: list[_Asked] = field(default_factory=list)
+
+    @property
+    def is_wanted(self) -> bool:
+        return any(each.is_wanted for each in self.asked)
+
+
+class PillarDesk:
+    """Answers questions for pillar, and knows the last pillar of each minion."""
+
+    def __init__(
+        self,
+        limits: PillarLimits,
+        timetable: Timetable[Due],
+        grains_of: Callable[[MinionKey], bytes],
+    ) -> None:
+        """`grains_of` gives a minion's facts as it last told them, JSON."""
+        assert limits.at_once >= 1
+        self._limits = limits
+        self._timetable = timetable
+        self._grains_of = grains_of
+        self._shelf = Shelf(bytes_max=limits.shelf_bytes_max, keep_s=limits.shelf_s)
+        self._known = KnownPillars(limits.known_bytes_max)
+        self._turns: Turns[_Rendering] = Turns(1)
+        self._waiting: dict[tuple[MinionKey, bytes], _Rendering] = {}
+        """Those that have not begun, by what they are asked with."""
+        self._needed: OrderedDict[MinionKey, Minion] = OrderedDict()
+        """Minions whose pillar a target waits for, and nothing is under way."""
+        self._running: dict[int, _Rendering] = {}
+        self._open: dict[MinionKey, set[tuple[MinionKey, int, int]]] = {}
+        self._open_count = 0
+        self._answered: OrderedDict[tuple[MinionKey, int, int], str] = OrderedDict()
+        self._numbers = 0
+        self.on_known: Callable[[Turn, MinionKey, bool], None] = _nobody
+        """Told of each minion whose usual pillar has been rendered anew, and whether it is good;
+        also when a pillar that was needed could not be had."""
+
+    @property
+    def next_deadline(self) -> Instant:
+        """Give when `on_deadline` has something to do; may be infinite."""
+        return self._shelf.next_deadline
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Give gauges for the status."""
+        return {
+            "pillar_waiting": float(len(self._waiting) + len(self._needed)),
+            "pillar_rendering": float(len(self._running)),
+            "pillar_known_bytes": float(self._known.held_bytes),
+        }
+
+    def pillar_of(self, minion: Minion) -> Mapping[Any, Any] | None:
+        """Give a minion's last pillar; None: it is not known, or has errors."""
+        return self._known.get(minion.key)
+
+    # -- what minions ask ---------------------------------------------------------------------
+
+    def on_ask(self, turn: Turn, minion: Minion, session: Session, ask: Ask) -> None:
+        """Have the minion's pillar rendered when its turn comes."""
+        asked = _Asked(minion, session, ask)
+        if asked.number in self._open.get(minion.key, ()) or self._answer_again(turn, asked):
+            return
+        if self._is_full(minion.key):
+            turn.count("pillar_busy")
+            turn.send(session.peer, minion.key, refused_offer(ask, BUSY))
+            return
+        self._open.setdefault(minion.key, set()).add(asked.number)
+        self._open_count += 1
+        rendering = self._waiting.get((minion.key, ask.arguments))
+        if rendering is None:
+            rendering = _Rendering(minion, ask.arguments, turn.now.boot)
+            self._waiting[minion.key, ask.arguments] = rendering
+            self._turns.add(minion.key, rendering)
+        rendering.asked.append(asked)
+        self._begin_next(turn)
+
+    def on_pull(self, turn: Turn, minion: Minion, session: Session, pull: Pull) -> None:
+        """Answer from what is kept of this minion."""
+        body = self._shelf.get(turn.now, minion.key, pull.digest)
+        turn.send(session.peer, minion.key, piece_of(pull, body))
+
+    def _answer_again(self, turn: Turn, asked: _Asked) -> bool:
+        digest = self._answered.get(asked.number)
+        if digest is None:
+            return False
+        body = self._shelf.get(turn.now, asked.minion.key, digest)
+        if body is None:
+            return False
+        turn.send(asked.session.peer, asked.minion.key, offer_of(asked.ask, digest, body))
+        return True
+
+    def _is_full(self, key: MinionKey) -> bool:
+        return (
+            self._open_count >= self._limits.open_max
+            or len(self._open.get(key, ())) >= self._limits.open_of_one_max
+        )
+
+    # -- what targets need --------------------------------------------------------------------
+
+    def need(self, turn: Turn, minion: Minion) -> None:
+        """Have the minion's usual pillar rendered from the facts that the store has of it.
+
+        `on_known` tells when that is done.
+        """
+        if minion.key not in self._needed:
+            self._needed[minion.key] = minion
+            self._begin_next(turn)
+
+    # -- renderings ---------------------------------------------------------------------------
+
+    def _begin_next(self, turn: Turn) -> None:
+        """Hand out renderings as long as somebody is free to do them."""
+        while len(self._running) < self._limits.at_once:
+            taken = self._turns.take()
+            if taken is None:
+                break
+            key, rendering = taken
+            self._waiting.pop((key, rendering.arguments), None)
+            waits_s = turn.now.boot - rendering.since
+            if rendering.is_wanted and waits_s < self._limits.waits_s_max:
+                self._begin(turn, rendering)
+                continue
+            self._turns.done(key)
+            for asked in rendering.asked:
+                self._close(asked)
+                if asked.is_wanted:
+                    turn.send(asked.session.peer, key, refused_offer(asked.ask, BUSY))
+        while self._needed and len(self._running) < self._limits.at_once:
+            under_way = {each.minion.key for each in self._running.values()}
+            free = next((each for each in self._needed if each not in under_way), None)
+            if free is None:
+                return
+            minion = self._needed.pop(free)
+            arguments = {"grains_json": self._grains_of(free), "is_usual": True}
+            self._begin(turn, _Rendering(minion, msgspec.msgpack.encode(arguments), turn.now.boot))
+
+    def _begin(self, turn: Turn, rendering: _Rendering) -> None:
+        self._numbers += 1
+        self._running[self._numbers] = rendering
+        due = ("pillar", str(self._numbers), "")
+        self._timetable.set(due, turn.now.after(self._limits.answer_s_max))
+        turn.effects.append(Render(self._numbers, rendering.minion.minion, rendering.arguments))
+
+    def on_rendered(self, turn: Turn, rendered: Rendered) -> None:
+        """Answer those who asked for this pillar, and let the next ones begin."""
+        rendering = self._running.pop(rendered.number, None)
+        if rendering is None:
+            return  # it was given up
+        self._timetable.clear(("pillar", str(rendered.number), ""))
+        minion = rendering.minion
+        for line in rendered.problems:
+            turn.report("error", line, line)
+        if rendering.asked:
+            self._turns.done(minion.key)
+            self._shelf.put(turn.now, minion.key, rendered.digest, rendered.body)
+        for asked in rendering.asked:
+            self._close(asked)
+            self._remember(asked, rendered.digest)
+            if asked.is_wanted:
+                offer = offer_of(asked.ask, rendered.digest, rendered.body)
+                turn.send(asked.session.peer, minion.key, offer)
+        if rendered.is_usual:
+            self._known.put(minion.key, rendered.body, has_errors=rendered.has_errors)
+            self._needed.pop(minion.key, None)
+        if rendered.is_usual or not rendering.asked:
+            self.on_known(turn, minion.key, not rendered.has_errors)
+        self._begin_next(turn)
+
+    def on_due(self, turn: Turn, due: Due) -> None:
+        """Give a rendering up that is never answered."""
+        rendering = self._running.pop(int(due[1]), None)
+        if rendering is None:
+            return
+        minion = rendering.minion
+        text = f"the pillar of {minion.minion} was not rendered in time"
+        turn.report("error", "pillar.answer", text)
+        if rendering.asked:
+            self._turns.done(minion.key)
+        for asked in rendering.asked:
+            self._close(asked)
+            if asked.is_wanted:
+                turn.send(asked.session.peer, minion.key, refused_offer(asked.ask, text))
+        if not rendering.asked:
+            self.on_known(turn, minion.key, False)
+        self._begin_next(turn)
+
+    def on_deadline(self, turn: Turn) -> None:
+        """Forget what nobody pulls any more."""
+        self._shelf.forget(turn.now)
+
+    def _close(self, asked: _Asked) -> None:
+        of_one = self._open[asked.minion.key]
+        of_one.remove(asked.number)
+        self._open_count -= 1
+        if not of_one:
+            del self._open[asked.minion.key]
+
+    def _remember(self, asked: _Asked, digest: str) -> None:
+        self._answered[asked.number] = digest
+        while len(self._answered) > ANSWERED_MAX:
+            self._answered.popitem(last=False)
+
+
+def _nobody(turn: Turn, key: MinionKey, is_good: bool) -> None:
+    """Stand for somebody who waits for pillars where nobody does."""

@@ -1,0 +1,27 @@
+"""Bounds of what the master does for pillar."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PillarLimits:
+    """What the desk takes on, and how long it waits."""
+
+    at_once: int = 2
+    """Renderings side by side; of one minion one at a time."""
+    open_max: int = 4096
+    """Questions that wait or are answered, of all minions."""
+    open_of_one_max: int = 64
+    waits_s_max: float = 120.0
+    """A question that has waited so long is answered with `busy`: nobody listens any more."""
+    answer_s_max: float = 60.0
+    """A rendering that the shell has not answered after this is given up; it never happens."""
+    shelf_bytes_max: int = 64 * 1024 * 1024
+    shelf_s: float = 60.0
+    """How long a body is kept after it was last pulled of."""
+    known_bytes_max: int = 64 * 1024 * 1024
+    """The last pillars of minions, for targets; beyond it those longest unused are forgotten."""
+    target_s: float = 30.0
+    """How long a command waits for pillars that decide whom it means."""
+    notice_s: float = 5.0
+    """How often it is told that it does."""
