@@ -25,9 +25,11 @@ from limpet.common.messages.session import (
     SyncVerdict,
     Welcome,
 )
+from limpet.common.messages.sources import Offer, Piece
 from limpet.minion.core import MinionCore
 from limpet.minion.jobs.results import WorkerResult
 from limpet.minion.link.states import State
+from limpet.minion.local.messages import AskSource, PullSource
 from support.simulator.checking import Scene
 from support.simulator.minion_host import MinionHost
 from support.simulator.watching import Watcher
@@ -49,6 +51,8 @@ VISITS = {
 }
 """For each state: how often it is visited when a link enters it, and with how many events."""
 
+ASK = AskSource("file", "base", "nobody-waits", b"", "")
+PULL = PullSource("file", "base", "nobody-waits", "ab" * 32, 0)
 CROSSED_SHARE = 0.15
 """How often a job is delivered once more just after its return was acknowledged."""
 
@@ -66,6 +70,8 @@ MESSAGES = (
     ReturnAck,
     BulkAck,
     EnrolAnswer,
+    Offer,
+    Piece,
 )
 OTHERS = (
     "deadline",
@@ -84,6 +90,7 @@ OTHERS = (
     "local_run",
     "local_gone",
     "local_cancel",
+    "local_question",
     "stop",
 )
 MINION_EVENTS: tuple[str, ...] = (
@@ -173,6 +180,7 @@ class MinionGremlin(Watcher):
             "refresh_grains": lambda: core.on_refresh_grains(now),
             "local_gone": lambda: core.on_local_gone(now, 1),
             "local_cancel": lambda: self._cancel_here(host, core),
+            "local_question": lambda: core.on_local_question(now, 1, chance.choice((ASK, PULL))),
         }
         return acts[event]()
 
@@ -251,6 +259,8 @@ class MinionGremlin(Watcher):
             ),
             ReturnAck: lambda: ReturnAck(any_session, chance.choice(live)),
             BulkAck: lambda: BulkAck(any_session, chance.choice(live), digest, 0),
+            Offer: lambda: Offer(other, chance.randint(1, 9), True, digest, 1, b"", b"x", True, ""),
+            Piece: lambda: Piece(other, chance.randint(1, 9), 0, b"x", ""),
             EnrolAnswer: lambda: EnrolAnswer(
                 nonce, chance.choice(("accepted", "pending", "refused")), 0, ""
             ),

@@ -23,6 +23,7 @@ from limpet.common.messages.jobs import (
     Started,
 )
 from limpet.common.messages.session import Beat, Grains, Hello, SyncEntry, SyncPage
+from limpet.common.messages.sources import Ask, Pull
 from limpet.common.wire.codec import FromMinion
 from limpet.master import effects as do
 from limpet.master.core import MasterCore
@@ -49,6 +50,8 @@ MESSAGES = (
     BulkChunk,
     CancelAnswer,
     Output,
+    Ask,
+    Pull,
 )
 AT_ONCE = (BulkOffer, BulkChunk, Return)
 """What is sometimes said twice, one time just after the other."""
@@ -288,6 +291,8 @@ class MasterGremlin(Watcher):
             BulkChunk: lambda: BulkChunk(session, jid, digest, 77, b"x"),
             CancelAnswer: lambda: CancelAnswer(session, jid, "cancelled"),
             Output: lambda: Output(session, jid, 0, b"x", 0),
+            Ask: lambda: Ask(session, 1, "file", "base", "large", b"", "", 1000),
+            Pull: lambda: Pull(session, 1, "file", "base", "large", digest, 0, 1000),
         }
         message: FromMinion = makers[kind]()
         return message

@@ -18,6 +18,7 @@ from support.simulator.coverage import Counted, Tally
 from support.simulator.disks import Disk
 from support.simulator.doors import MasterDoor
 from support.simulator.network import Connection, Network
+from support.simulator.shelves import Shelves
 from support.simulator.truth import Truth
 from support.simulator.watching import Watcher
 from support.simulator.world import HostClock, Process, World
@@ -66,6 +67,7 @@ class MasterHost(Process, MasterDoor):
         self.garbles = False
         self.full_peers: set[bytes] = set()
         self.watcher = Watcher()
+        self.shelves = Shelves(self, random.Random(world.seed))
         self.tally: Tally | None = None
 
     # -- life ---------------------------------------------------------------------------------
@@ -303,6 +305,8 @@ class MasterHost(Process, MasterDoor):
             self._tell_all(effect.client, self.store.answer(effect.request))
         elif isinstance(effect, do.Fetch):
             self._tell_all(effect.client, (self.store.fetch(effect.jid, effect.minion),))
+        elif isinstance(effect, do.ReadSource):
+            self.shelves.read(effect)
         elif isinstance(effect, do.Report):
             self.world.note(self.name, f"[{effect.level}] {effect.text}")
 
@@ -311,7 +315,7 @@ class MasterHost(Process, MasterDoor):
         why = ""
         if connection is None or not connection.master_end_open:
             why = "gone"
-        elif effect.peer in self.full_peers:
+        elif effect.peer in self.full_peers or self.shelves.drops(effect.message):
             why = "full"
         if why:
             peer = effect.peer

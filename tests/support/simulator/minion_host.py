@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -37,6 +38,7 @@ JOURNAL_RECORDS_MAX = 400
 _records = msgspec.msgpack.Decoder(AnyRecord)
 
 Step = Callable[[MinionCore], list[do.Effect]]
+Tell = Callable[[do.LocalReply | do.LocalRefused], None]
 
 
 class MinionHost(Process):
@@ -89,6 +91,9 @@ class MinionHost(Process):
         self.committed = 0
         self._wake = 0
         self._held: list[tuple[int, do.Effect]] = []
+        self._clients = 2**31
+        self.clients: dict[int, tuple[Tell, Callable[[], None]]] = {}
+        """Jobs that wait for an answer: whom to tell, and what to do when the link is gone."""
 
     @property
     def the_core(self) -> MinionCore:
@@ -155,6 +160,9 @@ class MinionHost(Process):
         self.disk.crash()
         self.socket.drop()
         self.workers.on_link_died()
+        clients, self.clients = self.clients, {}
+        for _, again in clients.values():
+            self.world.later(0.25, again)
         if self.is_on:
             self.world.later(self.restart_s(), self.boot)
 
@@ -339,8 +347,17 @@ class MinionHost(Process):
                 self.kill()
             case do.Report():
                 self.world.note(self.name, f"[{effect.level}] {effect.text}")
+            case do.LocalReply() | do.LocalRefused():
+                tell = self.clients.pop(effect.client, None)
+                if tell is not None:
+                    self.world.later(0.0005, partial(tell[0], effect))
             case _:
-                assert isinstance(effect, do.LocalAnswer | do.LocalRefused), effect
+                assert isinstance(effect, do.LocalAnswer), effect
+
+    def chance_client(self) -> int:
+        """Give the number of a new connection to the Unix socket."""
+        self._clients += 1
+        return self._clients
 
     def _prove(self, effect: do.Prove) -> None:
         attempt, life = effect.attempt, self.life

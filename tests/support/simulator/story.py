@@ -22,7 +22,9 @@ from support.simulator.minion_host import MinionHost
 from support.simulator.network import Network
 from support.simulator.network_faults import GHOST
 from support.simulator.operator import Command
+from support.simulator.puller import Puller
 from support.simulator.storm import STORM_S, Storm
+from support.simulator.transfers import Transfers
 from support.simulator.truth import Truth
 from support.simulator.watching import Watchers
 from support.simulator.world import WALL_AT_START_S, World
@@ -117,7 +119,8 @@ class Story:
         )
         self.durability, self.conduct = Durability(self.scene), Conduct(self.scene)
         self.endings = Endings(self.scene)
-        self.watchers = Watchers(self.durability, self.conduct)
+        self.transfers = Transfers(self.scene)
+        self.watchers = Watchers(self.durability, self.conduct, self.transfers)
         if self.kind is GREMLIN:
             self.watchers.all.append(MinionGremlin(self.scene, end))
             self.watchers.all.append(MasterGremlin(self.scene, end, chance.choice((0.3, 1.0, 3.0))))
@@ -127,6 +130,7 @@ class Story:
             self._populate_fleet()
         else:
             self._populate(faults_max)
+        self._pull_files()
         for each in (self.master, *self.scene.minions):
             each.up_by = end
 
@@ -212,6 +216,33 @@ class Story:
         self.scene.copies.append(copy)
         return copy
 
+    def _pull_files(self) -> None:
+        """Let jobs pull files, some of which change meanwhile; in the calm as well."""
+        chance, end = random.Random(self.world.seed + 1), self.kind.faults_end_s
+        for name, size in (("small", 300), ("middle", 100_000), ("large", 700_000)):
+            self.master.shelves.put(name, chance.randbytes(size))
+        if chance.random() < 0.3:
+            self.master.shelves.slowest_s = 3.0
+        self.master.shelves.share_dropped = chance.choice((0.0, 0.0, 0.2))
+        host, begun_at = self.scene.minions[0], 2.0
+        for _ in range(chance.randint(0, 6)):
+            kind = chance.choice(("file", "file", "file", "file", "listing"))
+            name = chance.choice(("small", "middle", "large", "large", "none"))
+            if chance.random() < 0.7:  # else at the same moment as the one before, and beside it
+                host = chance.choice(self.scene.minions)
+                begun_at = chance.uniform(2.0, end + 20)
+            puller = Puller(self.world, host, kind, name if kind == "file" else "")
+            self.transfers.pullers.append(puller)
+            self.world.at(begun_at, puller.begin)
+            if chance.random() < 0.15:
+                self.world.at(begun_at + chance.uniform(0.0, 5.0), puller.end)
+        for _ in range(chance.randint(0, 2)):
+            name, size = chance.choice(("middle", "large")), chance.randint(1, 700_000)
+            body = chance.randbytes(size)
+            self.world.at(
+                chance.uniform(5.0, end + 20), partial(self.master.shelves.put, name, body)
+            )
+
     def _add_token(self) -> None:
         token = TokenRow(
             "tok", b"v" * 32, WALL_AT_START_S + 1e9, 100, 0, "*", "root", WALL_AT_START_S
@@ -274,6 +305,7 @@ class Story:
     def _look(self) -> None:
         self.conduct.look()
         self.durability.look()
+        self.transfers.look()
 
     def _recover(self) -> dict[str, float]:
         """Wait until everybody's bound has passed; gives how long each was away at the end."""
@@ -319,6 +351,7 @@ class Story:
         self.endings.all_told()
         self.endings.nothing_lost(self.durability)
         self.endings.nothing_left()
+        self.transfers.all_ended()
 
 
 def seeds(first: int, number: int) -> list[int]:
