@@ -130,6 +130,10 @@ class RootsTree:
             return source
         return self.local_copy(source, saltenv) or _address(source, saltenv)[0].path
 
+    def place_of(self, address: str, saltenv: str) -> str:
+        """Give where a file of the web lies when it has been fetched."""
+        return self._web().place_of(address, saltenv)
+
     def _web(self) -> "Downloads":
         if self._downloads is None:
             raise HostError(

@@ -1,4 +1,4 @@
-"""A master's file server in memory, as jobs see it: it cuts lines, changes files, lies, goes away."""
+"""A master's file server in memory, for jobs: it cuts lines, changes files, lies, goes away."""
 
 import hashlib
 from collections.abc import Callable

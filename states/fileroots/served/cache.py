@@ -166,6 +166,17 @@ class FileCache:
         self.pruner.grown(incoming.size)
         return digest
 
+    def take(self, path: str) -> str:
+        """Keep a copy of a file of this machine; give its digest."""
+        self.make()
+        try:
+            with open(path, "rb") as file, Incoming(f"{self.directory}/partial") as incoming:
+                while piece := file.read(_SMALL_BYTES):
+                    incoming.add(piece)
+                return self.adopt(incoming)
+        except OSError as error:
+            raise host_error("read", path, error) from error
+
     def checksum(self, digest: str, algorithm: str) -> str:
         """Give another checksum of a body that is here."""
         path = self._object(digest)

@@ -3,22 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from limpet.common.errors import HostError
 from limpet.states.context import Loose
+from limpet.states.fileroots.checksums import ALGORITHMS, HEX, checksum
 from limpet.states.library.context import StateContext
 from limpet.states.library.file.content import Sourced, missing, whole
-
-_ALGORITHMS: Final = {
-    32: "md5",
-    40: "sha1",
-    56: "sha224",
-    64: "sha256",
-    96: "sha384",
-    128: "sha512",
-}
-_HEX: Final = re.compile(r"\b[0-9a-fA-F]{32,128}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +48,10 @@ def choose(context: StateContext, source: Loose, source_hash: Loose, saltenv: st
         return Source(source, str(source_hash or ""))
     for each in source:
         if isinstance(each, Mapping):
-            address, checksum = next(iter(each.items()))
+            address, asked = next(iter(each.items()))
         else:
-            address, checksum = each, source_hash
-        found = Source(str(address), str(checksum or ""))
+            address, asked = each, source_hash
+        found = Source(str(address), str(asked or ""))
         if context.tree.look(found.address, saltenv) is not None:
             return found
     raise HostError("none of the specified sources were found")
@@ -76,10 +67,10 @@ def sourced(
             f"Unable to verify upstream hash of source file {source.address}, please set "
             "source_hash or set skip_verify or use_etag to True"
         )
-    algorithm = checksum = ""
+    algorithm = digest = ""
     is_asked_for = source.is_checked and not wishes.is_unchecked
     if is_asked_for:
-        algorithm, checksum = checksum_of(
+        algorithm, digest = checksum_of(
             context, source, saltenv, wishes.name, wishes.source_hash_name or ""
         )
     found = Sourced(
@@ -88,13 +79,13 @@ def sourced(
         wishes.name or source.address,
         None,
         algorithm,
-        checksum,
+        digest,
         is_asked_for,
     )
     if source.is_remote:
         from limpet.states.fileroots.downloads import Fetching  # it loads much; few files need it
 
-        found.how = Fetching(algorithm, checksum, wishes.is_by_etag, wishes.is_verifying_tls)
+        found.how = Fetching(algorithm, digest, wishes.is_by_etag, wishes.is_verifying_tls)
         return found
     facts = context.tree.look(source.address, saltenv)
     if facts is None:
@@ -126,19 +117,7 @@ def checksum_of(
         if content is None:
             raise HostError(f"Source hash file {text} not found")
         return _from_list(content.decode("utf-8", "replace"), source, text, (listed_name, name))
-    algorithm, separator, digest = text.partition("=")
-    if not separator and ":" in text:
-        algorithm, _, digest = text.partition(":")
-    elif not separator:
-        algorithm, digest = "", text
-    digest = digest.strip().lower()
-    known = _ALGORITHMS.get(len(digest), "")
-    if not known or not _HEX.fullmatch(digest):
-        raise HostError(
-            f"Source hash {text} format is invalid. It must be in the format <hash type>=<hash>, a "
-            "bare checksum, or the address of a file of checksums"
-        )
-    return (algorithm.strip().lower() or known), digest
+    return checksum(text)
 
 
 def _from_list(text: str, source: Source, place: str, names: tuple[str, str]) -> tuple[str, str]:
@@ -150,7 +129,7 @@ def _from_list(text: str, source: Source, place: str, names: tuple[str, str]) ->
     every: list[tuple[str, str]] = []
     """Digest and line, the digest in lowercase."""
     for line in text.splitlines():
-        if digests := [each for each in _HEX.findall(line) if len(each) in _ALGORITHMS]:
+        if digests := [each for each in HEX.findall(line) if len(each) in ALGORITHMS]:
             every.append((digests[-1].lower(), line))
     for wanted in (names[0], address, names[1]):
         name = wanted.rsplit("/", 1)[-1]
@@ -159,9 +138,9 @@ def _from_list(text: str, source: Source, place: str, names: tuple[str, str]) ->
         for digest, line in every:
             words = re.split(r"[\s()=]+", line)
             if name in (word.lstrip("*").rsplit("/", 1)[-1] for word in words):
-                return _ALGORITHMS[len(digest)], digest
+                return ALGORITHMS[len(digest)], digest
     if len(every) == 1:
-        return _ALGORITHMS[len(every[0][0])], every[0][0]
+        return ALGORITHMS[len(every[0][0])], every[0][0]
     raise HostError(f"the list of checksums {place} has none for {source.address}")
 
 

@@ -217,9 +217,11 @@ def test_a_file_that_never_rests_is_an_error(
 def test_a_file_that_goes_in_mid_transfer_is_gone(
     new: Callable[[], ServedRoots], sources: FakeSources
 ) -> None:
-    sources.before_piece = lambda offset: (
-        sources.files["base"].pop("big", None) if offset == 64 else None
-    )
+    def remove(offset: int) -> None:
+        if offset == 64:
+            del sources.files["base"]["big"]
+
+    sources.before_piece = remove
 
     assert new().local_copy("big", "base") is None
 
