@@ -125,7 +125,8 @@ def choose(
 
     wanted = [str(each) for each in (value if isinstance(value, list) else [value])]
     key = next(
-        (key for each in wanted for key in sorted(entries) if fnmatchcase(each, str(key))), default
+        (key for each in wanted for key in sorted(entries, key=str) if fnmatchcase(each, str(key))),
+        default,
     )
     found = entries.get(key)
     if found is None:
