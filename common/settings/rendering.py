@@ -29,6 +29,12 @@ class RenderingConfiguration(Configuration, frozen=True, kw_only=True):
     state_top_saltenv: Name | None = None
     state_auto_order: bool = True
     disabled_requisites: tuple[str, ...] = ()
+    failhard: bool = False
+    """A run ends with its first failed state."""
+    state_max_parallel: Annotated[int, Meta(ge=0, le=1000)] = 0
+    """States with `parallel: True` at the same time; 0: as many as there are."""
+    autoload_dynamic_modules: bool = True
+    """Runs of states bring the modules of `_modules` and its like to the minion first."""
     top_file_merging_strategy: Literal["merge", "same", "merge_all"] = "merge"
     env_order: tuple[str, ...] = ()
     default_top: Name = "base"

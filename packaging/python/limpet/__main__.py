@@ -24,6 +24,7 @@ COMPLETION_VARIABLE: Final = "_LIMPET_COMPLETE"
 COMMANDS: Final = {
     "run": ("limpet.master.commands.run:command", "Run a function on minions."),
     "apply": ("limpet.master.commands.apply:command", "Apply states on minions."),
+    "lint": ("limpet.master.commands.lint:command", "Find what is wrong in a tree (offline)."),
     "jobs": ("limpet.master.commands.jobs:command", "List, show, wait for or cancel jobs."),
     "minions": ("limpet.master.commands.minions:command", "Show minions and how they are."),
     "keys": ("limpet.master.commands.keys:command", "Accept, reject, delete or list keys."),
@@ -34,6 +35,10 @@ COMMANDS: Final = {
     "call": ("limpet.minion.commands.call:command", "Run a function on this minion."),
     "master": ("limpet.master.commands.master:command", "Run the master in the foreground."),
     "minion": ("limpet.minion.commands.minion:command", "Run the minion in the foreground."),
+    "migrate-config": (
+        "limpet.master.commands.migrate_config:command",
+        "Make limpet's configuration of Salt's.",
+    ),
     "completion": ("limpet.master.commands.completion:command", "Print shell completion."),
 }
 
