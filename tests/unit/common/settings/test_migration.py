@@ -94,7 +94,7 @@ KEYS = st.sampled_from(
 )
 def test_what_is_written_is_what_limpet_reads(
     migrate: Any, kind: Any, salt: dict[str, Any]
-) -> None:  # noqa: ANN401
+) -> None:
     text = migrate(salt).text()
     assert yaml.safe_load(text) is not None
     load_text(kind, text, "made.yaml", Path("/"))
