@@ -85,6 +85,16 @@ class InstallOptions:
     is_download_only: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What came of fetching the lists of the repositories."""
+
+    sources: Mapping[str, bool | None]
+    """By source: True is fetched anew, None unchanged, False could not be fetched."""
+    errors: tuple[str, ...] = ()
+    """What failed; the lists of before are still used for it."""
+
+
 class Packages(Protocol):
     """The package manager of this machine."""
 
@@ -117,12 +127,8 @@ class Packages(Protocol):
         """Give -1, 0 or 1, as the first version is older than, equal to or newer than the other."""
         ...
 
-    def refresh(self, *, valid_s: float = 0) -> dict[str, bool | None]:
-        """Fetch the lists of the repositories, unless they are younger than that.
-
-        By source: True is fetched anew, None unchanged, False could not be fetched (and was not
-        needed: what is needed raises).
-        """
+    def refresh(self, *, valid_s: float = 0) -> Refreshed:
+        """Fetch the lists of the repositories, unless they are younger than that."""
         ...
 
     def install(self, targets: Sequence[Target], options: InstallOptions) -> None:

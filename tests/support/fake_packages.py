@@ -10,6 +10,7 @@ from limpet.states.packages import (
     Offer,
     Package,
     PackageError,
+    Refreshed,
     Selection,
     Target,
 )
@@ -37,6 +38,8 @@ class FakePackages:
     members: dict[str, list[str]] = field(default_factory=dict)
     """Mandatory packages of groups."""
     refreshed: int = 0
+    unreachable: tuple[str, ...] = ()
+    """What a refresh fails with."""
     changes: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     kind: Literal["apt", "dnf"] = "apt"
     native: str = "amd64"
@@ -84,9 +87,9 @@ class FakePackages:
     def compare(self, first: str, second: str) -> int:
         return debian_versions.compare(first, second)
 
-    def refresh(self, *, valid_s: float = 0) -> dict[str, bool | None]:
+    def refresh(self, *, valid_s: float = 0) -> Refreshed:
         self.refreshed += 1
-        return {"http://deb.example.org stable InRelease": True}
+        return Refreshed({"http://deb.example.org stable InRelease": True}, self.unreachable)
 
     def install(self, targets: Sequence[Target], options: InstallOptions) -> None:
         words = tuple(

@@ -37,8 +37,20 @@ from limpet.states.functions.pkg.looking import (
     version_cmp,
     which,
 )
+from limpet.states.functions.pkg.repositories import (
+    add_repo_key,
+    del_repo,
+    del_repo_key,
+    get_repo,
+    get_repo_keys,
+    list_repo_keys,
+    list_repos,
+    mod_repo,
+)
 
 __all__ = [
+    "add_repo_key", "del_repo", "del_repo_key", "get_repo", "get_repo_keys", "list_repo_keys",
+    "list_repos", "mod_repo",
     "autoremove", "available_version", "file_dict", "file_list", "get_selections", "group_info",
     "group_install", "group_list", "hold", "info_installed", "install", "latest_version",
     "list_downloaded", "list_holds", "list_pkgs", "list_repo_pkgs", "list_upgrades",

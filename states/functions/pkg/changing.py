@@ -11,7 +11,14 @@ from limpet.common.errors import HostError
 from limpet.states.context import FunctionContext
 from limpet.states.functions.pkg import conditions
 from limpet.states.functions.pkg.wanted import Wanted
-from limpet.states.packages import InstallOptions, Package, PackageError, Packages, Target
+from limpet.states.packages import (
+    InstallOptions,
+    Package,
+    PackageError,
+    Packages,
+    Refreshed,
+    Target,
+)
 
 Changes = dict[str, dict[str, Any]]
 """By package: `old` and `new`; empty texts for not installed."""
@@ -44,12 +51,15 @@ class InstallFailed(HostError):
 
 def refresh(
     context: FunctionContext, wanted: bool | None, *, cache_valid_time: float = 0
-) -> dict[str, bool | None]:
-    """Fetch the lists: when that is wanted, or once in a job where nobody says (None)."""
-    if wanted is False or (wanted is None and context.kept.get(_REFRESHED)):
-        return {}
+) -> Refreshed:
+    """Fetch the lists: when that is wanted, or once in a job where nobody says (None).
+
+    As in Salt, what could not be fetched is no failure: what needs it fails, and then says so.
+    """
+    if wanted is False or (wanted is None and _REFRESHED in context.kept):
+        return Refreshed({})
     found = context.host.packages.refresh(valid_s=cache_valid_time)
-    context.kept[_REFRESHED] = True
+    context.kept[_REFRESHED] = found.errors
     return found
 
 
@@ -84,7 +94,8 @@ def install(context: FunctionContext, request: Request) -> Changes:
             _install_keeping_holds(packages, targets, request.options)
     except PackageError as error:
         changes = difference(before, installed(packages))
-        raise InstallFailed(error.errors, changes) from error
+        errors = [*error.errors, *context.kept.get(_REFRESHED, ())]
+        raise InstallFailed(errors, changes) from error
     after = installed(packages)
     found = difference(before, after)
     if request.is_reinstall:

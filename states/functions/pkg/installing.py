@@ -8,7 +8,7 @@ from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.pkg import changing
 from limpet.states.functions.pkg.changing import Changes, Request
 from limpet.states.functions.pkg.wanted import wanted
-from limpet.states.packages import InstallOptions
+from limpet.states.packages import InstallOptions, PackageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,10 @@ def refresh_db(
 
     CLI Example: limpet run '*' pkg.refresh_db
     """
-    return changing.refresh(context, True, cache_valid_time=cache_valid_time)
+    found = changing.refresh(context, True, cache_valid_time=cache_valid_time)
+    if failhard and found.errors:
+        raise PackageError(found.errors)
+    return dict(found.sources)
 
 
 def group_install(

@@ -25,6 +25,7 @@ from limpet.states.packages import (
     Offer,
     Package,
     PackageError,
+    Refreshed,
     Selection,
     Target,
 )
@@ -87,14 +88,13 @@ class Apt:
         """Give -1, 0 or 1, as the first version is older than, equal to or newer than the other."""
         return debian_versions.compare(first, second)
 
-    def refresh(self, *, valid_s: float = 0) -> dict[str, bool | None]:
+    def refresh(self, *, valid_s: float = 0) -> Refreshed:
         """Fetch the lists of the repositories, unless they are younger than that."""
         if valid_s > 0 and self._age_s() < valid_s:
-            return {}
+            return Refreshed({})
         done = self._patiently(["apt-get", "-q", "update"], REFRESH_S)
-        if done.retcode != 0:
-            raise PackageError(complaints(done, "apt-get update"))
-        return apt_reading.fetched(text(done.stdout))
+        errors = complaints(done, "apt-get update") if done.retcode != 0 else []
+        return Refreshed(apt_reading.fetched(text(done.stdout)), tuple(errors))
 
     def install(self, targets: Sequence[Target], options: InstallOptions) -> None:
         """Install all in one transaction, without a question."""

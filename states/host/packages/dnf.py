@@ -23,6 +23,7 @@ from limpet.states.packages import (
     Offer,
     Package,
     PackageError,
+    Refreshed,
     Selection,
     Target,
 )
@@ -117,14 +118,13 @@ class Dnf:
         """Give -1, 0 or 1, as the first version is older than, equal to or newer than the other."""
         return rpm_versions.compare(first, second)
 
-    def refresh(self, *, valid_s: float = 0) -> dict[str, bool | None]:
+    def refresh(self, *, valid_s: float = 0) -> Refreshed:
         """Fetch what the repositories have; dnf itself knows how old that may be."""
         if valid_s <= 0:
             self._tools.run([self._program, "-q", "clean", "expire-cache"])
         done = self._tools.run([self._program, "-q", "makecache"], limit_s=REFRESH_S)
-        if done.retcode != 0:
-            raise PackageError(complaints(done, f"{self._program} makecache"))
-        return {}
+        errors = complaints(done, f"{self._program} makecache") if done.retcode != 0 else []
+        return Refreshed({}, tuple(errors))
 
     def install(self, targets: Sequence[Target], options: InstallOptions) -> None:
         """Install all; what becomes older, and what is put there anew, in calls of their own."""
