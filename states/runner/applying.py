@@ -54,6 +54,8 @@ class Wishes:
     """Laid over the minion's pillar for this run."""
     exclude: Sequence[Any] = ()
     whitelist: Sequence[str] = ()
+    top: str | None = None
+    """Another top file than the configured one."""
 
 
 @dataclass(slots=True)
@@ -169,6 +171,7 @@ class Applying:
             "pillar": wishes.pillar,
             "exclude": list(wishes.exclude),
             "whitelist": list(wishes.whitelist),
+            "top": wishes.top,
         }
 
     def state_context(self) -> StateContext:
@@ -230,9 +233,13 @@ class Applying:
                 pillarenv=self.wishes.pillarenv,
                 grains=context.grains,
             ),
-            settings=CompilerSettings.of(context.configuration),
+            settings=CompilerSettings.of(self._settings()),
             can_watch=can_watch,
         )
+
+    def _settings(self) -> Mapping[str, Any]:
+        configured, top = self.context.configuration, self.wishes.top
+        return configured if top is None else {**configured, "state_top": top}
 
 
 def tree_of(context: FunctionContext, rendering: Rendering) -> RootsTree:

@@ -32,6 +32,7 @@ def resume(context: FunctionContext, jid: str) -> Results | list[str]:
             pillar=wishes.get("pillar"),
             exclude=wishes.get("exclude") or (),
             whitelist=wishes.get("whitelist") or (),
+            top=_text(wishes.get("top")),
         ),
         earlier=earlier_of(recorded, context),
     )

@@ -1,0 +1,83 @@
+"""`state.*`: states of this minion compiled, shown and run."""
+
+from limpet.states.functions.state.calling import (
+    apply_,
+    high,
+    highstate,
+    low,
+    resume,
+    single,
+    sls,
+    sls_id,
+    template,
+    template_str,
+    test,
+    top,
+)
+from limpet.states.functions.state.disabling import (
+    disable,
+    enable,
+    list_disabled,
+)
+from limpet.states.functions.state.requests import (
+    check_request,
+    clear_request,
+    request,
+    run_request,
+)
+from limpet.states.functions.state.seeing import (
+    get_pauses,
+    orchestrate,
+    pause,
+    pkg,
+    running,
+    soft_kill,
+)
+from limpet.states.functions.state.showing import (
+    id_exists,
+    show_highstate,
+    show_low_sls,
+    show_lowstate,
+    show_sls,
+    show_sls_id,
+    show_states,
+    show_top,
+    sls_exists,
+)
+
+__all__ = [
+    "apply_",
+    "check_request",
+    "clear_request",
+    "disable",
+    "enable",
+    "get_pauses",
+    "high",
+    "highstate",
+    "id_exists",
+    "list_disabled",
+    "low",
+    "orchestrate",
+    "pause",
+    "pkg",
+    "request",
+    "resume",
+    "run_request",
+    "running",
+    "show_highstate",
+    "show_low_sls",
+    "show_lowstate",
+    "show_sls",
+    "show_sls_id",
+    "show_states",
+    "show_top",
+    "single",
+    "sls",
+    "sls_exists",
+    "sls_id",
+    "soft_kill",
+    "template",
+    "template_str",
+    "test",
+    "top",
+]
