@@ -20,6 +20,8 @@ class Facts:
     inode: int
     device: int
     links: int = 1
+    node: tuple[int, int] = (0, 0)
+    """Of a block or character device: its major and minor number."""
 
 
 class FileSystem(Protocol):

@@ -59,6 +59,7 @@ class LocalFileSystem:
             inode=found.st_ino,
             device=found.st_dev,
             links=found.st_nlink,
+            node=(os.major(found.st_rdev), os.minor(found.st_rdev)),
         )
 
     def read(self, path: str, *, bytes_max: int = 512 * 1024 * 1024) -> bytes:

@@ -20,6 +20,7 @@ class FakeSources:
     """By path; else 0644."""
     folders: list[str] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
+    pillar: dict[str, Any] = field(default_factory=dict)
     inline_bytes_max: int = 64
     piece_bytes: int = 32
     lists_digests: bool = True
@@ -84,6 +85,8 @@ class FakeSources:
     def _body(self, question: Question) -> bytes | None:
         if question.kind == "environments":
             return msgspec.msgpack.encode(list(self.files))
+        if question.kind == "pillar":
+            return msgspec.msgpack.encode({"data": self.pillar, "errors": []})
         if question.environment not in self.files:
             return None
         if question.kind == "listing":

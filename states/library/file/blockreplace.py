@@ -98,7 +98,10 @@ def _replaced(before: str, content: str, options: BlockOptions) -> str:
     if end is None:
         raise _Refused("Unterminated marked block. End of file reached before marker_end.")
     head = lines[start].partition(options.marker_start)[0]
-    return "".join([*lines[: start + 1], *_indented(block, head), *lines[end:]])
+    # Without `append_newline` the block's last line is the one with the end mark: it goes, too.
+    inside, mark, rest = lines[end].partition(options.marker_end)
+    last = f"{'' if inside.strip() else inside}{mark}{rest}"
+    return "".join([*lines[: start + 1], *_indented(block, head), last, *lines[end + 1 :]])
 
 
 def _indented(block: str, head: str) -> list[str]:
@@ -108,8 +111,6 @@ def _indented(block: str, head: str) -> list[str]:
 
 
 def _added(lines: list[str], block: str, options: BlockOptions) -> str:
-    if block and not block.endswith("\n"):
-        block += "\n"
     whole = f"{options.marker_start}\n{block}{options.marker_end}\n"
     for pattern, offset in ((options.insert_before_match, 0), (options.insert_after_match, 1)):
         if pattern is not None:
