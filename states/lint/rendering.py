@@ -1,0 +1,146 @@
+"""Rendering for lint: as for a run, but that each line of the result knows where it came from.
+
+The compiled template of an SLS is given marks (`placed.mark`) in the text that stands outside of
+macros and captured blocks; they are taken out before the text is read as YAML.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any, Final
+
+import jinja2
+from jinja2 import nodes
+
+from limpet.states.fileroots.port import FileRoots
+from limpet.states.lint.placed import LineMap, PlacedDocument, mark, read_placed, unmarked
+from limpet.states.sls.errors import RenderError
+from limpet.states.sls.jinja.environment import Compiled
+from limpet.states.sls.jinja.rendering import TemplateSettings
+from limpet.states.sls.limits import Limits
+from limpet.states.sls.renderers import DEFAULT, Renderers
+from limpet.states.sls.surroundings import Surroundings
+from limpet.states.sls.yaml_source import Document
+
+LIMITS: Final = Limits(seconds=3.0)
+
+
+class Opaque(RenderError):
+    """A file that lint does not render: it is a program, or a renderer is missing."""
+
+
+@dataclass(slots=True)
+class Rendered:
+    """What came of one file for one kind of host."""
+
+    document: PlacedDocument = field(default_factory=PlacedDocument)
+    lines: LineMap = field(default_factory=lambda: LineMap([]))
+    error: RenderError | None = None
+    is_yaml_error: bool = False
+    is_opaque: bool = False
+    """Nobody knows what it would render to."""
+
+
+class MarkingCompiled(Compiled):
+    """Compiles templates; that of one file with marks for its lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marked_path = ""
+        self._marked: dict[tuple[str, str], CodeType] = {}
+
+    def code(
+        self, environment: jinja2.Environment, text: str, name: str | None, real_path: str
+    ) -> CodeType:
+        """Compile a template. Raises `TemplateSyntaxError`."""
+        if real_path != self.marked_path:
+            return super().code(environment, text, name, real_path)
+        key = (real_path, text)
+        if key not in self._marked:
+            tree = environment.parse(text, name, real_path)
+            _mark_lines(tree.body)
+            self._marked[key] = environment.compile(tree, name, real_path)
+        return self._marked[key]
+
+
+def _mark_lines(body: Sequence[nodes.Node]) -> None:
+    """Put marks into the text of a template's own output."""
+    for node in body:
+        if isinstance(node, nodes.Output):
+            for child in node.nodes:
+                if isinstance(child, nodes.TemplateData):
+                    child.data = _marked(child.data, child.lineno)
+        elif isinstance(node, nodes.If):
+            _mark_lines(node.body)
+            _mark_lines(node.else_)
+            _mark_lines(node.elif_)
+        elif isinstance(node, nodes.For):
+            _mark_lines(node.body)
+            _mark_lines(node.else_)
+        elif isinstance(node, nodes.With | nodes.Scope):
+            _mark_lines(node.body)
+
+
+def _marked(text: str, line: int) -> str:
+    return "\n".join(mark(number) + each for number, each in enumerate(text.split("\n"), line))
+
+
+class LintRenderers(Renderers):
+    """Renders SLS for one kind of host, in less time, and runs no Python of the tree's."""
+
+    def __init__(
+        self,
+        roots: FileRoots,
+        surroundings: Surroundings,
+        *,
+        default: str = DEFAULT,
+        sls_settings: TemplateSettings | None = None,
+        file_settings: TemplateSettings | None = None,
+    ) -> None:
+        self._marking = MarkingCompiled()
+        super().__init__(
+            roots,
+            surroundings,
+            default=default,
+            sls_settings=sls_settings,
+            file_settings=file_settings,
+            allowed=LIMITS,
+            compiled=self._marking,
+        )
+        self._renderers["yaml"] = self._read_yaml
+        self._renderers["py"] = self._no_python
+        self._now = Rendered()
+
+    def rendered(
+        self, text: str, environment: str, sls: str, real_path: str, variables: dict[str, Any]
+    ) -> Rendered:
+        """Render a text; never raises for what is wrong with it."""
+        self._now = Rendered(lines=unmarked(text, text)[1])
+        now = self._now
+        try:
+            document = self.text(text, environment, sls, real_path, variables=variables)
+            if not now.document.keys:
+                now.document.data = document.data
+        except Opaque:
+            now.is_opaque = True
+        except RenderError as error:
+            now.error = error
+        finally:
+            self._marking.marked_path = ""
+            self._allowance.is_used_up = False
+        return now
+
+    def _jinja(self, text: Any, call: Any) -> str:  # noqa: ANN401
+        self._marking.marked_path = call.real_path
+        made = super()._jinja(text, call)
+        plain, self._now.lines = unmarked(made, call.text)
+        return plain
+
+    def _read_yaml(self, text: Any, call: Any) -> Document:  # noqa: ANN401
+        self._now.is_yaml_error = True
+        self._now.document = read_placed(str(text), call.real_path)
+        self._now.is_yaml_error = False
+        return Document(self._now.document.data or {})
+
+    def _no_python(self, text: Any, call: Any) -> Any:  # noqa: ANN401
+        raise Opaque("lint does not run Python", call.real_path)
