@@ -5,36 +5,36 @@ from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.file.looking import directory_exists
 
 
-def append(context: FunctionContext, path: str, *args: Loose) -> str:
+def append(context: FunctionContext, path: str, *lines: Loose, args: Loose = None) -> str:
     """Add lines to the end of a file.
 
     CLI Example: limpet run '*' file.append /etc/motd 'With all thine offerings'
     """
-    lines = _lines(args)
+    texts = _lines((*lines, *([] if args is None else [args])))
     before = _content(context, path)
     gap = "\n" if before and not before.endswith("\n") else ""
-    _put(context, path, before + gap + "".join(f"{line}\n" for line in lines))
-    return f'Wrote {len(lines)} lines to "{path}"'
+    _put(context, path, before + gap + "".join(f"{line}\n" for line in texts))
+    return f'Wrote {len(texts)} lines to "{path}"'
 
 
-def prepend(context: FunctionContext, path: str, *args: Loose) -> str:
+def prepend(context: FunctionContext, path: str, *lines: Loose, args: Loose = None) -> str:
     """Add lines to the head of a file.
 
     CLI Example: limpet run '*' file.prepend /etc/motd 'With all thine offerings'
     """
-    lines = _lines(args)
-    _put(context, path, "".join(f"{line}\n" for line in lines) + _content(context, path))
-    return f'Prepended {len(lines)} lines to "{path}"'
+    texts = _lines((*lines, *([] if args is None else [args])))
+    _put(context, path, "".join(f"{line}\n" for line in texts) + _content(context, path))
+    return f'Prepended {len(texts)} lines to "{path}"'
 
 
-def write(context: FunctionContext, path: str, *args: Loose) -> str:
+def write(context: FunctionContext, path: str, *lines: Loose, args: Loose = None) -> str:
     """Replace what is in a file by these lines.
 
     CLI Example: limpet run '*' file.write /etc/motd 'With all thine offerings'
     """
-    lines = _lines(args)
-    _put(context, path, "".join(f"{line}\n" for line in lines))
-    return f'Wrote {len(lines)} lines to "{path}"'
+    texts = _lines((*lines, *([] if args is None else [args])))
+    _put(context, path, "".join(f"{line}\n" for line in texts))
+    return f'Wrote {len(texts)} lines to "{path}"'
 
 
 def truncate(context: FunctionContext, path: str, length: int) -> None:
@@ -84,25 +84,63 @@ def makedirs(
     user: Loose = None,
     group: Loose = None,
     mode: Loose = None,
-) -> None:
-    """See to it that the directory above a path is there.
+) -> str | None:
+    """See to it that the directory above a path is there; say so if it is already.
 
     CLI Example: limpet run '*' file.makedirs /opt/code/
     """
-    _make(context, path.rpartition("/")[0] or "/", user, group, mode)
+    folder = path.rpartition("/")[0] or "/"
+    if directory_exists(context, folder):
+        return f"Directory '{folder}' already exists"
+    _make(context, folder, user, group, mode)
+    return None
 
 
-def rmdir(context: FunctionContext, path: str, recurse: bool = False) -> bool:
-    """Remove a directory that is empty, or with `recurse` all that is in it.
+def makedirs_perms(
+    context: FunctionContext,
+    name: str,
+    user: Loose = None,
+    group: Loose = None,
+    mode: Loose = "0755",
+) -> None:
+    """Make a directory and those above it that are missing, all with this owner and mode.
+
+    CLI Example: limpet run '*' file.makedirs_perms /opt/code
+    """
+    _make(context, name, user, group, mode)
+
+
+def rmdir(
+    context: FunctionContext,
+    path: str,
+    recurse: bool = False,
+    verbose: bool = False,
+    older_than: Loose = None,
+) -> Loose:
+    """Remove an empty directory, or with `recurse` one in which there are only directories.
+
+    False: there is more in it. With `older_than` only what nobody changed for so many days.
 
     CLI Example: limpet run '*' file.rmdir /tmp/foo/
     """
+    if not path.startswith("/"):
+        raise UsageError("File path must be absolute.")
     if not directory_exists(context, path):
         raise UsageError("A valid directory was not specified.")
-    if not recurse and context.host.file_system.names(path):
-        raise HostError(f"cannot remove {path}: the directory is not empty")
-    context.host.file_system.remove(path)
-    return True
+    files = context.host.file_system
+    oldest_s = context.host.system.now() - float(older_than or 0) * 86400
+    folders = [each for each, _, _ in files.walk(path)] if recurse else [path]
+    deleted, errors = [], []
+    for folder in reversed(folders):
+        facts = files.facts(folder)
+        if files.names(folder):
+            errors.append(f"{folder}: the directory is not empty")
+        elif older_than is None or (facts is not None and facts.modified_s < oldest_s):
+            files.remove(folder)
+            deleted.append(folder)
+    if verbose:
+        return {"deleted": deleted, "errors": errors, "result": not errors}
+    return not errors
 
 
 def remove(context: FunctionContext, path: str) -> bool:

@@ -6,17 +6,11 @@ import hashlib
 import os
 import posixpath
 import re
-from typing import Any, Final
+from typing import Any
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.file_system import Facts
-
-_KINDS: Final = {
-    "b": "block", "c": "character", "d": "directory", "f": "file", "l": "link", "p": "pipe",
-    "s": "socket",
-}  # fmt: skip
-_FOUND_MAX: Final = 500_000
 
 
 def file_exists(context: FunctionContext, path: str) -> bool:
@@ -178,8 +172,8 @@ def search(
     context: FunctionContext,
     path: str,
     pattern: str,
-    flags: int = 8,
-    bufsize: int = 1,
+    flags: Loose = 8,
+    bufsize: Loose = 1,
     ignore_if_missing: bool = False,
     multiline: bool = False,
 ) -> bool:
@@ -191,7 +185,7 @@ def search(
         if ignore_if_missing:
             return False
         raise HostError(f"{path}: file not found")
-    return _compiled(pattern, flags).search(_text(context, path)) is not None
+    return _compiled(pattern, _flags(flags)).search(_text(context, path)) is not None
 
 
 def grep(context: FunctionContext, path: str, pattern: str, *opts: str) -> dict[str, Any]:
@@ -269,106 +263,6 @@ def _is_binary(context: FunctionContext, path: str) -> bool:
     return b"\0" in context.host.file_system.read(_home(path))[:4096]
 
 
-def find(
-    context: FunctionContext,
-    path: str,
-    name: str | None = None,
-    iname: str | None = None,
-    regex: str | None = None,
-    iregex: str | None = None,
-    type: str | None = None,  # noqa: A002 — Salt's name
-    size: str | None = None,
-    mtime: str | None = None,
-    owner: Loose = None,
-    group: Loose = None,
-    grep: str | None = None,
-    maxdepth: int | None = None,
-    mindepth: int | None = None,
-    print: str = "path",  # noqa: A002 — Salt's name
-) -> list[Any]:
-    """Give the paths below a directory that meet all conditions.
-
-    `print` may be `path` or `name`. CLI Example: limpet run '*' file.find /var name='*.log' type=f
-    """
-    patterns = [
-        re.compile(expression, flag)
-        for expression, flag in (
-            (fnmatch.translate(name) if name else None, re.NOFLAG),
-            (fnmatch.translate(iname) if iname else None, re.IGNORECASE),
-        )
-        if expression
-    ]
-    whole = [_compiled(each, flag) for each, flag in ((regex, 0), (iregex, re.IGNORECASE)) if each]
-    kinds = {_KINDS[sign] for sign in type or "" if sign in _KINDS}
-    found: list[Any] = []
-    for each in _below(context, _home(path), maxdepth, mindepth or 0):
-        last = posixpath.basename(each)
-        if not all(pattern.match(last) for pattern in patterns):
-            continue
-        if not all(pattern.search(each) for pattern in whole):
-            continue
-        facts = context.host.file_system.facts(each)
-        if facts is None or (kinds and facts.kind not in kinds):
-            continue
-        if not _meets(context, facts, size, mtime, owner, group):
-            continue
-        if grep and not (facts.kind == "file" and re.search(grep, _text(context, each))):
-            continue
-        found.append(last if print == "name" else each)
-    return found
-
-
-def _below(context: FunctionContext, path: str, most: int | None, least: int) -> list[str]:
-    found = [path] if least == 0 and _facts(context, path) is not None else []
-    if not directory_exists(context, path):
-        return found
-    top = path.rstrip("/")
-    for folder, folders, files in context.host.file_system.walk(path):
-        depth = folder.rstrip("/")[len(top) :].count("/") + 1
-        if depth < least or (most is not None and depth > most):
-            continue
-        found += [f"{folder.rstrip('/')}/{each}" for each in sorted((*folders, *files))]
-        if len(found) > _FOUND_MAX:
-            raise HostError(f"more than {_FOUND_MAX} files below {path}: name a smaller directory")
-    return found
-
-
-def _meets(
-    context: FunctionContext,
-    facts: Facts,
-    size: str | None,
-    mtime: str | None,
-    owner: Loose,
-    group: Loose,
-) -> bool:
-    accounts = context.host.accounts
-    if owner is not None:
-        account = accounts.user_of(facts.uid)
-        if str(owner) not in (str(facts.uid), "" if account is None else account.name):
-            return False
-    if group is not None and str(group) not in (str(facts.gid), accounts.group_name(facts.gid)):
-        return False
-    if size and not _compares(size, facts.size, {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "b": 1}):
-        return False
-    age_s = context.host.system.now() - facts.modified_s
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604_800}
-    return not mtime or _compares(mtime, int(age_s), units)
-
-
-def _compares(wish: str, value: int, units: dict[str, int]) -> bool:
-    """Hold a value against `+10k`, `-3d` or `5`: at least, at most, about."""
-    matched = re.fullmatch(r"([+-]?)(\d+)([a-z]?)", str(wish).strip().lower())
-    if matched is None or (matched[3] and matched[3] not in units):
-        raise UsageError(f"{wish!r} is no size or time such as +10k or -3d")
-    unit = units.get(matched[3], 1)
-    limit = int(matched[2]) * unit
-    if matched[1] == "+":
-        return value >= limit
-    if matched[1] == "-":
-        return value <= limit
-    return limit <= value < limit + unit
-
-
 def _facts(context: FunctionContext, path: str) -> Facts | None:
     return context.host.file_system.facts(_home(path), is_following=True)
 
@@ -386,3 +280,16 @@ def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
         return re.compile(pattern, flags)
     except re.error as error:
         raise UsageError(f"{pattern!r} is no regular expression: {error}") from error
+
+
+def _flags(flags: Loose) -> int:
+    """Read flags of expressions: a number, or names such as DOTALL."""
+    if isinstance(flags, int):
+        return flags
+    found = 0
+    for each in flags if isinstance(flags, list) else [flags]:
+        flag = re.RegexFlag.__members__.get(str(each).upper())
+        if flag is None:
+            raise UsageError(f"{each!r} is no flag of a regular expression such as MULTILINE")
+        found |= flag
+    return found

@@ -160,3 +160,17 @@ def _facts(context: FunctionContext, path: str, is_following: bool) -> Facts:
     if found is None:
         raise HostError(f"Path not found: {path}")
     return found
+
+
+def lchown(context: FunctionContext, path: str, user: Loose, group: Loose) -> str | None:
+    """Give a name itself, not what it leads to, another owner; a text says what was wrong.
+
+    CLI Example: limpet run '*' file.lchown /etc/passwd root root
+    """
+    uid = user_to_uid(context, user) if user not in ("", None) else -1
+    gid = group_to_gid(context, group) if group not in ("", None) else -1
+    for number, what in ((uid, "User"), (gid, "Group")):
+        if number == "":
+            return f"{what} does not exist"
+    context.host.file_system.set_owner(path, int(uid), int(gid), is_following=False)
+    return None

@@ -82,7 +82,7 @@ def _content(context: StateContext, options: BlockOptions) -> str:
 def _replaced(before: str, content: str, options: BlockOptions) -> str:
     adds_newline = options.append_newline
     if adds_newline is None:
-        adds_newline = bool(content) and not content.endswith("\n")
+        adds_newline = not content.endswith("\n")
     block = content + ("\n" if adds_newline else "")
     lines = before.splitlines(True)
     start = next((i for i, each in enumerate(lines) if options.marker_start in each), None)
