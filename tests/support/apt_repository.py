@@ -17,6 +17,33 @@ from typing import Final
 NEEDED: Final = ("apt-get", "apt-cache", "apt-mark", "dpkg", "dpkg-deb", "dpkg-query")
 
 
+_DEBCONF: Final = """\
+Config: configdb
+Templates: templatedb
+
+Name: config
+Driver: File
+Reject-Type: password
+Filename: /var/cache/debconf/config.dat
+
+Name: passwords
+Driver: File
+Mode: 600
+Backup: false
+Required: false
+Accept-Type: password
+Filename: /var/cache/debconf/passwords.dat
+
+Name: configdb
+Driver: Stack
+Stack: config, passwords
+
+Name: templatedb
+Driver: File
+Filename: /var/cache/debconf/templates.dat
+"""
+
+
 def why_not() -> str:
     """Say why there can be no private apt here; empty: there can."""
     missing = [name for name in NEEDED if shutil.which(name) is None]
@@ -143,9 +170,11 @@ class PrivateApt:
             "etc/apt/trusted.gpg.d", "etc/apt/keyrings", "var/lib/apt/lists/partial",
             "var/cache/apt/archives/partial", "var/log/apt", "var/lib/dpkg/info",
             "var/lib/dpkg/updates", "etc/alternatives", "var/lib/dpkg/alternatives",
+            "var/cache/debconf", "usr/bin",
         ):  # fmt: skip
             (self.place / each).mkdir(parents=True, exist_ok=True)
         (self.place / "var/lib/dpkg/status").touch()
+        (self.place / "etc/debconf.conf").write_text(_DEBCONF)  # below DPKG_ROOT, as its files
         self.configuration.write_text(
             f'Dir "{self.place}";\n'
             f'Dir::State::status "{self.place}/var/lib/dpkg/status";\n'

@@ -1,0 +1,205 @@
+"""`debconf.*`: answers to the questions that Debian packages ask when they are configured.
+
+Only the tools of the package `debconf` itself are used. Passwords are set and compared, but never
+shown.
+"""
+
+import re
+from typing import Any, Final
+
+from limpet.common.errors import HostError, UsageError
+from limpet.states.context import FunctionContext, Loose
+from limpet.states.ports import Command
+
+_LIMIT_S: Final = 120.0
+_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+./:_-]*\Z")
+TYPES: Final = frozenset(
+    ("string", "boolean", "select", "multiselect", "note", "text", "password", "title", "error")
+)
+_NO_SUCH_QUESTION: Final = 10
+"""What debconf-communicate ends with where the last question is not known."""
+HIDDEN: Final = "(password omitted)"
+
+Answer = tuple[str, str]
+"""Type and value."""
+
+
+def show(context: FunctionContext, name: str) -> list[list[str]] | None:
+    """Give the questions of a package, each with its type and value; nothing if it asks none.
+
+    CLI Example: limpet run '*' debconf.show tzdata
+    """
+    found = [
+        [question, type_, HIDDEN if type_ == "password" else value]
+        for question, (type_, value) in answers(context, name, _questions(context, name)).items()
+    ]
+    return found or None
+
+
+def get_selections(
+    context: FunctionContext, fetchempty: bool = True, **_odd: Loose
+) -> dict[str, list[list[str]]]:
+    """Give all questions that there are, by package.
+
+    CLI Example: limpet run '*' debconf.get_selections
+    """
+    found: dict[str, list[list[str]]] = {}
+    for owner in _ask(context, ["debconf-show", "--listowners"]).split():
+        shown = show(context, owner) or []
+        kept = [each for each in shown if fetchempty or each[2]]
+        if kept:
+            found[owner] = kept
+    return found
+
+
+def set_(
+    context: FunctionContext,
+    package: str,
+    question: str,
+    type: str,  # noqa: A002 — Salt's name
+    value: Loose,
+    *extra: str,
+) -> bool:
+    """Answer a question of a package.
+
+    CLI Example: limpet run '*' debconf.set tzdata tzdata/Areas select Europe
+    """
+    text = " ".join([plain(value), *extra])
+    put(context, [(package, question, type, text)])
+    return True
+
+
+def set_template(
+    context: FunctionContext,
+    path: str,
+    template: str = "jinja",
+    context_: Loose = None,
+    defaults: Loose = None,
+    saltenv: str = "base",
+    **_odd: Loose,
+) -> bool:
+    """Answer the questions that a rendered template answers.
+
+    CLI Example: limpet run '*' debconf.set_template salt://pathto/pkg.selections.jinja
+    """
+    return set_file(context, path, saltenv, template=template)
+
+
+def set_file(context: FunctionContext, path: str, saltenv: str = "base", **more: Loose) -> bool:
+    """Answer the questions that a file answers, in the format of debconf-set-selections.
+
+    CLI Example: limpet run '*' debconf.set_file salt://pathto/pkg.selections
+    """
+    template = more.get("template")
+    if path.startswith("/") and not template:
+        if context.host.file_system.facts(path, is_following=True) is None:
+            raise HostError(f"there is no file {path}")
+        content = context.host.file_system.read(path).decode("utf-8", "replace")
+    elif template:
+        place = f"{context.places.state_directory}/debconf.selections"
+        given = {key: value for key, value in more.items() if key != "template"}
+        if not context.call("cp.get_template", path, place, template, saltenv=saltenv, **given):
+            raise HostError(f"there is no file {path}")
+        content = context.host.file_system.read(place).decode("utf-8", "replace")
+        context.host.file_system.remove(place)
+    else:
+        found = context.call("cp.get_file_str", path, saltenv=saltenv)
+        if found is False:
+            raise HostError(f"there is no file {path}")
+        content = str(found)
+    put(context, selections(content, path))
+    return True
+
+
+def selections(content: str, path: str) -> list[tuple[str, str, str, str]]:
+    """Read lines of `OWNER QUESTION TYPE VALUE`. Raises `UsageError` that names the line."""
+    found: list[tuple[str, str, str, str]] = []
+    for number, line in enumerate(content.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        words = line.strip().split(None, 3)
+        if len(words) < 3:
+            raise UsageError(f"{path}:{number}: a line is: package question type value")
+        found.append((words[0], words[1], words[2], words[3] if len(words) > 3 else ""))
+    return found
+
+
+def answers(context: FunctionContext, owner: str, questions: list[str]) -> dict[str, Answer]:
+    """Give type and value of those of the questions that are known; nothing is changed."""
+    if not questions:
+        return {}
+    lines = [f"{word} {check(each)}{rest}" for each in questions for word, rest in
+             (("GET", ""), ("METAGET", " type"))]  # fmt: skip
+    said = _ask(
+        context,
+        ["debconf-communicate", check(owner)],
+        stdin="".join(f"{each}\n" for each in lines),
+        unknown=_NO_SUCH_QUESTION,
+    ).splitlines()
+    found: dict[str, Answer] = {}
+    for index, question in enumerate(questions):
+        pair = said[2 * index : 2 * index + 2]
+        if len(pair) == 2 and all(each.split(" ", 1)[0] == "0" for each in pair):
+            value, type_ = (each.partition(" ")[2] for each in pair)
+            found[question] = (type_, value)
+    return found
+
+
+def put(context: FunctionContext, chosen: list[tuple[str, str, str, str]]) -> None:
+    """Answer questions: package, question, type and value of each. Raises `HostError`."""
+    lines: list[str] = []
+    for package, question, type_, value in chosen:
+        if type_ not in TYPES and type_ != "seen":
+            raise UsageError(f"{type_!r} is no type of a question: {', '.join(sorted(TYPES))}")
+        if "\n" in value:
+            raise UsageError(
+                f"the answer to {question} has several lines, which debconf can't read"
+            )
+        lines.append(f"{check(package)} {check(question)} {type_} {value}\n")
+    _ask(context, ["debconf-set-selections"], stdin="".join(lines))
+
+
+def plain(value: Loose) -> str:
+    """Give a value as debconf writes it: YAML reads `true` and numbers."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def check(word: str) -> str:
+    """Give the name of a package or question back. Raises `UsageError` if it can't be one."""
+    if not _WORD.match(word):
+        raise UsageError(f"{word!r} is no name of a package or of a question of debconf")
+    return word
+
+
+def _questions(context: FunctionContext, name: str) -> list[str]:
+    printed = _ask(context, ["debconf-show", check(name)])
+    return [match[1] for match in re.finditer(r"(?m)^[* ] (\S+?):(?: .*)?$", printed)]
+
+
+def _ask(
+    context: FunctionContext, argv: list[str], *, stdin: str | None = None, unknown: int = 0
+) -> str:
+    """Run a tool and give what it prints; `unknown` is a retcode that is no failure."""
+    commands = context.host.commands
+    if commands.which(argv[0]) is None:
+        raise HostError(f"{argv[0]} is not there: debconf is for Debian and its kin")
+    environment: dict[str, Any] = {
+        **commands.environment(), "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive",
+    }  # fmt: skip
+    done = commands.run(
+        Command(
+            tuple(argv),
+            environment=environment,
+            cwd="/",
+            stdin=None if stdin is None else stdin.encode(),
+            timeout_s=_LIMIT_S,
+        )
+    )
+    if done.is_timed_out:
+        raise HostError(f"{argv[0]} did not end within {_LIMIT_S:g} s")
+    problems = done.stderr.decode("utf-8", "replace").strip()
+    if done.retcode not in (0, unknown) or problems.startswith("error:"):
+        raise HostError(f"{argv[0]}: {problems or f'ended with retcode {done.retcode}'}")
+    return done.stdout.decode("utf-8", "replace")
