@@ -307,9 +307,11 @@ def _opened(address: str, how: Fetching, headers: Mapping[str, str], method: str
         request.add_unredirected_header(
             "Authorization", "Basic " + base64.b64encode(text).decode("ascii")
         )
-    context = ssl.create_default_context()
-    if not how.is_verifying_tls:
+    handlers: list[urllib.request.BaseHandler] = [_Redirects()]
+    if not how.is_verifying_tls:  # else the library's own, which verifies
+        context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    opener = urllib.request.build_opener(_Redirects(), urllib.request.HTTPSHandler(context=context))
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(*handlers)
     return opener.open(request, timeout=SILENCE_S)

@@ -193,14 +193,14 @@ def test_several_folders_may_be_merged(bench: Bench) -> None:
 
 
 def test_a_file_of_the_web_is_managed_and_fetched_once(bench: Bench, server: WebServer) -> None:
-    arguments = {
-        "name": f"{bench.place}/f",
-        "source": f"{server.address}/hello",
-        "source_hash": f"{server.address}/sums",
-    }
-
     for _ in range(3):
-        assert bench.call("file.managed", **arguments).result is True
+        outcome = bench.call(
+            "file.managed",
+            name=f"{bench.place}/f",
+            source=f"{server.address}/hello",
+            source_hash=f"{server.address}/sums",
+        )
+        assert outcome.result is True
 
     assert Path(bench.place / "f").read_bytes() == HELLO
     assert server.paths().count("/hello") == 1
@@ -236,9 +236,13 @@ def test_of_several_sources_one_that_answers_is_taken(bench: Bench, server: WebS
 
 
 def test_a_missing_file_of_the_web_fails_test_runs_too(bench: Bench, server: WebServer) -> None:
-    arguments = {"name": f"{bench.place}/f", "source": f"{server.address}/gone"}
-
-    outcome = bench.call("file.managed", is_test=True, **arguments, skip_verify=True)
+    outcome = bench.call(
+        "file.managed",
+        is_test=True,
+        name=f"{bench.place}/f",
+        source=f"{server.address}/gone",
+        skip_verify=True,
+    )
 
     assert outcome.result is False
     assert f"Failed to cache {server.address}/gone" in str(outcome.comment)
