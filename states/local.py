@@ -17,6 +17,7 @@ from limpet.states.custom import using
 from limpet.states.functions import registry
 from limpet.states.host.machine import ThisMachine
 from limpet.states.identity import minion_id_of
+from limpet.states.pillar import job
 
 
 def call_local(
@@ -40,16 +41,21 @@ def call_local(
     if stream is not None:
         context.stream = stream
         context.is_followed = True
+    flush = job.prepare(context)
     using.use(context.places)
     try:
         value = registry.call(function, positional, keyword, context)
-    except LimpetError:
+    except LimpetError as error:
+        error.args = tuple(context.mask(each) for each in error.args)
         raise
     except (
         Exception
     ) as error:  # the job boundary of a local call: told as a failure of the function
-        raise HostError(f"{function} failed: {type(error).__name__}: {error}") from error
-    return value, context.retcode_of(value)
+        told = context.mask(f"{function} failed: {type(error).__name__}: {error}")
+        raise HostError(told) from error
+    finally:
+        flush()
+    return context.mask(value), context.retcode_of(value)
 
 
 def local_context(root: str | None) -> FunctionContext:

@@ -21,6 +21,7 @@ from limpet.states.compiler.settings import CompilerSettings
 from limpet.states.context import FunctionContext, Places
 from limpet.states.fileroots.directories import DirectoryRoots
 from limpet.states.host.machine import ThisMachine
+from limpet.states.pillar import job
 from limpet.states.pillar.body import encode_pillar
 from limpet.states.pillar.compile import Pillar
 from limpet.states.pillar.secrets import Masker
@@ -101,6 +102,7 @@ def _compilation(
         load_grains=lambda _context: grains,
         pillar={},
         is_published=False,
+        kept=job.compiling(),
     )
     file_roots, pillar_roots = (
         _roots(configuration, key) for key in ("file_roots", "pillar_roots")

@@ -30,10 +30,17 @@ Plain = Any
 """None, bool, int, float, str, bytes, and lists and dicts of such."""
 
 
-def encode_value(value: object, bytes_max: int) -> tuple[bytes, bool]:
-    """Give the body of a result and whether it was cut to stay within about `bytes_max` bytes."""
+def encode_value(
+    value: object, bytes_max: int, mask: Callable[[Plain], Plain] | None = None
+) -> tuple[bytes, bool]:
+    """Give the body of a result and whether it was cut to stay within about `bytes_max` bytes.
+
+    `mask` gives a plain value without what must not be shown.
+    """
     maker = _Maker()
     plain = maker.plain(value, 0)
+    if mask is not None:
+        plain = mask(plain)
     body = _encoder.encode(plain)
     if len(body) <= bytes_max:
         return body, maker.is_cut

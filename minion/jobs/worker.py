@@ -147,8 +147,9 @@ def _run(job: Spawn, setup: WorkerSetup, keeper: int) -> WorkerReport:
     value: Any = None
     error = ""
     retcode = 1
+    hiding = Hiding()
     try:
-        outcome, retcode, error, value = _call(job, setup)
+        outcome, retcode, error, value = _call(job, setup, hiding)
     except LimpetError as problem:
         retcode, error = int(problem.exit_code), str(problem)
     except SystemExit as ending:
@@ -156,17 +157,36 @@ def _run(job: Spawn, setup: WorkerSetup, keeper: int) -> WorkerReport:
     except BaseException as problem:  # noqa: BLE001 - the job boundary: told in full to the caller
         error = "".join(traceback.format_exception_only(problem)).strip()
         value = f"The function {job.function} raised an exception:\n{traceback.format_exc()}"
+    hiding.flush()
     spool = Spool(spool_of(setup))
-    body, is_cut = (b"", False) if value is _NOTHING else encode_value(value, job.return_bytes_max)
+    body, is_cut = b"", False
+    if value is not _NOTHING:
+        body, is_cut = encode_value(value, job.return_bytes_max, hiding.mask)
     return describe(
         outcome,
         max(-(2**31), min(2**31, retcode)),
-        one_line(error),
+        one_line(hiding.mask(error)),
         body,
         is_cut,
         spool=spool,
         body_path=spool.unfinished(job.jid, keeper, "body"),
     )
+
+
+class Hiding:
+    """What hides the secrets of the pillar that a job has loaded; nothing before there is a job."""
+
+    def __init__(self) -> None:
+        self.mask: Callable[[Any], Any] = lambda value: value
+        self.flush: Callable[[], None] = lambda: None
+        """Passes on the last of the live output."""
+
+    def begin(self, context: "FunctionContext") -> None:
+        """Give the job its pillar, and hide in what it shows what is secret in it."""
+        from limpet.states.pillar.job import prepare
+
+        self.flush = prepare(context)
+        self.mask = context.mask
 
 
 _NOTHING: Final = object()
@@ -179,7 +199,7 @@ def one_line(text: str) -> str:
     return str(shorten(data, ERROR_CHARACTERS_MAX - 100)).replace("\n", " ")
 
 
-def _call(job: Spawn, setup: WorkerSetup) -> tuple[Outcome, int, str, Any]:
+def _call(job: Spawn, setup: WorkerSetup, hiding: Hiding) -> tuple[Outcome, int, str, Any]:
     # Imported here: the job parent has loaded it long ago, the link never does.
     from limpet.states.custom import using
     from limpet.states.functions import registry
@@ -196,6 +216,7 @@ def _call(job: Spawn, setup: WorkerSetup) -> tuple[Outcome, int, str, Any]:
     ):
         return "refused", 2, "the arguments are not [positional, keyword]", _NOTHING
     context = make_context(job, setup)
+    hiding.begin(context)
     keyword = {str(name): value for name, value in decoded[1].items()}
     value = registry.call(job.function, decoded[0], keyword, context)
     retcode = context.retcode_of(value)

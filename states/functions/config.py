@@ -6,7 +6,7 @@ before limpet's own keys.
 
 import fnmatch
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -206,6 +206,25 @@ def _places(
     if not omit_pillar:
         places.append(context.pillar)
     if not omit_master:
-        master = context.pillar.get("master")
-        places.append(master if isinstance(master, Mapping) else {})
+        places.append(_MasterInPillar(context.pillar))
     return [*places, _DEFAULTS]
+
+
+class _MasterInPillar(Mapping[str, Any]):
+    """What pillar has under `master`; looked at only when nothing before it has the key."""
+
+    def __init__(self, pillar: Mapping[str, Any]) -> None:
+        self._pillar = pillar
+
+    def _found(self) -> Mapping[str, Any]:
+        found = self._pillar.get("master")
+        return found if isinstance(found, Mapping) else {}
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401
+        return self._found()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found())
+
+    def __len__(self) -> int:
+        return len(self._found())

@@ -12,7 +12,7 @@ def debug(context: FunctionContext, message: Loose) -> bool:
 
     CLI Example: limpet run '*' log.debug 'JID #21'
     """
-    _LOG.debug("%s", message)
+    _LOG.debug("%s", context.mask(message))
     return True
 
 
@@ -21,7 +21,7 @@ def info(context: FunctionContext, message: Loose) -> bool:
 
     CLI Example: limpet run '*' log.info 'Foo'
     """
-    _LOG.info("%s", message)
+    _LOG.info("%s", context.mask(message))
     return True
 
 
@@ -30,7 +30,7 @@ def warning(context: FunctionContext, message: Loose) -> bool:
 
     CLI Example: limpet run '*' log.warning 'Foo'
     """
-    _LOG.warning("%s", message)
+    _LOG.warning("%s", context.mask(message))
     return True
 
 
@@ -39,7 +39,7 @@ def error(context: FunctionContext, message: Loose) -> bool:
 
     CLI Example: limpet run '*' log.error 'Foo'
     """
-    _LOG.error("%s", message)
+    _LOG.error("%s", context.mask(message))
     return True
 
 
@@ -48,7 +48,7 @@ def critical(context: FunctionContext, message: Loose) -> bool:
 
     CLI Example: limpet run '*' log.critical 'Foo'
     """
-    _LOG.critical("%s", message)
+    _LOG.critical("%s", context.mask(message))
     return True
 
 
@@ -57,5 +57,5 @@ def exception(context: FunctionContext, message: Loose) -> bool:
 
     CLI Example: limpet run '*' log.exception 'Foo'
     """
-    _LOG.error("%s", message)
+    _LOG.error("%s", context.mask(message))
     return True

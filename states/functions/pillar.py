@@ -1,9 +1,19 @@
-"""`pillar.*`: the minion's own pillar, as the function that asks sees it."""
+"""`pillar.*`: the minion's own pillar, as the function that asks sees it.
 
+Called by a person, or on behalf of nobody, it is rendered anew: by the master, or out of this
+minion's own roots where there is none. In a run of states it is the pillar of that run.
+"""
+
+import copy
+import fnmatch
+import os
 from collections.abc import Mapping
 from typing import Any
 
+from limpet.common.errors import UsageError
 from limpet.states.context import FunctionContext, Loose
+from limpet.states.merging import merge as merged
+from limpet.states.pillar import job
 from limpet.states.traversal import traverse
 
 _NOTHING = object()
@@ -37,6 +47,26 @@ def get(
     )
 
 
+def fetch(
+    context: FunctionContext,
+    key: str,
+    default: Loose = "",
+    merge: bool = False,
+    merge_nested_lists: bool | None = None,
+    delimiter: str = ":",
+    pillarenv: str | None = None,
+    saltenv: str | None = None,
+    **odd: Loose,
+) -> Loose:
+    """Give a value by a path, as `pillar.get` does.
+
+    CLI Example: limpet run '*' pillar.fetch pkg:apache
+    """
+    return get(
+        context, key, default, merge, merge_nested_lists, delimiter, pillarenv, saltenv, **odd
+    )
+
+
 def items(
     context: FunctionContext,
     *keys: Loose,
@@ -45,22 +75,109 @@ def items(
     saltenv: str | None = None,
     **_odd: Loose,
 ) -> dict[str, Any]:
-    """Give the whole pillar, compiled anew; with `pillar` that is laid over it.
+    """Give the whole pillar, rendered anew, or some keys; with `pillar` that is laid over it.
 
     CLI Example: limpet run '*' pillar.items
     """
-    from limpet.states.runner.applying import Applying, Wishes
-
-    wishes = Wishes(pillar=pillar, pillarenv=pillarenv, saltenv=saltenv)
-    return dict(Applying(context, wishes).compilation.pillar_items())
+    if job.is_compiling(context):
+        found: Mapping[str, Any] = context.pillar
+    else:
+        found = job.load(context, pillarenv=pillarenv, saltenv=saltenv, override=pillar).items
+    if keys:
+        return {str(key): traverse(found, str(key), "") for key in keys}
+    return dict(found)
 
 
 def data(context: FunctionContext, pillar: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Give the whole pillar, compiled anew, as `pillar.items` does.
+    """Give the whole pillar, rendered anew, as `pillar.items` does.
 
     CLI Example: limpet run '*' pillar.data
     """
     return items(context, pillar=pillar)
+
+
+def obfuscate(context: FunctionContext, *keys: Loose, **named: Loose) -> dict[str, Any]:
+    """Give the whole pillar, rendered anew, with the type in place of each value.
+
+    CLI Example: limpet run '*' pillar.obfuscate
+    """
+    return {key: _types(each) for key, each in items(context, *keys, **named).items()}
+
+
+def refresh(context: FunctionContext) -> bool:
+    """Have the pillar rendered anew, as `saltutil.refresh_pillar` does.
+
+    CLI Example: limpet run '*' pillar.refresh
+    """
+    return not job.reload(context).errors
+
+
+def ext(context: FunctionContext, external: dict[str, Any]) -> dict[str, Any]:
+    """Give what a source of external pillar gives; only where pillar is rendered on this host.
+
+    A minion does not choose what runs on its master.
+    CLI Example: limpet call --local pillar.ext '{cmd_yaml: cat /srv/extra.yaml}'
+    """
+    if context.sources is not None:
+        raise UsageError(
+            "pillar.ext: sources of pillar are chosen in the master's configuration (ext_pillar), "
+            "not by its minions; with `limpet call --local` it works"
+        )
+    from dataclasses import replace
+
+    listed = [{name: value} for name, value in external.items()]
+    alone = {**context.configuration, "ext_pillar": listed, "pillar_roots": {}}
+    return items(replace(context, configuration=alone))
+
+
+def file_exists(context: FunctionContext, path: str, saltenv: str | None = None) -> bool:
+    """Say whether there is a file in the pillar roots of the host that renders pillar.
+
+    CLI Example: limpet call --local pillar.file_exists web.sls
+    """
+    if context.sources is not None:
+        raise UsageError("pillar.file_exists: the pillar roots are on the master, not here")
+    from limpet.states.fileroots.choosing import configured_roots
+
+    roots = configured_roots(context, "pillar_roots")
+    wanted = [saltenv] if saltenv else list(roots)
+    return any(
+        context.host.files.exists(os.path.join(root, path))
+        for environment in wanted
+        for root in roots.get(environment, ())
+    )
+
+
+def filter_by(
+    context: FunctionContext,
+    lookup_dict: dict[str, Any],
+    pillar: str,
+    merge: dict[str, Any] | None = None,
+    default: Loose = "default",
+    base: str | None = None,
+) -> Loose:
+    """Choose among values by the value of a pillar key; the names to choose from may be globs.
+
+    CLI Example: limpet run '*' pillar.filter_by '{web: Serve it up, db: I query}' role
+    """
+    value = traverse(_pillar_of(context), pillar, _NOTHING)
+    wanted = [str(each) for each in value] if isinstance(value, list) else [str(value)]
+    names = [] if value is _NOTHING else wanted
+    chosen = next(
+        (
+            lookup_dict[pattern]
+            for each in names
+            for pattern in lookup_dict
+            if fnmatch.fnmatchcase(each, str(pattern))
+        ),
+        lookup_dict.get(default) if isinstance(default, str) else None,
+    )
+    if base and base in lookup_dict:
+        under = copy.deepcopy(lookup_dict[base])
+        chosen = under if chosen is None else merged(under, chosen)
+    if merge:
+        chosen = copy.deepcopy(merge) if chosen is None else merged(copy.deepcopy(chosen), merge)
+    return copy.deepcopy(chosen)
 
 
 def raw(context: FunctionContext, key: str | None = None) -> Loose:
@@ -73,17 +190,23 @@ def raw(context: FunctionContext, key: str | None = None) -> Loose:
 
 
 def item(
-    context: FunctionContext, *keys: str, default: Loose = "", delimiter: str = ":", **_odd: Loose
+    context: FunctionContext,
+    *keys: str,
+    default: Loose = "",
+    delimiter: str = ":",
+    pillarenv: str | None = None,
+    saltenv: str | None = None,
+    **_odd: Loose,
 ) -> dict[str, Any]:
     """Give the values of several keys.
 
     CLI Example: limpet run '*' pillar.item foo bar:baz
     """
-    found = _pillar_of(context)
+    found = _pillar_of(context, pillarenv, saltenv)
     return {key: traverse(found, key, default, delimiter) for key in keys}
 
 
-def ls(context: FunctionContext) -> list[str]:
+def ls(context: FunctionContext, *_odd: Loose) -> list[str]:
     """Give the names of the keys at the top.
 
     CLI Example: limpet run '*' pillar.ls
@@ -107,9 +230,17 @@ def keys(context: FunctionContext, key: str, delimiter: str = ":") -> list[str]:
 def _pillar_of(
     context: FunctionContext, pillarenv: str | None = None, saltenv: str | None = None
 ) -> Mapping[str, Any]:
-    """Give the pillar that a call sees: the run's, else it is compiled here."""
-    if not context.is_published and not pillarenv and not saltenv:
+    """Give the pillar that a call sees: the run's or the job's, or that of other environments."""
+    if job.is_compiling(context):
         return context.pillar
-    from limpet.states.runner.applying import Applying, Wishes
+    if not pillarenv and not saltenv:
+        return job.pillar_of(context)
+    return job.load(context, pillarenv=pillarenv, saltenv=saltenv).items
 
-    return Applying(context, Wishes(pillarenv=pillarenv, saltenv=saltenv)).compilation.pillar.data
+
+def _types(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, Mapping):
+        return {key: _types(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_types(each) for each in value]
+    return f"<{type(value).__name__}>"

@@ -6,7 +6,7 @@ The `sync_*` functions bring a shop's own modules from the file roots (`limpet.s
 import fnmatch
 from typing import Any
 
-from limpet.common.errors import HostError, UsageError
+from limpet.common.errors import UsageError
 from limpet.states.context import FunctionContext, Loose, RunningJob
 from limpet.states.custom.folders import FOLDERS, NEVER_USED
 from limpet.states.grains import loading
@@ -184,11 +184,13 @@ def refresh_modules(context: FunctionContext, **_odd: Loose) -> bool:
 def refresh_pillar(
     context: FunctionContext, wait: bool = False, timeout: float = 30, clean_cache: bool = True
 ) -> bool:
-    """Have pillar rendered anew; comes with pillar itself.
+    """Have the pillar rendered anew; targets on pillar go by it from then on. False: with errors.
 
     CLI Example: limpet run '*' saltutil.refresh_pillar
     """
-    raise HostError("saltutil.refresh_pillar: this release has no pillar yet; it comes with states")
+    from limpet.states.pillar import job
+
+    return not job.reload(context).errors
 
 
 def pillar_refresh(

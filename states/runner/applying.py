@@ -15,6 +15,7 @@ from limpet.states.compiler.options import salt_options
 from limpet.states.compiler.ordering import WATCHING
 from limpet.states.compiler.settings import CompilerSettings
 from limpet.states.context import FunctionContext
+from limpet.states.custom.bringing import bring_for_a_run
 from limpet.states.fileroots.choosing import (
     cache_directory,
     cache_of,
@@ -26,6 +27,7 @@ from limpet.states.library import registry
 from limpet.states.library.context import Chunk, StateContext
 from limpet.states.library.tree import Rendering, RootsTree
 from limpet.states.pillar.compile import Pillar
+from limpet.states.pillar.job import JobPillar, load
 from limpet.states.runner.earlier import Earlier
 from limpet.states.runner.following import Asked, Following
 from limpet.states.runner.progress import Nobody, Progress
@@ -80,6 +82,7 @@ class Applying:
     def compilation(self) -> Compilation:
         """The compilation of this request; made when it is first needed."""
         if self._compilation is None:
+            bring_for_a_run(self.context, self.wishes.saltenv)
             self._compilation = self._compile()
         return self._compilation
 
@@ -136,11 +139,11 @@ class Applying:
         return errors or high
 
     def _pillar_errors(self) -> list[str]:
-        errors = self.compilation.pillar.errors
-        if not errors:
+        told = self.compilation.pillar.told
+        if not told:
             return []
         self.context.retcode = 1
-        return ["Pillar failed to render with the following messages:", *errors]
+        return ["Pillar failed to render with the following messages:", *told]
 
     def _apply(
         self, asked: Asked, chunks: Sequence[Chunk], only: Callable[[Chunk], bool] | None
@@ -186,28 +189,33 @@ class Applying:
         """Let templates see the grains as they are now, and with that pillar compiled anew."""
         self.context.forget_grains()
         kept = None if with_pillar else self.compilation.pillar
+        if with_pillar and isinstance(self.context.pillar, JobPillar):
+            self.context.pillar.forget()
         self._compilation = self._compile(kept)
         functions.pillar = self.compilation.pillar.data
 
     def _compile(self, pillar: Pillar | None = None) -> Compilation:
         """Begin a compilation, with a pillar that is there already or a new one."""
-        minion = self._minion()
         wishes = self.wishes
-        if pillar is not None:
-            return Compilation(
-                minion, saltenv=wishes.saltenv, pillarenv=wishes.pillarenv, pillar=pillar
-            )
-        # As in a masterless Salt, files of pillar see the pillar that was there before.
-        seed = Compilation(minion).pillar.items
+        if pillar is None:
+            pillar = self._pillar()
         return Compilation(
-            minion,
-            saltenv=wishes.saltenv,
-            pillarenv=wishes.pillarenv,
-            pillar_override=wishes.pillar,
-            seed_pillar=seed,
+            self.minion(), saltenv=wishes.saltenv, pillarenv=wishes.pillarenv, pillar=pillar
         )
 
-    def _minion(self) -> Minion:
+    def _pillar(self) -> Pillar:
+        """Have the pillar of this request rendered, or take the job's own where that is meant."""
+        context, wishes = self.context, self.wishes
+        pillarenv = wishes.pillarenv
+        if pillarenv is None and _configured(context, "pillarenv_from_saltenv", False):
+            pillarenv = wishes.saltenv
+        is_usual = not wishes.pillar and not wishes.saltenv and not pillarenv
+        if is_usual and isinstance(context.pillar, JobPillar) and context.sources is not None:
+            return context.pillar.loaded
+        return load(context, saltenv=wishes.saltenv, pillarenv=pillarenv, override=wishes.pillar)
+
+    def minion(self) -> Minion:
+        """Give this minion as compilations want it."""
         context = self.context
         file_roots = configured_roots(context, "file_roots")
         pillar_roots = configured_roots(context, "pillar_roots")
@@ -235,6 +243,7 @@ class Applying:
             ),
             settings=CompilerSettings.of(self._settings()),
             can_watch=can_watch,
+            host=context.host,
         )
 
     def _settings(self) -> Mapping[str, Any]:
@@ -256,7 +265,7 @@ def tree_of(context: FunctionContext, rendering: Rendering) -> RootsTree:
 
 def can_watch(module: str) -> bool:
     """Say whether a state module reacts to changes in what it watches, here or in Salt."""
-    if module in registry.MODULES:
+    if module in registry.modules():
         return registry.has_mod_watch(module)
     return module in WATCHING
 

@@ -222,8 +222,6 @@ def test_what_is_typed_reaches_the_master(master: FakeMaster, limpet: Limpet) ->
         ("-J", "pillar_pcre"),
         ("-N", "nodegroup"),
         ("-C", "compound"),
-        ("-I", "pillar"),
-        ("-J", "pillar_pcre"),
         ("--list", "list"),
     ],
 )

@@ -141,11 +141,6 @@ def test_refreshing_grains_asks_the_link_and_syncing_brings_nothing() -> None:
     assert jobs.refreshed == 2
 
 
-def test_pillar_is_said_to_be_missing() -> None:
-    with pytest.raises(HostError, match="no pillar yet"):
-        call(make_context(), "saltutil.refresh_pillar")
-
-
 def test_status_reads_the_kernels_tables() -> None:
     host = FakeHost()
     host.files.texts.update(
