@@ -58,7 +58,7 @@ class MinionConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
     LISTS: ClassVar[tuple[str, ...]] = ("master", "refuse", *LISTS)
     ROOTS: ClassVar[tuple[str, ...]] = ("file_roots", "pillar_roots")
     DURATIONS: ClassVar[tuple[str, ...]] = ("job_timeout",)
-    SIZES: ClassVar[tuple[str, ...]] = ("job_memory_max",)
+    SIZES: ClassVar[tuple[str, ...]] = ("job_memory_max", "file_cache_max")
     SECRETS: ClassVar[tuple[str, ...]] = ("join",)
     ELSEWHERE: ClassVar[Mapping[str, str]] = _SALT
 
@@ -80,6 +80,10 @@ class MinionConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
     file_roots: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """For `call --local` and `file_client: local`, as on the master."""
     pillar_roots: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    file_cache_bytes_max: Annotated[int, Meta(ge=1 << 20)] = field(
+        default=2 << 30, name="file_cache_max"
+    )
+    """Of files that were brought here; those used longest ago give way."""
     saltenv: str | None = None
     """The environment of states; nothing: the top file decides."""
     pillarenv: str | None = None

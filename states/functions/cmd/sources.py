@@ -1,10 +1,5 @@
-"""Where a script's text comes from, and templates in a command line.
+"""Where a script's text comes from, and templates in a command line."""
 
-Files of the master and the full template language come with the state engine; here a `salt://` path
-is looked up in the `file_roots` of the minion's own configuration, as a masterless minion has them.
-"""
-
-import os.path
 from typing import Any
 
 from limpet.common.errors import HostError, UsageError
@@ -20,12 +15,19 @@ def read(
 
     Raises `UsageError` for a kind of source that is not known, `HostError` if it can't be rendered.
     """
-    path = _local_path(context, source, saltenv or "base")
-    if path is None:
-        return None
-    text = context.host.files.read_text(path, bytes_max=_SOURCE_BYTES_MAX)
-    if text is None:
-        return None
+    path = _local_path(source)
+    if path:
+        text = context.host.files.read_text(path, bytes_max=_SOURCE_BYTES_MAX)
+        if text is None:
+            return None
+    else:
+        from limpet.states.functions.cp.tree import content_path  # it loads the compiler
+
+        found = content_path(context, source, saltenv)
+        if found is None:
+            return None
+        content = context.host.file_system.read(found, bytes_max=_SOURCE_BYTES_MAX)
+        text = content.decode("utf-8", "surrogateescape")
     if template:
         text = render(context, text, template)
     return text.encode("utf-8", "surrogateescape")
@@ -65,7 +67,8 @@ class _Functions:
         return call
 
 
-def _local_path(context: FunctionContext, source: str, saltenv: str) -> str | None:
+def _local_path(source: str) -> str:
+    """Give the path of a file of this machine; empty: it is brought from elsewhere."""
     kind, separator, rest = source.partition("://")
     if not separator:
         if not source.startswith("/"):
@@ -73,19 +76,6 @@ def _local_path(context: FunctionContext, source: str, saltenv: str) -> str | No
         return source
     if kind == "file":
         return rest
-    if kind != "salt":
-        raise HostError(f"{source}: files are taken from this machine or salt://, not from {kind}")
-    rest, _, query = rest.partition("?")
-    if query.startswith("saltenv="):
-        saltenv = query.removeprefix("saltenv=")
-    roots = context.configuration.get("file_roots", {}).get(saltenv, [])
-    for root in [roots] if isinstance(roots, str) else roots:
-        path = os.path.normpath(os.path.join(root, rest))
-        if path.startswith(os.path.normpath(root) + "/") and context.host.files.exists(path):
-            return path
-    if not roots:
-        raise HostError(
-            f"{source}: no file_roots for the environment {saltenv!r} in "
-            f"{context.places.configuration_file}; files of the master come with the state engine"
-        )
-    return None
+    if kind not in ("salt", "http", "https", "ftp"):
+        raise HostError(f"{source}: files come from salt://, file://, http(s):// or ftp://")
+    return ""

@@ -1,6 +1,7 @@
 """`cmd.*` prepares commands as Salt does and answers in its shapes."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from limpet.states.context import Loose
 from limpet.states.functions import registry
 from limpet.states.ports import Account, Command, Completed
 from support.fake_host import FakeHost, make_context
+from support.fake_sources import FakeSources
 
 
 def prints(
@@ -257,15 +259,28 @@ def test_a_script_is_placed_where_nobody_else_can_exchange_it() -> None:
     assert {each.cwd for each in host.commands.ran} == {"/home/other"}
 
 
-def test_a_script_of_the_file_roots_is_found_there_and_not_outside() -> None:
-    host = FakeHost()
-    host.files.texts["/srv/states/bin/a.sh"] = "x"
-    host.files.texts["/srv/secret.sh"] = "x"
-    context = make_context(host, configuration={"file_roots": {"base": ["/srv/states"]}})
+def test_a_script_of_the_file_roots_is_found_there_and_not_outside(tmp_path: Path) -> None:
+    (tmp_path / "states/bin").mkdir(parents=True)
+    (tmp_path / "states/bin/a.sh").write_text("x")
+    (tmp_path / "secret.sh").write_text("x")
+    roots = {"base": [str(tmp_path / "states")], "dev": [str(tmp_path / "states/bin")]}
+    context = make_context(root=tmp_path, configuration={"file_roots": roots})
+
     assert registry.call("cmd.script_retcode", ["salt://bin/a.sh"], {}, context) == 0
-    answer = registry.call("cmd.script", ["salt://../secret.sh"], {}, context)
+    assert registry.call("cmd.script_retcode", ["salt://a.sh?saltenv=dev"], {}, context) == 0
+    with pytest.raises(HostError, match="does not lead to a file inside the file roots"):
+        registry.call("cmd.script", ["salt://../secret.sh"], {}, context)
+    answer = registry.call("cmd.script", ["salt://a.sh"], {}, context)
     assert answer["cache_error"] is True
     assert context.retcode == 1
+
+
+def test_a_script_of_the_master_is_asked_for(tmp_path: Path) -> None:
+    sources = FakeSources({"base": {"bin/a.sh": b"echo hi"}})
+    context = make_context(root=tmp_path, sources=sources)
+
+    assert registry.call("cmd.script_retcode", ["salt://bin/a.sh"], {}, context) == 0
+    assert sources.questions("file") == ["bin/a.sh"]
 
 
 def test_a_script_that_is_nowhere_is_salts_cache_error() -> None:
@@ -273,10 +288,10 @@ def test_a_script_that_is_nowhere_is_salts_cache_error() -> None:
     assert answer == {"pid": 0, "retcode": 1, "stdout": "", "stderr": "", "cache_error": True}
 
 
-@pytest.mark.parametrize("source", ["none.sh", "http://example.org/x.sh", "salt://x?saltenv=dev"])
-def test_sources_that_cannot_be_had_say_why(source: str) -> None:
-    with pytest.raises((UsageError, HostError), match=r"none\.sh|not from http|file_roots"):
-        registry.call("cmd.script", [source], {}, make_context())
+@pytest.mark.parametrize("source", ["none.sh", "http://127.0.0.1:1/x.sh", "gopher://x"])
+def test_sources_that_cannot_be_had_say_why(source: str, tmp_path: Path) -> None:
+    with pytest.raises((UsageError, HostError), match=r"none\.sh|can't be fetched|come from"):
+        registry.call("cmd.script", [source], {}, make_context(root=tmp_path))
 
 
 def test_code_is_run_by_its_interpreter() -> None:
