@@ -124,10 +124,33 @@ class Account:
     home: str
     shell: str
     fullname: str = ""
+    gecos: str = ""
+    """The whole comment: full name, room, phones and the rest, with commas between them."""
+    password: str = "x"  # noqa: S105 — a mark that the hash is elsewhere
+    """What stands in the database for all to read; `x`: the hash is in the shadow file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One line of the group database."""
+
+    name: str
+    gid: int
+    members: tuple[str, ...] = ()
+    """Those that it names; users whose primary group it is do not stand here."""
+    password: str = "x"  # noqa: S105 — a mark that the hash is elsewhere
 
 
 class Accounts(Protocol):
     """Users and groups as this machine resolves them."""
+
+    def all_users(self) -> list[Account]:
+        """All accounts."""
+        ...
+
+    def all_groups(self) -> list[Group]:
+        """All groups."""
+        ...
 
     def user(self, name: str) -> Account | None:
         """Find an account by name."""

@@ -4,11 +4,22 @@ import grp
 import os
 import pwd
 
-from limpet.states.ports import Account
+from limpet.states.ports import Account, Group
 
 
 class LocalAccounts:
     """Implements `limpet.states.ports.Accounts`."""
+
+    def all_users(self) -> list[Account]:
+        """All accounts."""
+        return [_account(entry) for entry in pwd.getpwall()]
+
+    def all_groups(self) -> list[Group]:
+        """All groups."""
+        return [
+            Group(entry.gr_name, entry.gr_gid, tuple(entry.gr_mem), entry.gr_passwd)
+            for entry in grp.getgrall()
+        ]
 
     def user(self, name: str) -> Account | None:
         """Find an account by name."""
@@ -51,4 +62,6 @@ def _account(entry: pwd.struct_passwd) -> Account:
         entry.pw_dir,
         entry.pw_shell,
         entry.pw_gecos.split(",")[0],
+        entry.pw_gecos,
+        entry.pw_passwd,
     )

@@ -16,6 +16,7 @@ from limpet.states.ports import (
     Command,
     Completed,
     Connection,
+    Group,
     Interface,
     Process,
     Route,
@@ -108,6 +109,13 @@ class FakeAccounts:
         default_factory=lambda: [Account("root", 0, 0, "/root", "/bin/bash")]
     )
     groups: dict[str, int] = field(default_factory=lambda: {"root": 0})
+    members: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def all_users(self) -> list[Account]:
+        return list(self.users)
+
+    def all_groups(self) -> list[Group]:
+        return [Group(each, gid, self.members.get(each, ())) for each, gid in self.groups.items()]
 
     def user(self, name: str) -> Account | None:
         return next((each for each in self.users if each.name == name), None)
