@@ -14,6 +14,7 @@ from typing import Final
 from limpet.common.clock import FOREVER, Instant, Moment
 from limpet.common.identifiers import Commit, JobId, MinionId, make_job_id
 from limpet.master.events.making import job_event, return_event
+from limpet.master.jobs.arguments import without_secrets
 from limpet.master.jobs.bulk import Bodies
 from limpet.master.jobs.delivery import RUNNING, Delivery
 from limpet.master.jobs.gathering import Gathering
@@ -288,7 +289,8 @@ class Book:
 
     def _end(self, turn: Turn, job: Job) -> None:
         if job.row.ended_s == 0:
-            job.commit = turn.keep(PutJob(job.mark(ended_s=turn.now.wall)))
+            kept = without_secrets(job.row.arguments, self.settings.secret_keys)
+            job.commit = turn.keep(PutJob(job.mark(ended_s=turn.now.wall, arguments=kept)))
             self.open_jobs -= 1
             turn.publish(job_event(job.jid, "ended", turn.now.wall), job.commit)
             self._ended_since_prune += 1

@@ -53,12 +53,19 @@ class Job:
         """Say whether the batch has room for one more."""
         return not self.row.batch_size or self.active < self.row.batch_size
 
-    def mark(self, *, ended_s: float | None = None, is_cancelled: bool | None = None) -> JobRow:
+    def mark(
+        self,
+        *,
+        ended_s: float | None = None,
+        is_cancelled: bool | None = None,
+        arguments: bytes | None = None,
+    ) -> JobRow:
         """Change the row; gives the new one."""
         row = self.row
         self.row = msgspec.structs.replace(
             row,
             ended_s=row.ended_s if ended_s is None else ended_s,
+            arguments=row.arguments if arguments is None else arguments,
             is_cancelled=row.is_cancelled if is_cancelled is None else is_cancelled,
         )
         return self.row
