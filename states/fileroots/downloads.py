@@ -34,6 +34,7 @@ REDIRECTS_MAX: Final = 5
 _PIECE_BYTES: Final = 256 * 1024
 _NOTE_BYTES_MAX: Final = 16 * 1024
 _SAFE: Final = "/%:=&~+!$,;'@()*[]"
+_WONT_SAY: Final = (http.HTTPStatus.METHOD_NOT_ALLOWED, http.HTTPStatus.NOT_IMPLEMENTED)
 _RANGE: Final = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 
@@ -108,13 +109,17 @@ class Downloads:
         return self._cache.publish("extrn_files", self._path(address, saltenv), digest)
 
     def is_there(self, address: str) -> bool:
-        """Say whether the server has the file, without fetching it."""
+        """Say whether the server has the file, without fetching it; yes where it won't say."""
         try:
             with _opened(address, Fetching(), {}, method="HEAD"):
                 return True
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            if isinstance(error, urllib.error.HTTPError):
-                error.close()
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code in (
+                http.HTTPStatus.METHOD_NOT_ALLOWED,
+                http.HTTPStatus.NOT_IMPLEMENTED,
+            )
+        except (OSError, ValueError, http.client.HTTPException):
             return False
 
     def forget(self, address: str, saltenv: str) -> None:

@@ -1,5 +1,6 @@
 """States, templates and files that only the master has, on a minion of real processes."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.fleet import Fleet
+from support.fleet import Fleet, wait_until
 from support.proxy import Proxy
 from support.pulling import roots_of
 
@@ -144,3 +145,50 @@ def test_a_file_that_the_master_lost_fails_its_state_and_no_other(
     failed = [name for name, each in results.items() if each["result"] is False]
     assert failed == [f"{target}/plain"]
     assert "Source file salt://web/files/plain not found" in results[failed[0]]["comment"]
+
+
+@pytest.mark.slow
+def test_a_transfer_goes_on_after_the_whole_minion_was_killed_in_the_middle(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    size = 60 * MIB
+    source, place = tmp_path / "states/large", tmp_path / "target/large"
+    source.write_bytes(os.urandom(size))
+    kills = 2
+    fleet.start_master()
+    with Proxy(fleet.port, fleet.enrol_port) as proxy:
+        node = fleet.add_minion("web1", port=proxy.ports[0], enrol_port=proxy.ports[1])
+        fleet.wait_ready(1)
+        assert called(fleet, "cp.list_master_dirs")
+        before = proxy.figures()["passed"]
+        for number in range(1, kills + 1):
+            wanted = number * size // (kills + 2)
+            with fleet.following("run", "web1", "cp.get_file", "salt://large", str(place)):
+                wait_until("so much has come", lambda least=wanted: come(node.root) >= least)
+                strays = tuple(fleet.strays())
+                node.kill_tree(tuple(pid for pid in strays if is_of(pid, node.root)))
+            assert not place.exists()
+            node.start()
+            fleet.wait_ready(1)
+        assert called(fleet, "cp.get_file", "salt://large", str(place)) == str(place)
+        moved = proxy.figures()["passed"] - before
+    assert place.read_bytes() == source.read_bytes()
+    # What is encrypted, and pings and beats, need a little more than the file itself.
+    assert moved <= size * 1.01 + (kills + 1) * MIB, f"{moved / MIB:.1f} MiB moved"
+
+
+def come(root: Path) -> int:
+    """Give how many bytes of a file have come into a minion's cache."""
+    sizes = [0]
+    for path in root.rglob("cache/partial/*"):
+        with contextlib.suppress(FileNotFoundError):
+            sizes.append(path.stat().st_size)
+    return max(sizes)
+
+
+def is_of(pid: int, root: Path) -> bool:
+    """Say whether a process belongs to the minion of that root, a job included."""
+    try:
+        return f"TMPDIR={root}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False

@@ -73,8 +73,10 @@ class FileCache:
         try:
             descriptor = os.open(path, _READ)
             with open(descriptor, "rb") as file:
-                self._check(os.fstat(descriptor), path)
+                found = os.fstat(descriptor)
+                self._check(found, path)
                 content = file.read(bytes_max + 1)
+            self._touch(path, found)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -95,8 +97,10 @@ class FileCache:
         try:
             descriptor = os.open(path, _READ)
             with open(descriptor, "rb") as file:
-                self._check(os.fstat(descriptor), path)
+                facts = os.fstat(descriptor)
+                self._check(facts, path)
                 found = hashlib.file_digest(file, "sha256").hexdigest()
+            self._touch(path, facts)
         except FileNotFoundError:
             return False
         except OSError as error:

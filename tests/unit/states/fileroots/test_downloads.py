@@ -130,12 +130,13 @@ def test_a_connection_that_always_breaks_is_an_error(
 def test_what_is_not_there_is_none_and_other_refusals_are_errors(
     downloads: Downloads, server: WebServer
 ) -> None:
-    server.statuses["/broken"] = 500
+    server.statuses |= {"/broken": 500, "/silent": 405}
 
     assert downloads.local_copy(f"{server.address}/gone", "base") is None
     with pytest.raises(HostError, match=r"/broken: the server answers 500"):
         downloads.local_copy(f"{server.address}/broken", "base")
     assert downloads.is_there(f"{server.address}/dir/f")
+    assert downloads.is_there(f"{server.address}/silent")
     assert not downloads.is_there(f"{server.address}/gone")
     assert not downloads.is_there("http://127.0.0.1:1/x")
 
