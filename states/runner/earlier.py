@@ -33,6 +33,8 @@ class Earlier:
 
     jid: str = ""
     results: Mapping[str, Result] = field(default_factory=dict)
+    is_test: bool = False
+    """That run only said what would change."""
     doubtful: frozenset[str] = frozenset()
     planned: frozenset[str] = frozenset()
     """All that was to be run then, but for what listened."""
@@ -46,7 +48,7 @@ class Earlier:
         if not self.results:
             return None
         found = self.results.get(clean(self.masked(tag)))
-        if found is None or not _is_kept(found) or _is_in_memory(chunk):
+        if found is None or not self._is_kept(found) or _is_in_memory(chunk):
             return None
         return {MARK: self.jid, **found}
 
@@ -58,9 +60,12 @@ class Earlier:
             return result
         return {**result, "changes": {"interrupted": _DOUBT}}
 
-
-def _is_kept(result: Result) -> bool:
-    return result["result"] is not False and bool(result.get("__state_ran__", True))
+    def _is_kept(self, result: Result) -> bool:
+        """Say whether a state was really run, and ended well."""
+        if not result.get("__state_ran__", True):
+            return False
+        # Outside of test mode None stands for what a failed prerequisite has kept from running.
+        return result["result"] is True or (self.is_test and result["result"] is None)
 
 
 def _is_in_memory(chunk: Chunk) -> bool:

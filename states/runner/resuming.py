@@ -46,11 +46,12 @@ def earlier_of(recorded: Recorded, context: FunctionContext) -> Earlier:
     ]
     doubtful = {*recorded.opened.doubtful, *recorded.running, *broken}
     for tag, each in recorded.done.items():
-        if each["result"] is not False:
+        if each["result"] is True:
             doubtful.discard(tag)
     return Earlier(
         jid=recorded.opened.jid,
         results=recorded.done,
+        is_test=recorded.opened.is_test,
         doubtful=frozenset(doubtful),
         planned=frozenset(recorded.planned),
         recorded=recorded,
