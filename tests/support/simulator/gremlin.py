@@ -238,8 +238,13 @@ class MinionGremlin(Watcher):
             ),
             Regreet: lambda: Regreet(any_session),
             SyncAnswer: lambda: SyncAnswer(other, 0, (SyncVerdict(chance.choice(live), "cancel"),)),
+            # A number that the master never said is a lie: the echo of it would be one as well.
             MasterBeat: lambda: MasterBeat(
-                any_session, chance.getrandbits(20), chance.choice((0, 2**40)), 0, 0
+                any_session,
+                0 if any_session == present else chance.getrandbits(20),
+                chance.choice((0, 2**40)),
+                0,
+                0,
             ),
             Drain: lambda: Drain(any_session, 100_000, 1_000_000),
             Deliver: lambda: Deliver(

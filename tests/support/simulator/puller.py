@@ -78,7 +78,7 @@ class Puller:
             lambda core: (
                 core.on_local_question(self.host.now(), client, question)
                 if client in self.host.clients
-                else []
+                else core.on_local_gone(self.host.now(), client)
             )
         )
 
