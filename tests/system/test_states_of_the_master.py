@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def test_a_transfer_goes_on_after_the_whole_minion_was_killed_in_the_middle(
         for number in range(1, kills + 1):
             wanted = number * size // (kills + 2)
             with fleet.following("run", "web1", "cp.get_file", "salt://large", str(place)):
-                wait_until("so much has come", lambda least=wanted: come(node.root) >= least)
+                wait_until("so much has come", partial(has_come, node.root, wanted))
                 strays = tuple(fleet.strays())
                 node.kill_tree(tuple(pid for pid in strays if is_of(pid, node.root)))
             assert not place.exists()
@@ -177,13 +178,13 @@ def test_a_transfer_goes_on_after_the_whole_minion_was_killed_in_the_middle(
     assert moved <= size * 1.01 + (kills + 1) * MIB, f"{moved / MIB:.1f} MiB moved"
 
 
-def come(root: Path) -> int:
-    """Give how many bytes of a file have come into a minion's cache."""
+def has_come(root: Path, size: int) -> bool:
+    """Say whether so many bytes of a file have come into a minion's cache."""
     sizes = [0]
     for path in root.rglob("cache/partial/*"):
         with contextlib.suppress(FileNotFoundError):
             sizes.append(path.stat().st_size)
-    return max(sizes)
+    return max(sizes) >= size
 
 
 def is_of(pid: int, root: Path) -> bool:
