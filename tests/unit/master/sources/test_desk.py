@@ -1,0 +1,258 @@
+"""The file server's desk: turns, bounds, one reading for many, answers in the right session only."""
+
+import hashlib
+
+import msgspec
+import pytest
+
+from limpet.common.clock import Instant, Moment
+from limpet.common.identifiers import MinionKey
+from limpet.common.messages.sources import BUSY, CHANGED, GONE, Ask, Offer, Piece, Pull
+from limpet.master import effects as do
+from limpet.master.settings import MasterSettings
+from limpet.master.sources.limits import SourceLimits
+from limpet.master.sources.shelf import Shelf
+from limpet.master.sources.turns import Turns
+from limpet.master.sources.work import (
+    Found,
+    Listed,
+    LookUp,
+    NameEnvironments,
+    PieceRead,
+    ReadPiece,
+    Result,
+    WalkTree,
+    Work,
+)
+from support.master_bench import Bench, MinionOnBench
+
+DIGEST = "ab" * 32
+LISTING = b"x" * 300_000
+LISTING_DIGEST = hashlib.sha256(LISTING).hexdigest()
+
+
+class Served(Bench):
+    """A bench that keeps what is to be read until the test says what was found."""
+
+    def boot(self) -> None:
+        self.work: list[do.ReadSource] = []
+        super().boot()
+
+    def _do(self, effect: do.Effect) -> None:
+        if isinstance(effect, do.ReadSource):
+            self.work.append(effect)
+        super()._do(effect)
+
+    def take_work(self) -> list[Work]:
+        """Give what was handed out since the last look; it stays under way."""
+        return [each.work for each in self.work]
+
+    def done(self, result: Result, which: int = 0) -> None:
+        """Let a piece of work be done."""
+        effect = self.work.pop(which)
+        self.carry_out(self.core.on_source_read(self.now, effect.ticket, result))
+
+
+def bench(*names: str, **limits: int) -> tuple[Served, list[MinionOnBench]]:
+    made = Served(names, settings=MasterSettings(sources=SourceLimits(**limits)))
+    minions = [MinionOnBench(made, name) for name in names]
+    for minion in minions:
+        minion.connect()
+    return made, minions
+
+
+def ask(minion: MinionOnBench, request: int, name: str = "top.sls", **changes: object) -> None:
+    message = Ask(minion.session, request, "file", "base", name, b"", "", 16384)
+    minion.say(msgspec.structs.replace(message, **changes))
+
+
+def pull(minion: MinionOnBench, request: int, name: str = "big", **changes: object) -> None:
+    message = Pull(minion.session, request, "file", "base", name, DIGEST, 0, 16384)
+    minion.say(msgspec.structs.replace(message, **changes))
+
+
+def offers(minion: MinionOnBench) -> list[Offer]:
+    return minion.bench.messages(minion.peer, Offer)  # type: ignore[return-value]
+
+
+def pieces(minion: MinionOnBench) -> list[Piece]:
+    return minion.bench.messages(minion.peer, Piece)  # type: ignore[return-value]
+
+
+def test_a_question_is_read_and_answered() -> None:
+    made, (web1,) = bench("web1")
+    ask(web1, 5)
+    assert made.take_work() == [LookUp("base", "top.sls", "", 16384)]
+    made.done(Found(True, DIGEST, 3, b"\x80", b"abc"))
+    assert offers(web1) == [Offer(web1.session, 5, True, DIGEST, 3, b"\x80", b"abc", True, "")]
+
+
+def test_a_piece_is_read_and_answered_or_its_change_told() -> None:
+    made, (web1,) = bench("web1")
+    pull(web1, 1, offset=7)
+    assert made.take_work() == [ReadPiece("base", "big", DIGEST, 7, 16384)]
+    made.done(PieceRead(b"data"))
+    pull(web1, 2)
+    made.done(PieceRead(b"", CHANGED))
+    assert pieces(web1) == [
+        Piece(web1.session, 1, 7, b"data", ""),
+        Piece(web1.session, 2, 0, b"", CHANGED),
+    ]
+    assert not made.reports, "that a file changes is nobody's fault"
+
+
+def test_the_same_question_is_not_begun_twice_and_a_later_one_is() -> None:
+    made, (web1,) = bench("web1")
+    ask(web1, 1)
+    ask(web1, 1)
+    assert len(made.work) == 1
+    made.done(Found(False))
+    assert len(offers(web1)) == 1
+    ask(web1, 1)
+    made.done(Found(False))
+    assert len(offers(web1)) == 2
+
+
+def test_one_question_for_each_file_is_read_at_a_time() -> None:
+    made, minions = bench("web1", "web2", "web3")
+    for minion in minions:
+        ask(minion, 1, "big")
+    ask(minions[0], 2, "other")
+    assert made.take_work() == [
+        LookUp("base", "big", "", 16384),
+        LookUp("base", "other", "", 16384),
+    ]
+    made.done(Found(True, DIGEST, 3))
+    assert len(made.work) == 2
+    made.done(Found(True, DIGEST, 3), 1)
+    made.done(Found(True, DIGEST, 3), 1)
+    assert [len(offers(minion)) for minion in minions] == [1, 1, 1]
+
+
+def test_one_that_asks_a_lot_delays_nobody_else() -> None:
+    made, (greedy, modest) = bench("web1", "web2", at_once=2)
+    for number in range(1, 60):
+        ask(greedy, number, f"file-{number}")
+    ask(modest, 1, "needed")
+    assert len(made.work) == 2, "no more than there are threads"
+    made.done(Found(False))
+    assert LookUp("base", "needed", "", 16384) in made.take_work()
+
+
+def test_over_the_bounds_the_answer_is_busy() -> None:
+    made, (web1, web2) = bench("web1", "web2", open_of_one_max=3, open_max=5)
+    for number in range(1, 5):
+        ask(web1, number, f"file-{number}")
+    assert [offer.problem for offer in offers(web1)] == [BUSY]
+    for number in range(1, 4):
+        pull(web2, number, f"file-{number}")
+    assert [piece.problem for piece in pieces(web2)] == [BUSY]
+    assert made.counts.count("sources_busy") == 2
+
+
+def test_what_was_asked_in_a_session_that_is_over_is_neither_read_nor_answered() -> None:
+    made, (web1,) = bench("web1", at_once=1, open_of_one_max=3)
+    for number in range(1, 4):
+        ask(web1, number, f"file-{number}")
+    old = web1.peer
+    web1.connect()
+    ask(web1, 1, "wanted")
+    assert offers(web1) == [], "there is room: the old ones are forgotten"
+    made.done(Found(True, DIGEST, 3, b"", b"abc"))
+    assert made.messages(old, Offer) == []
+    assert made.take_work() == [LookUp("base", "wanted", "", 16384)]
+    made.done(Found(False))
+    assert len(offers(web1)) == 1
+    assert made.core._sources.open_count == 0
+
+
+@pytest.mark.covers("B-47")
+def test_a_key_that_is_not_accepted_any_more_gets_nothing() -> None:
+    made, (web1,) = bench("web1")
+    ask(web1, 1)
+    web1.bench.carry_out(made.core.on_peer_gone(made.now, web1.peer))
+    made.done(Found(True, DIGEST, 3, b"", b"abc"))
+    assert offers(web1) == []
+    ask(web1, 2)
+    assert made.work == [], "a frame of a session that is over is not heard"
+
+
+def test_who_asks_during_a_walk_has_the_result_of_the_next_one() -> None:
+    made, minions = bench("web1", "web2", "web3")
+    for minion in minions[:1]:
+        ask(minion, 1, "", kind="listing")
+    assert made.take_work() == [WalkTree("base")]
+    for minion in minions[1:]:
+        ask(minion, 1, "", kind="listing")
+    assert made.take_work() == [WalkTree("base")], "one walk at a time"
+    made.done(Listed(True, b"old", "01" * 32))
+    assert [len(offers(minion)) for minion in minions] == [1, 0, 0]
+    assert made.take_work() == [WalkTree("base")], "one walk for both"
+    made.done(Listed(True, b"new", "02" * 32))
+    assert [offers(minion)[0].body for minion in minions] == [b"old", b"new", b"new"]
+
+
+def test_a_large_listing_is_kept_for_pulls_and_forgotten() -> None:
+    made, (web1, web2) = bench("web1", "web2")
+    ask(web1, 1, "", kind="listing")
+    made.done(Listed(True, LISTING, LISTING_DIGEST))
+    (offer,) = offers(web1)
+    assert (offer.has_body, offer.total, offer.digest) == (False, 300_000, LISTING_DIGEST)
+    pull(web2, 1, "", kind="listing", digest=LISTING_DIGEST, offset=290_000)
+    pull(web2, 2, "", kind="listing", digest=LISTING_DIGEST, offset=300_000)
+    made.advance(61)
+    pull(web2, 3, "", kind="listing", digest=LISTING_DIGEST)
+    assert [(len(piece.data), piece.problem[:9]) for piece in pieces(web2)] == [
+        (10_000, ""),
+        (0, "a piece a"),
+        (0, GONE),
+    ]
+
+
+def test_a_body_that_is_known_is_not_sent_again() -> None:
+    made, (web1,) = bench("web1")
+    ask(web1, 1, "", kind="environments", known="01" * 32)
+    assert made.take_work() == [NameEnvironments()]
+    made.done(Listed(True, b"\x91\xa4base", "01" * 32))
+    assert not offers(web1)[0].has_body
+
+
+def test_what_can_not_be_served_is_told_to_the_minion_and_to_the_log() -> None:
+    made, (web1,) = bench("web1")
+    ask(web1, 1)
+    made.done(Found(False, problem="salt://top.sls (base): cannot be read: Permission denied"))
+    assert offers(web1)[0].problem.endswith("Permission denied")
+    assert "web1 is not served: salt://top.sls" in made.reports[-1].text
+    ask(web1, 2, "", kind="listing")
+    made.done(Listed(False))
+    assert (offers(web1)[1].is_found, offers(web1)[1].problem) == (False, "")
+
+
+def test_turns_are_taken_minion_by_minion_and_so_many_at_once() -> None:
+    one, two = MinionKey("1" * 64), MinionKey("2" * 64)
+    turns: Turns[int] = Turns(2)
+    for number in range(5):
+        turns.add(one, number)
+    turns.add(two, 10)
+    assert [turns.take() for _ in range(4)] == [(one, 0), (two, 10), (one, 1), None]
+    turns.done(one)
+    assert turns.take() == (one, 2)
+    assert turns.drop(one, lambda number: number == 4) == [4]
+    turns.done(one)
+    turns.done(two)
+    assert [turns.take(), turns.take()] == [(one, 3), None]
+
+
+def test_the_shelf_keeps_no_more_than_it_may() -> None:
+    shelf = Shelf(bytes_max=10, keep_s=5.0)
+    now = Moment(Instant(1.0), 0.0)
+    shelf.put(now, "a", "1", b"12345")
+    shelf.put(now, "b", "2", b"12345")
+    assert shelf.get(now, "a", "1") == b"12345"
+    shelf.put(now, "c", "3", b"1")
+    assert shelf.get(now, "b", "2") is None, "it was asked for longest ago"
+    assert shelf.held_bytes == 6
+    later = Moment(Instant(7.0), 0.0)
+    assert shelf.next_deadline == 6.0
+    shelf.forget(later)
+    assert (shelf.held_bytes, shelf.get(later, "a", "1")) == (0, None)
