@@ -1,4 +1,4 @@
-"""Files and listings as the master's threads read them: right, and nothing from outside the roots."""
+"""Files and listings as the master's threads read them: right, and nothing from outside."""
 
 import contextlib
 import hashlib

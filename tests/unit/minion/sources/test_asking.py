@@ -1,4 +1,4 @@
-"""Questions of jobs on the minion's link: put, put again, answered, given up; one piece at a time."""
+"""Questions of jobs on the link: put, put again, answered, given up; one piece at a time."""
 
 import msgspec
 import pytest
