@@ -119,6 +119,8 @@ class Compilation:
         self._names = SlsNames(minion.file_roots)
         self._renderers: Renderers | None = None
         self._matching: Matching | None = None
+        self.renderers_kind: type[Renderers] = Renderers
+        """What renders SLS; one that keeps places may be set before anything is rendered."""
 
     @property
     def pillar(self) -> Pillar:
@@ -188,7 +190,9 @@ class Compilation:
     def renderers(self) -> Renderers:
         """Renders SLS and templates of managed files with this minion's pillar."""
         if self._renderers is None:
-            self._renderers = self._renderers_for(self.pillar.data, self.minion.file_roots)
+            self._renderers = self._renderers_for(
+                self.pillar.data, self.minion.file_roots, kind=self.renderers_kind
+            )
         return self._renderers
 
     @property
@@ -202,10 +206,14 @@ class Compilation:
         return self._matching
 
     def _renderers_for(
-        self, pillar: Mapping[str, Any], roots: FileRoots, secret: type[str] | None = None
+        self,
+        pillar: Mapping[str, Any],
+        roots: FileRoots,
+        secret: type[str] | None = None,
+        kind: type[Renderers] = Renderers,
     ) -> Renderers:
         minion = self.minion
-        return Renderers(
+        return kind(
             roots,
             Surroundings(
                 minion_id=minion.minion_id,

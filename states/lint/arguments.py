@@ -180,6 +180,7 @@ class Arguments:
                         path,
                         "several names stand in 'names', packages in 'pkgs'",
                         severity="warning",
+                        is_hint=not self._view.is_primary,
                     )
                 continue
             try:

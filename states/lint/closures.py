@@ -265,6 +265,7 @@ class Closures:
                     f"there is no SLS '{absolute}'",
                     path,
                     hint=meant(absolute, available),
+                    is_hint=not view.is_primary and "{{" in view.written_at(path),
                 )
 
     def _merged(self, order: Sequence[View]) -> tuple[High, bool]:

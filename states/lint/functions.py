@@ -13,7 +13,7 @@ from limpet.states.context import FunctionContext, Places
 from limpet.states.functions import registry
 from limpet.states.lint.names import Known
 from limpet.states.lint.profiles import MINION_ID
-from limpet.states.lint.unknown import UNKNOWN, Loose, is_unknown, loose
+from limpet.states.lint.unknown import UNKNOWN, Loose, Touched, Unknown, is_unknown, loose
 from limpet.states.pillar.merging import merge
 from limpet.states.ports import Host
 from limpet.states.traversal import traverse
@@ -53,8 +53,6 @@ class LintFunctions:
     ) -> None:
         self._known = known
         self._pillar = pillar
-        self.is_touched = False
-        """An unknown value was given since this was last set to False."""
         self._context = FunctionContext(
             minion_id=MINION_ID,
             host=cast(Host, NoMachine()),
@@ -83,7 +81,9 @@ class LintFunctions:
             return self._unknown() if found is _NOTHING else found
         if name in _MERGING:
             positional = [_or_empty(each) for each in positional]
-            keyword = {key: None if each is UNKNOWN else each for key, each in keyword.items()}
+            keyword = {
+                key: None if isinstance(each, Unknown) else each for key, each in keyword.items()
+            }
         if name.startswith("random."):
             return "0" if name != "random.rand_int" else random.Random(0).randint(1, 10)  # noqa: S311
         if not self._is_pure(name) or registry.find(name) is None:
@@ -117,7 +117,7 @@ class LintFunctions:
             places = [self._context.configuration, self._context.grains, self._pillar]
         for place in places:
             found = traverse(place, key, _NOTHING, delimiter)
-            if found is _NOTHING or found is UNKNOWN:
+            if found is _NOTHING or isinstance(found, Unknown):
                 continue
             is_merging = arguments.get("merge") and isinstance(default, Mapping)
             if is_merging and isinstance(found, Mapping):
@@ -126,12 +126,12 @@ class LintFunctions:
         return self._unknown() if default is _NOTHING else loose(default)
 
     def _unknown(self) -> Any:  # noqa: ANN401
-        self.is_touched = True
+        Touched.is_touched = True
         return UNKNOWN
 
 
 def _or_empty(value: Any) -> Any:  # noqa: ANN401
     """Give an empty mapping for an unknown one: what is merged with it is kept."""
-    if value is UNKNOWN:
+    if isinstance(value, Unknown):
         return {}
     return [_or_empty(each) for each in value] if isinstance(value, list) else value

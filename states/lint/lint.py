@@ -19,12 +19,12 @@ from limpet.states.lint.findings import Finding, Report, meant
 from limpet.states.lint.functions import LintFunctions
 from limpet.states.lint.names import Known, known_in, salt_names
 from limpet.states.lint.profiles import MINION_ID, PROFILES, grains_of
-from limpet.states.lint.rendering import LintRenderers
+from limpet.states.lint.rendering import LintRenderers, MarkingCompiled
 from limpet.states.lint.sources import Sources
 from limpet.states.lint.templates import FILE_GLOBALS, GLOBALS, Templates
 from limpet.states.lint.tops import TopFile
 from limpet.states.lint.tree import LintTree
-from limpet.states.lint.unknown import Loose, loose
+from limpet.states.lint.unknown import Loose, Touched, loose
 from limpet.states.lint.view import View
 from limpet.states.pillar.merging import merge
 from limpet.states.sls.names import SlsNames
@@ -60,8 +60,8 @@ class Lint:
     grains: Mapping[str, Any] | None = None
     """Grains of the user's own: the only kind of host then."""
     report: Report = field(default_factory=Report)
-    _late: dict[str, int] = field(default_factory=dict)
-    """How many kinds of hosts a file that runs into its limit was tried for."""
+    marking: MarkingCompiled = field(default_factory=MarkingCompiled)
+    """Templates that were compiled for one kind of host already."""
 
     def findings(self) -> list[Finding]:
         """Look at the whole tree."""
@@ -320,6 +320,7 @@ class _Profile:
                 options=loose(options),
                 functions=self.functions,
             ),
+            marking=self._lint.marking,
             default=self.settings.renderer,
             sls_settings=self.settings.sls_templates,
             file_settings=self.settings.file_templates,
@@ -327,9 +328,9 @@ class _Profile:
 
     def view(self, source: Source, renderers: LintRenderers | None = None) -> View:
         """Render one file."""
-        self.functions.is_touched = False
+        Touched.is_touched = False
         rendered = (renderers or self._renderers).rendered(
-            source.text, source.environment, source.sls, source.name, {}
+            source.text, source.environment, source.sls, source.name
         )
         return View(
             source.name,
@@ -418,8 +419,8 @@ class _Profile:
         """Render all SLS and look at what they declare."""
         found: dict[Key, View] = {}
         for source in sources:
-            if source.file.path == self.settings.top.state_top or not source.is_judged:
-                continue
+            if source.sls.endswith("top") or not source.is_judged:
+                continue  # `state_top.sls` and its like are examples of top files
             if not self._can_render(source):
                 view = View(
                     source.name, source.file.path, source.sls, source.environment, source.text,
@@ -441,7 +442,7 @@ class _Profile:
         tell_fault(
             view,
             self.number,
-            self.functions.is_touched,
+            Touched.is_touched,
             is_formula=self._lint.tree.is_formula,
         )
 

@@ -4,7 +4,7 @@ The compiled template of an SLS is given marks (`placed.mark`) in the text that 
 macros and captured blocks; they are taken out before the text is read as YAML.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, Final
@@ -14,6 +14,7 @@ from jinja2 import nodes
 
 from limpet.states.fileroots.port import FileRoots
 from limpet.states.lint.placed import LineMap, PlacedDocument, mark, read_placed, unmarked
+from limpet.states.lint.unknown import default, is_defined
 from limpet.states.sls.errors import RenderError
 from limpet.states.sls.jinja.environment import Compiled
 from limpet.states.sls.jinja.rendering import TemplateSettings
@@ -47,20 +48,31 @@ class MarkingCompiled(Compiled):
     def __init__(self) -> None:
         super().__init__()
         self.marked_path = ""
+        self.is_for_lint = False
+        """Values may be unknown."""
         self._marked: dict[tuple[str, str], CodeType] = {}
 
     def code(
         self, environment: jinja2.Environment, text: str, name: str | None, real_path: str
     ) -> CodeType:
         """Compile a template. Raises `TemplateSyntaxError`."""
+        if self.is_for_lint:
+            _let_ask_for_unknown(environment)
         if real_path != self.marked_path:
             return super().code(environment, text, name, real_path)
-        key = (real_path, text)
+        key = (real_path, f"{getattr(environment, 'options_text', '')}\0{text}")
         if key not in self._marked:
             tree = environment.parse(text, name, real_path)
             _mark_lines(tree.body)
             self._marked[key] = environment.compile(tree, name, real_path)
         return self._marked[key]
+
+
+def _let_ask_for_unknown(environment: jinja2.Environment) -> None:
+    """Have what lint does not know count as undefined where a template asks for that."""
+    environment.tests["defined"] = is_defined
+    environment.tests["undefined"] = lambda value: not is_defined(value)
+    environment.filters["default"] = environment.filters["d"] = default
 
 
 def _mark_lines(body: Sequence[nodes.Node]) -> None:
@@ -85,7 +97,52 @@ def _marked(text: str, line: int) -> str:
     return "\n".join(mark(number) + each for number, each in enumerate(text.split("\n"), line))
 
 
-class LintRenderers(Renderers):
+class RecordingRenderers(Renderers):
+    """Renders as a run does, and keeps the places of what it has rendered, by file."""
+
+    def __init__(self, roots: FileRoots, surroundings: Surroundings, **settings: Any) -> None:  # noqa: ANN401
+        self._marking = settings.pop("marking", None) or MarkingCompiled()
+        super().__init__(roots, surroundings, compiled=self._marking, **settings)
+        self._usual_yaml = self._renderers["yaml"]
+        self._renderers["yaml"] = self._read_yaml
+        self.records: dict[str, Rendered] = {}
+        self.texts: dict[str, str] = {}
+
+    def record_of(self, real_path: str) -> Rendered:
+        """Give what is known of a file, from its first step on."""
+        return self.records.setdefault(real_path, Rendered())
+
+    def text(
+        self,
+        text: str,
+        environment: str,
+        sls: str,
+        real_path: str,
+        *,
+        pipe: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+    ) -> Document:
+        """Render a text, as `Renderers.text`. Raises `RenderError`."""
+        self.records[real_path] = Rendered(lines=unmarked(text, text)[1])
+        self.texts[real_path] = text
+        try:
+            return super().text(text, environment, sls, real_path, pipe=pipe, variables=variables)
+        finally:
+            self._marking.marked_path = ""
+
+    def _jinja(self, text: Any, call: Any) -> str:  # noqa: ANN401
+        self._marking.marked_path = call.real_path
+        made = super()._jinja(text, call)
+        plain, self.record_of(call.real_path).lines = unmarked(made, call.text)
+        return plain
+
+    def _read_yaml(self, text: Any, call: Any) -> Document:  # noqa: ANN401
+        found: Document = self._usual_yaml(text, call)
+        self.record_of(call.real_path).document = read_placed(str(text), call.real_path)
+        return found
+
+
+class LintRenderers(RecordingRenderers):
     """Renders SLS for one kind of host, in less time, and runs no Python of the tree's."""
 
     def __init__(
@@ -93,54 +150,46 @@ class LintRenderers(Renderers):
         roots: FileRoots,
         surroundings: Surroundings,
         *,
+        marking: MarkingCompiled,
         default: str = DEFAULT,
         sls_settings: TemplateSettings | None = None,
         file_settings: TemplateSettings | None = None,
     ) -> None:
-        self._marking = MarkingCompiled()
         super().__init__(
             roots,
             surroundings,
+            marking=marking,
             default=default,
             sls_settings=sls_settings,
             file_settings=file_settings,
             allowed=LIMITS,
-            compiled=self._marking,
         )
-        self._renderers["yaml"] = self._read_yaml
+        self._marking.is_for_lint = True
         self._renderers["py"] = self._no_python
-        self._now = Rendered()
 
-    def rendered(
-        self, text: str, environment: str, sls: str, real_path: str, variables: dict[str, Any]
-    ) -> Rendered:
+    def rendered(self, text: str, environment: str, sls: str, real_path: str) -> Rendered:
         """Render a text; never raises for what is wrong with it."""
-        self._now = Rendered(lines=unmarked(text, text)[1])
-        now = self._now
+        now = Rendered()
         try:
-            document = self.text(text, environment, sls, real_path, variables=variables)
+            document = self.text(text, environment, sls, real_path)
+            now = self.records.pop(real_path)
             if not now.document.keys:
                 now.document.data = document.data
         except Opaque:
             now.is_opaque = True
         except RenderError as error:
+            now = self.records.pop(real_path, now)
             now.error = error
         finally:
-            self._marking.marked_path = ""
             self._allowance.is_used_up = False
         return now
 
-    def _jinja(self, text: Any, call: Any) -> str:  # noqa: ANN401
-        self._marking.marked_path = call.real_path
-        made = super()._jinja(text, call)
-        plain, self._now.lines = unmarked(made, call.text)
-        return plain
-
     def _read_yaml(self, text: Any, call: Any) -> Document:  # noqa: ANN401
-        self._now.is_yaml_error = True
-        self._now.document = read_placed(str(text), call.real_path)
-        self._now.is_yaml_error = False
-        return Document(self._now.document.data or {})
+        now = self.record_of(call.real_path)
+        now.is_yaml_error = True
+        now.document = read_placed(str(text), call.real_path)
+        now.is_yaml_error = False
+        return Document(now.document.data or {})
 
     def _no_python(self, text: Any, call: Any) -> Any:  # noqa: ANN401
         raise Opaque("lint does not run Python", call.real_path)

@@ -83,8 +83,8 @@ def _tree_below(where: str) -> LintTree | None:
     pillar = next((each for each in _PILLARS if os.path.isdir(os.path.join(where, each))), "")
     states = next((each for each in _STATES if _is_root(os.path.join(where, each))), "")
     if os.path.isfile(os.path.join(where, "top.sls")) and not states:
-        beside = os.path.join(os.path.dirname(where), "pillar")
-        roots = {"base": [beside]} if os.path.isdir(beside) and not pillar else {}
+        sibling = os.path.join(os.path.dirname(where), "pillar")
+        roots = {"base": [sibling]} if os.path.isdir(sibling) and not pillar else {}
         if pillar:
             roots = {"base": [os.path.join(where, pillar)]}
         return LintTree(file_roots={"base": [where]}, pillar_roots=roots)
@@ -99,17 +99,18 @@ def _tree_below(where: str) -> LintTree | None:
             inner = os.path.join(base, "base")
             if _is_root(inner):
                 environments = _environments(base)
-        pillars = {"base": [os.path.join(where, pillar)]} if pillar else {}
-        return LintTree(file_roots=environments, pillar_roots=pillars)
+        beside = {"base": [os.path.join(where, pillar)]} if pillar else {}
+        return LintTree(file_roots=environments, pillar_roots=beside)
     if os.path.isfile(os.path.join(where, "init.sls")):
         return LintTree(file_roots={"base": [_root_above(where)]}, only=where)
     if tops := _folders_with_top(where):
-        own = {name: [path] for name, path in tops.items() if not name.startswith("pillar")}
-        beside = [path for name, path in tops.items() if name.startswith("pillar")]
-        pillars = {"base": beside} if beside else {}
-        named = {"base": next(iter(own.values()))} if len(own) == 1 else own
+        own = {name: [folder] for name, folder in tops.items() if name[:6] != "pillar"}
+        found = [path for name, path in tops.items() if name.startswith("pillar")]
+        pillars = {"base": found} if found else {}
+        if len(own) == 1:
+            own = {"base": next(iter(own.values()))}
         if own:
-            return LintTree(file_roots=named, pillar_roots=pillars)
+            return LintTree(file_roots=own, pillar_roots=pillars)
     with os.scandir(where) as entries:
         folders = [
             each.name

@@ -8,6 +8,8 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import jinja2
+
 MARK: Final = "limpet-unknown-value"
 
 
@@ -22,10 +24,10 @@ class Unknown(str):
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         if name.startswith("__"):
             raise AttributeError(name)
-        return UNKNOWN
+        return self
 
     def __getitem__(self, _key: Any) -> Any:  # noqa: ANN401
-        return UNKNOWN
+        return self
 
     def __call__(self, *_positional: Any, **_keyword: Any) -> Any:  # noqa: ANN401, D102
         return UNKNOWN
@@ -108,14 +110,28 @@ class Unknown(str):
     lower = upper = title = lstrip = rstrip = replace = strip
 
 
+class Missing(Unknown):
+    """What is not there in facts of which lint knows some; to templates it is not defined."""
+
+    __slots__ = ()
+
+
+class Touched:
+    """Notes that unknown values were handed out; the errors that follow may be theirs."""
+
+    is_touched = False
+
+
 UNKNOWN: Final = Unknown()
+MISSING: Final = Missing()
 
 
 class Loose(dict[Any, Any]):
     """Facts of which lint knows some: what is not there is unknown, but for `get` and `in`."""
 
     def __missing__(self, key: Any) -> Any:  # noqa: ANN401
-        return UNKNOWN
+        Touched.is_touched = True
+        return MISSING
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Loose":
         return Loose({key: copy.deepcopy(each, memo) for key, each in self.items()})
@@ -128,6 +144,16 @@ def loose(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, list | tuple):
         return [loose(each) for each in value]
     return value
+
+
+def is_defined(value: Any) -> bool:  # noqa: ANN401
+    """Be the test `is defined`."""
+    return not isinstance(value, Missing | jinja2.Undefined)
+
+
+def default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:  # noqa: ANN401
+    """Be the filter `default`."""
+    return default_value if not is_defined(value) or (boolean and not value) else value
 
 
 def is_unknown(value: Any, depth: int = 0) -> bool:  # noqa: ANN401

@@ -71,6 +71,12 @@ class View:
         place = self.rendered.lines.place(*found)
         return place.line, place.column
 
+    def written_at(self, path: Path) -> str:
+        """Give the line of the source in which something stands."""
+        line, _ = self.place(path)
+        lines = self.text.splitlines()
+        return lines[line - 1] if line and line <= len(lines) else ""
+
     def goes_on_in_jinja(self, path: Path) -> bool:
         """Say whether the line after a key begins with a tag: other hosts may have more there."""
         line, _ = self.place(path)

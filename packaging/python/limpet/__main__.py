@@ -24,6 +24,7 @@ COMPLETION_VARIABLE: Final = "_LIMPET_COMPLETE"
 COMMANDS: Final = {
     "run": ("limpet.master.commands.run:command", "Run a function on minions."),
     "apply": ("limpet.master.commands.apply:command", "Apply states on minions."),
+    "plan": ("limpet.master.commands.plan:command", "Show what would run, in which order."),
     "lint": ("limpet.master.commands.lint:command", "Find what is wrong in a tree (offline)."),
     "jobs": ("limpet.master.commands.jobs:command", "List, show, wait for or cancel jobs."),
     "minions": ("limpet.master.commands.minions:command", "Show minions and how they are."),

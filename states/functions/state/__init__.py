@@ -35,6 +35,7 @@ from limpet.states.functions.state.seeing import (
 )
 from limpet.states.functions.state.showing import (
     id_exists,
+    plan,
     show_highstate,
     show_low_sls,
     show_lowstate,
@@ -60,6 +61,7 @@ __all__ = [
     "orchestrate",
     "pause",
     "pkg",
+    "plan",
     "request",
     "resume",
     "run_request",

@@ -84,3 +84,19 @@ def id_exists(context: FunctionContext, ids: Loose, mods: Loose, **more: Loose) 
     chunks = applying_of(context, more).compilation.show_low_sls(names_of(mods))
     there = {each["__id__"] for each in chunks if isinstance(each, dict)}
     return there.issuperset(names_of(ids))
+
+
+def plan(context: FunctionContext, mods: Loose = None, **more: Loose) -> Loose:
+    """Give what would run, in which order and why; nothing is run.
+
+    Without a name it is what the top file has. The retcode is 1 where the states do not compile.
+
+    CLI Example: limpet run '*' state.plan nginx,users saltenv=base
+    """
+    from limpet.states.lint.planning import plan_for
+
+    applying = applying_of(context, more)
+    found = plan_for(applying.compilation, names_of(mods or []), applying.wishes.exclude)
+    if found["errors"]:
+        context.retcode = 1
+    return found
