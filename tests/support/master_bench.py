@@ -6,8 +6,9 @@ would do. `MinionOnBench` says by hand what a minion would say.
 
 import hashlib
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -37,6 +38,7 @@ from limpet.common.wire.codec import FromMinion
 from limpet.master import effects as do
 from limpet.master.core import MasterCore
 from limpet.master.jobs.delivery import shown_status
+from limpet.master.pillar.line import Rendered
 from limpet.master.settings import MasterSettings
 from limpet.master.store.operations import DeliveryRow, JobRow, KeyRow
 from support.store_model import StoreModel
@@ -83,6 +85,7 @@ class Bench:
         self.events: list[Event] = []
         self.counts: list[str] = []
         self.reports: list[do.Report] = []
+        self.renders: list[do.Render] = []
         self.disconnected: list[do.Peer] = []
         self.enrolled: dict[int, EnrolAnswer] = {}
         self.subscribed: list[int] = []
@@ -162,8 +165,27 @@ class Bench:
                 self.counts.append(reason)
             case do.Report():
                 self.reports.append(effect)
+            case do.Render():
+                self.renders.append(effect)
 
     # -- events -------------------------------------------------------------------------------
+
+    def render(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        number: int = 0,
+        errors: Iterable[str] = (),
+        is_usual: bool = True,
+    ) -> do.Render:
+        """Answer a rendering that is under way, the oldest one if no number is given."""
+        asked = next(each for each in self.renders if number in (0, each.number))
+        self.renders.remove(asked)
+        body = msgspec.msgpack.encode({"data": dict(data or {}), "errors": list(errors)})
+        digest = hashlib.sha256(body).hexdigest()
+        rendered = Rendered(asked.number, body, digest, is_usual, bool(errors), ())
+        self.carry_out(self.core.on_rendered(self.now, rendered))
+        return asked
 
     def advance(self, seconds: float) -> None:
         """Let time pass, ringing every deadline on the way."""
