@@ -18,9 +18,11 @@ from limpet.common.messages.session import (
     Regreet,
     SyncAnswer,
 )
+from limpet.common.messages.sources import Offer, Piece
 from limpet.minion.jobs.records import JournalState
 from limpet.minion.jobs.results import WorkerResult
 from limpet.minion.link.states import WITH_SOCKET, State
+from limpet.minion.local.messages import AskSource, PullSource
 from limpet.minion.settings import LinkSettings
 from support.minion_bench import SETTINGS, Bench, accepted_journal, jid
 
@@ -77,6 +79,10 @@ def due(bench: Bench) -> None:
     bench.take(bench.core.on_deadline(bench.now))
 
 
+ASK = AskSource("file", "base", "top.sls", b"", "")
+PULL = PullSource("file", "base", "big", "a" * 64, 0)
+
+
 def suspended(bench: Bench) -> None:
     """Let the host stand still for hours."""
     bench.pass_time(9000)
@@ -123,6 +129,10 @@ EVENTS: dict[str, Callable[[Bench], object]] = {
     "grains": lambda b: b.take(b.core.on_grains(b.now, b"{}", "d" * 64, "")),
     "refresh": lambda b: b.take(b.core.on_refresh_grains(b.now)),
     "local run": lambda b: b.take(b.core.on_local_run(b.now, 1, "cmd.run", b"", 0)),
+    "Offer": lambda b: b.hear(Offer(b.session, 1, True, "", 0, b"", b"", True, "")),
+    "Piece": lambda b: b.hear(Piece(b.session, 1, 0, b"x", "")),
+    "local ask": lambda b: b.take(b.core.on_local_question(b.now, 2, ASK)),
+    "local pull": lambda b: b.take(b.core.on_local_question(b.now, 3, PULL)),
     "local gone": lambda b: b.take(b.core.on_local_gone(b.now, 1)),
     "local cancel": lambda b: b.take(b.core.on_local_cancel(b.now, jid(1))),
     "stop": lambda b: b.take(b.core.on_stop(b.now)),
