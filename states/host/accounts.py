@@ -17,7 +17,7 @@ class LocalAccounts:
     def all_groups(self) -> list[Group]:
         """All groups."""
         return [
-            Group(entry.gr_name, entry.gr_gid, tuple(entry.gr_mem), entry.gr_passwd)
+            Group(entry.gr_name, entry.gr_gid, tuple(entry.gr_mem), entry.gr_passwd or "x")
             for entry in grp.getgrall()
         ]
 

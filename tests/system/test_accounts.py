@@ -102,7 +102,7 @@ def test_an_odd_name_is_refused_before_any_tool_sees_it(tmp_path: Path, name: st
 
 def test_test_mode_announces_what_a_run_does_and_a_second_run_is_clean(tmp_path: Path) -> None:
     chance = random.Random(7)
-    users = {
+    users: dict[str, list[Any]] = {
         "uid": [29001, 29002, None], "gid": ["games", 29003, None], "home": ["/nowhere", "/x y"],
         "groups": [["adm"], ["adm", "games"], [], ["lpt-g"]], "remove_groups": [True, False],
         "optional_groups": [["tape", "nope"]], "shell": ["/bin/sh", "/bin/bash"],
@@ -111,11 +111,14 @@ def test_test_mode_announces_what_a_run_does_and_a_second_run_is_clean(tmp_path:
         "mindays": [0, 5], "expire": [21000, "2030-01-01", -1], "password_lock": [True, False],
         "allow_uid_change": [True], "allow_gid_change": [True],
     }  # fmt: skip
-    groups = {
+    groups: dict[str, list[Any]] = {
         "gid": [29010, 29011], "members": [["root"], ["root", "games"], []],
         "system": [True, False],
     }  # fmt: skip
-    more = {"addusers": [["root"], ["games"]], "delusers": [["bin"], ["root"]]}
+    more: dict[str, list[Any]] = {
+        "addusers": [["root"], ["games"]],
+        "delusers": [["bin"], ["root"]],
+    }
 
     def some(choices: dict[str, list[Any]]) -> dict[str, Any]:
         return {key: chance.choice(of) for key, of in choices.items() if chance.random() < 0.4}
