@@ -17,6 +17,7 @@ from limpet.common.messages.fields import (
     MINION_FRAME_BYTES_MAX,
     Message,
 )
+from limpet.common.messages.sources import Offer, Piece
 from limpet.common.transport import tcp
 from limpet.common.transport.errors import BadArrival, PeerFull, PeerGone
 from limpet.common.transport.events import Accepted, Disconnected, HandshakeFailed
@@ -25,6 +26,7 @@ from limpet.common.transport.suspensions import Suspensions
 from limpet.common.transport.watcher import MAIN_LIMITS, Watcher
 from limpet.common.wire.codec import FromMinion, encode, master_decoder
 from limpet.master.effects import Peer
+from limpet.master.unread import Unread
 
 DOMAIN: Final = "limpet-main"
 BACKLOG: Final = 1024
@@ -83,6 +85,7 @@ class MainPort:
         self._clock = clock
         self._suspensions = Suspensions()
         self._probe_key = b""
+        self._unread = Unread(tcp.bytes_acknowledged)
         self.authenticator = Authenticator(context, {DOMAIN: self._may_connect})
         self.router = self._make_router()
         self._watcher = self._make_watcher()
@@ -107,6 +110,7 @@ class MainPort:
         """
         left = [PeerLeft(Peer(peer)) for peer in self.router.connections.peers()]
         self.router.close()
+        self._unread = Unread(tcp.bytes_acknowledged)
         self.router = self._make_router()
         self._watcher = self._make_watcher()
         return left
@@ -134,6 +138,7 @@ class MainPort:
                 case Disconnected():
                     self._watcher.disconnected(event.fd)
                     if event.peer is not None:
+                        self._unread.forget(Peer(event.peer))
                         left.append(PeerLeft(Peer(event.peer)))
         return left
 
@@ -158,13 +163,20 @@ class MainPort:
 
     def send(self, peer: Peer, message: Message) -> Literal["", "gone", "full"]:
         """Hand a message over; says why it was not taken. Raises `FrameTooLarge` (our mistake)."""
+        frame = encode(message)
+        if isinstance(message, Offer | Piece) and not self._has_room(peer, len(frame)):
+            return "full"
         try:
-            self.router.send(peer, encode(message))
+            self.router.send(peer, frame)
         except PeerGone:
             return "gone"
         except PeerFull:
             return "full"
         return ""
+
+    def _has_room(self, peer: Peer, size: int) -> bool:
+        connection = self.router.connections.of_peer(peer)
+        return connection is None or self._unread.take(peer, connection.fd, size)
 
     def disconnect(self, peer: Peer) -> None:
         """Cut one connection off, at once."""

@@ -13,6 +13,7 @@ import termios
 from typing import Final
 
 _TCP_INFO_BYTES: Final = 232
+_BYTES_ACKNOWLEDGED_AT: Final = 120
 _BYTES_RECEIVED_AT: Final = 128
 
 
@@ -34,6 +35,15 @@ def peer_name(fd: int) -> tuple[str, int] | None:
 
 def bytes_received(fd: int) -> int | None:
     """Say how many bytes the kernel has received on a TCP connection; None if it is none."""
+    return _counter(fd, _BYTES_RECEIVED_AT)
+
+
+def bytes_acknowledged(fd: int) -> int | None:
+    """Say how many sent bytes the other end's kernel has taken; None: no TCP connection."""
+    return _counter(fd, _BYTES_ACKNOWLEDGED_AT)
+
+
+def _counter(fd: int, offset: int) -> int | None:
     connection = _borrow(fd)
     if connection is None:
         return None
@@ -43,10 +53,10 @@ def bytes_received(fd: int) -> int | None:
         return None
     finally:
         connection.detach()
-    if len(info) < _BYTES_RECEIVED_AT + 8:
+    if len(info) < offset + 8:
         return None
-    received: int = struct.unpack_from("=Q", info, _BYTES_RECEIVED_AT)[0]
-    return received
+    count: int = struct.unpack_from("=Q", info, offset)[0]
+    return count
 
 
 def bytes_taken(fd: int) -> int | None:
