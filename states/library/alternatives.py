@@ -5,6 +5,7 @@ from typing import Any
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import Loose
 from limpet.states.functions import alternatives
+from limpet.states.functions.alternatives import links
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome, failed
 
@@ -16,7 +17,7 @@ def install(
     more: dict[str, Any] = {"link": link, "path": path, "priority": priority}
     functions = context.functions
     try:
-        present = alternatives.look(functions, name)
+        present = links.look(functions, name)
         if present is not None and (path, priority) in present.priorities:
             comment = f"Alternatives for {name} is already set to {path}"
             return Outcome(True, comment, more=more)
@@ -25,7 +26,7 @@ def install(
             comment = f"Alternative will be set for {name} to {path} with priority {priority}"
             return Outcome(None, comment, changes, more=more)
         said = alternatives.install(functions, name, link, path, priority)
-        after = alternatives.look(functions, name)
+        after = links.look(functions, name)
         if after is None or path not in after.paths:
             return Outcome(False, f"Alternative for {name} not installed: {said}", more=more)
         if after.current == path and after.link == link:
@@ -45,7 +46,7 @@ def remove(context: StateContext, name: str, path: str, **_odd: Loose) -> Outcom
     more = {"path": path}
     functions = context.functions
     try:
-        present = alternatives.look(functions, name)
+        present = links.look(functions, name)
         if present is None:
             return Outcome(False, f"Alternative for {name} doesn't exist", more=more)
         if path not in present.paths:
@@ -58,7 +59,7 @@ def remove(context: StateContext, name: str, path: str, **_odd: Loose) -> Outcom
             comment = f"Alternative for {name} will be removed"
             return Outcome(None, comment, {"path": stays or highest}, more=more)
         said = alternatives.remove(functions, name, path)
-        after = alternatives.look(functions, name)
+        after = links.look(functions, name)
         if after is not None and path in after.paths:
             return Outcome(False, f"Alternative for {name} not removed: {said}", more=more)
         if after is None or not after.current:
@@ -73,7 +74,7 @@ def auto(context: StateContext, name: str, **_odd: Loose) -> Outcome:
     """See to it that the priorities decide where a name leads."""
     functions = context.functions
     try:
-        present = alternatives.look(functions, name)
+        present = links.look(functions, name)
         if present is None:
             return failed(f"no alternatives for {name}")
         if present.is_automatic:
@@ -82,7 +83,7 @@ def auto(context: StateContext, name: str, **_odd: Loose) -> Outcome:
             changes = {"result": f"{name} in auto mode"}
             return Outcome(None, f"{name} will be put in auto mode", changes)
         said = alternatives.auto(functions, name)
-        after = alternatives.look(functions, name)
+        after = links.look(functions, name)
         if after is None or not after.is_automatic:
             return failed(f"{name} is not in auto mode: {said}")
         return Outcome(True, said, {"result": said or f"{name} in auto mode"})
@@ -95,7 +96,7 @@ def set_(context: StateContext, name: str, path: str, **_odd: Loose) -> Outcome:
     more = {"path": path}
     functions = context.functions
     try:
-        present = alternatives.look(functions, name)
+        present = links.look(functions, name)
         if present is not None and present.current == path:
             return Outcome(True, f"Alternative for {name} already set to {path}", more=more)
         if present is None or path not in present.paths:
@@ -104,7 +105,7 @@ def set_(context: StateContext, name: str, path: str, **_odd: Loose) -> Outcome:
             comment = f"Alternative for {name} will be set to path {path}"
             return Outcome(None, comment, {"path": path}, more=more)
         said = alternatives.set_(functions, name, path)
-        after = alternatives.look(functions, name)
+        after = links.look(functions, name)
         if after is None or after.current != path:
             return Outcome(False, f"Alternative for {name} not updated: {said}", more=more)
         comment = f"Alternative for {name} set to path {path}"

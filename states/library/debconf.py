@@ -5,7 +5,7 @@ from typing import Any
 
 from limpet.common.errors import HostError, SourceError, UsageError
 from limpet.states.context import Loose
-from limpet.states.functions import debconf
+from limpet.states.functions.debconf import database
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome, failed
 
@@ -19,7 +19,7 @@ def set_(context: StateContext, name: str, data: Loose = None, **_odd: Loose) ->
         answer = _merged(answer)
         if missing := [each for each in ("type", "value") if each not in answer]:
             return failed(f"{question}: {' and '.join(missing)} not given")
-        value = debconf.plain(answer["value"])
+        value = database.plain(answer["value"])
         chosen.append((name, str(question), str(answer["type"]), value))
     return _answered(context, chosen)
 
@@ -45,7 +45,7 @@ def set_file(
             text = context.tree.render(
                 text, template, variables, saltenv=context.saltenv, source=source
             )
-        chosen = debconf.selections(text, source)
+        chosen = database.selections(text, source)
     except (HostError, UsageError, SourceError) as error:
         return failed(str(error))
     outcome = _answered(context, chosen)
@@ -65,7 +65,7 @@ def _answered(context: StateContext, chosen: list[tuple[str, str, str, str]]) ->
         for each in chosen:
             by_owner.setdefault(each[0], []).append(each)
         for owner, own in by_owner.items():
-            present = debconf.answers(functions, owner, [each[1] for each in own])
+            present = database.answers(functions, owner, [each[1] for each in own])
             for each in own:
                 _, question, type_, value = each
                 if present.get(question) == (type_, value):
@@ -79,7 +79,7 @@ def _answered(context: StateContext, chosen: list[tuple[str, str, str, str]]) ->
             return Outcome(True, comment or "All specified answers are already set")
         if context.is_test:
             return Outcome(None, comment, changes)
-        debconf.put(functions, wanted)
+        database.put(functions, wanted)
     except (HostError, UsageError) as error:
         return failed(f"Some settings failed to be applied: {error}")
     return Outcome(True, comment, changes)

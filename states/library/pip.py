@@ -11,6 +11,7 @@ from limpet.states.functions import pip
 from limpet.states.functions.pip import running, versions
 from limpet.states.functions.pip.running import PipOptions
 from limpet.states.functions.pip.versions import Requirement
+from limpet.states.functions.pip.words import InstallOptions, install_words
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome, failed
 
@@ -181,11 +182,11 @@ def _by_requirements(context: StateContext, options: InstalledOptions) -> Outcom
     """Install what files of requirements or editable packages say."""
     functions = context.functions
     what = _named(options)
-    asked = pip.InstallOptions(
+    asked = InstallOptions(
         requirements=options.requirements, editable=options.editable, saltenv=context.saltenv,
         **_shared(options),
     )  # fmt: skip
-    words, brought = pip.install_words(functions, asked)
+    words, brought = install_words(functions, asked)
     key = "requirements" if options.requirements else "editable"
     try:
         if context.is_test:

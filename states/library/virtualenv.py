@@ -5,9 +5,11 @@ from typing import Any
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import Loose
-from limpet.states.functions import pip, virtualenv
+from limpet.states.functions import pip
 from limpet.states.functions.pip import running
-from limpet.states.functions.virtualenv import CreateOptions
+from limpet.states.functions.pip.words import InstallOptions, install_words
+from limpet.states.functions.virtualenv import making
+from limpet.states.functions.virtualenv.making import CreateOptions
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome, failed
 
@@ -61,7 +63,7 @@ def managed(context: StateContext, options: ManagedOptions) -> Outcome:
 
 def _managed(context: StateContext, options: ManagedOptions) -> Outcome:
     functions = context.functions
-    is_there = virtualenv.python_of(functions, options.name) is not None
+    is_there = making.python_of(functions, options.name) is not None
     install = _install_options(context, options)
     wants_packages = bool(options.requirements or options.pip_pkgs)
     if context.is_test:
@@ -72,7 +74,7 @@ def _managed(context: StateContext, options: ManagedOptions) -> Outcome:
         before = pip.freeze(functions, bin_env=options.name, user=options.user)
     comment = "virtualenv exists"
     if not is_there or options.clear:
-        done = virtualenv.make(functions, _create_options(options))
+        done = making.make(functions, _create_options(options))
         if done.retcode != 0:
             return failed(running.said(done) or f"{options.name} could not be made")
         changes["new"] = ""  # as Salt: it looks for the version where Python 3 does not write it
@@ -83,7 +85,7 @@ def _managed(context: StateContext, options: ManagedOptions) -> Outcome:
     if not wants_packages:
         return Outcome(True, comment, changes)
     before = pip.freeze(functions, bin_env=options.name, user=options.user)
-    words, brought = pip.install_words(functions, install)
+    words, brought = install_words(functions, install)
     try:
         argv = ["install", *running.words_of(install), *words]
         done = running.run(functions, install, argv, limit_s=running.CHANGE_S)
@@ -103,7 +105,7 @@ def _managed(context: StateContext, options: ManagedOptions) -> Outcome:
 def _announced(
     context: StateContext,
     options: ManagedOptions,
-    install: pip.InstallOptions | None,
+    install: InstallOptions | None,
     is_there: bool,
 ) -> Outcome:
     name = options.name
@@ -113,7 +115,7 @@ def _announced(
         return Outcome(None, f"Virtualenv {name} is set to be cleared", {"new": "", "old": ""})
     if install is None:
         return Outcome(True, f"Virtualenv {name} is already created")
-    words, brought = pip.install_words(context.functions, install)
+    words, brought = install_words(context.functions, install)
     try:
         planned = running.foreseen(context.functions, install, words)
     finally:
@@ -140,8 +142,8 @@ def _create_options(options: ManagedOptions) -> CreateOptions:
     )
 
 
-def _install_options(context: StateContext, options: ManagedOptions) -> pip.InstallOptions:
-    return pip.InstallOptions(
+def _install_options(context: StateContext, options: ManagedOptions) -> InstallOptions:
+    return InstallOptions(
         pkgs=options.pip_pkgs,
         requirements=options.requirements,
         saltenv=context.saltenv,

@@ -1,24 +1,13 @@
 """`pip.*`: Python packages, of the system or of a virtual environment."""
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
-from limpet.common.errors import HostError, UsageError
+from limpet.common.errors import HostError
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.functions.pip import running, versions
+from limpet.states.functions.pip import running, versions, words
 from limpet.states.functions.pip.running import PipOptions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstallOptions(PipOptions):
-    """Arguments of `pip.install`."""
-
-    pkgs: Loose = None
-    requirements: Loose = None
-    """A file of requirements: a path or `salt://…`; several as a list."""
-    editable: Loose = None
-    saltenv: str = "base"
+from limpet.states.functions.pip.words import InstallOptions
 
 
 def install(
@@ -31,12 +20,12 @@ def install(
     known = {each.name for each in dataclasses.fields(InstallOptions)}
     chosen = {key: value for key, value in more.items() if key in known}
     options = InstallOptions(pkgs=pkgs, requirements=requirements, **chosen)
-    words, brought = install_words(context, options)
+    said, brought = words.install_words(context, options)
     try:
         done = running.run(
             context,
             options,
-            ["install", *running.words_of(options), *words],
+            ["install", *running.words_of(options), *said],
             limit_s=running.CHANGE_S,
         )
     finally:
@@ -62,36 +51,14 @@ def uninstall(
     options = InstallOptions(
         pkgs=pkgs, requirements=requirements, bin_env=bin_env, user=user, cwd=cwd
     )
-    words, brought = install_words(context, options)
+    said, brought = words.install_words(context, options)
     try:
-        done = running.run(context, options, ["uninstall", "-y", *words], limit_s=running.CHANGE_S)
+        done = running.run(context, options, ["uninstall", "-y", *said], limit_s=running.CHANGE_S)
     finally:
         for each in brought:
             context.host.files.remove(each)
     context.retcode = done.retcode
     return _answer(done)
-
-
-def install_words(context: FunctionContext, options: InstallOptions) -> tuple[list[str], list[str]]:
-    """Give what pip is to install as its words, and the files that were brought for that."""
-    found: list[str] = []
-    brought: list[str] = []
-    for each in running.listed(options.requirements):
-        path = str(each)
-        if "://" in path:
-            path = _brought(context, path, options)
-            brought.append(path)
-        found.append(f"--requirement={path}")
-    for each in running.listed(options.editable):
-        if str(each).startswith("-"):
-            raise UsageError(f"{each!r} is no package to install editable")
-        found.append(f"--editable={each}")
-    texts = [versions.requirement(str(each)).text for each in _packages(options.pkgs)]
-    if texts:
-        found += ["--", *texts]
-    if not found:
-        raise UsageError("name packages, requirements or editable")
-    return found, brought
 
 
 def list_(
@@ -174,8 +141,8 @@ def list_upgrades(
     known = {each.name for each in dataclasses.fields(PipOptions)}
     chosen = {key: value for key, value in more.items() if key in known}
     options = PipOptions(bin_env=bin_env, user=user, cwd=cwd, **chosen)
-    words = ["list", "--outdated", "--format=json", *running.words_of(options)]
-    done = running.run(context, options, words)
+    argv = ["list", "--outdated", "--format=json", *running.words_of(options)]
+    done = running.run(context, options, argv)
     try:
         entries = json.loads(done.stdout)
         return {str(each["name"]): str(each["latest_version"]) for each in entries}
@@ -240,30 +207,6 @@ def list_freeze_parse(
     CLI Example: limpet run '*' pip.list_freeze_parse bin_env=/srv/venv
     """
     return list_(context, prefix, bin_env, user)
-
-
-def _packages(given: Loose) -> list[Any]:
-    """Give the packages: a text is split where a comma begins another one."""
-    if not isinstance(given, str):
-        return running.listed(given)
-    found: list[str] = []
-    for part in given.split(","):
-        if found and part.strip()[:1] in "<>=!~":
-            found[-1] += f",{part.strip()}"
-        elif part.strip():
-            found.append(part.strip())
-    return found
-
-
-def _brought(context: FunctionContext, source: str, options: InstallOptions) -> str:
-    place = context.call("cp.cache_file", source, saltenv=options.saltenv)
-    if not place:
-        raise HostError(f"Could not get requirements file {source}: there is no such file")
-    content = context.host.file_system.read(str(place))
-    directory = "/tmp" if options.user else str(context.places.state_directory)  # noqa: S108 — a new file, private to that account
-    return context.host.files.place_script(
-        content, directory=directory, suffix=".txt", user=options.user
-    )
 
 
 def _answer(done: Any) -> dict[str, Any]:  # noqa: ANN401 — Completed

@@ -1,8 +1,8 @@
-"""`virtualenv.*`: Python environments of their own, by virtualenv or Python's venv."""
+"""Making virtual environments, by virtualenv or Python's venv."""
 
 import os.path
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose
@@ -36,52 +36,6 @@ class CreateOptions:
     saltenv: str = "base"
 
 
-def create(context: FunctionContext, options: CreateOptions) -> dict[str, Any]:
-    """Make an environment; give `retcode`, `stdout` and `stderr`.
-
-    CLI Example: limpet run '*' virtualenv.create /srv/venv python=/usr/bin/python3
-    """
-    done = make(context, options)
-    context.retcode = done.retcode
-    return {
-        "pid": done.pid,
-        "retcode": done.retcode,
-        "stdout": done.stdout.decode("utf-8", "replace").strip(),
-        "stderr": done.stderr.decode("utf-8", "replace").strip(),
-    }
-
-
-def virtualenv_ver(
-    context: FunctionContext, venv_bin: str = "virtualenv", user: str | None = None, **_odd: Loose
-) -> list[int]:
-    """Give the version of virtualenv.
-
-    CLI Example: limpet run '*' virtualenv.virtualenv_ver
-    """
-    program = _found(context, venv_bin)
-    done = _run(context, [program, "--version"], user)
-    said = done.stdout.decode("utf-8", "replace").split()
-    number = next((word for word in said if word[:1].isdigit()), "")
-    if not number:
-        raise HostError(f"{program} --version tells no version")
-    return [int(part) for part in number.split(".") if part.isdigit()]
-
-
-def get_site_packages(context: FunctionContext, venv: str) -> str:
-    """Give the path of the packages of an environment.
-
-    CLI Example: limpet run '*' virtualenv.get_site_packages /srv/venv
-    """
-    python = python_of(context, venv)
-    if python is None:
-        raise HostError(f"{venv} is no virtual environment: it has no bin/python")
-    program = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    done = _run(context, [python, "-c", program], None)
-    if done.retcode != 0:
-        raise HostError(f"{python} failed: {running.said(done)}")
-    return done.stdout.decode("utf-8", "replace").strip()
-
-
 def python_of(context: FunctionContext, path: str) -> str | None:
     """Give the interpreter of an environment; None: there is no environment."""
     python = os.path.join(path, "bin/python")
@@ -95,13 +49,13 @@ def make(context: FunctionContext, options: CreateOptions) -> Completed:
     program = options.venv_bin or ("virtualenv" if _which(context, "virtualenv") else "venv")
     words: list[str]
     if os.path.basename(program) in ("venv", "pyvenv"):
-        words = [_found(context, options.python or "python3"), "-m", "venv"]
+        words = [found(context, options.python or "python3"), "-m", "venv"]
         if options.symlinks is not None:
             words.append("--symlinks" if options.symlinks else "--copies")
         if options.upgrade:
             words.append("--upgrade")
     else:
-        words = [_found(context, program)]
+        words = [found(context, program)]
         if options.python:
             words.append(f"--python={options.python}")
         words += [f"--extra-search-dir={each}" for each in running.listed(options.extra_search_dir)]
@@ -113,7 +67,7 @@ def make(context: FunctionContext, options: CreateOptions) -> Completed:
         words.append("--system-site-packages")
     if options.prompt:
         words.append(f"--prompt={options.prompt}")
-    return _run(context, [*words, options.path], options.user)
+    return run(context, [*words, options.path], options.user)
 
 
 def _which(context: FunctionContext, name: str) -> str | None:
@@ -122,7 +76,8 @@ def _which(context: FunctionContext, name: str) -> str | None:
     return context.host.commands.which(name)
 
 
-def _found(context: FunctionContext, name: str) -> str:
+def found(context: FunctionContext, name: str) -> str:
+    """Give the path of a program. Raises `HostError`, `UsageError`."""
     if name.startswith("-"):
         raise UsageError(f"{name!r} is no program")
     path = _which(context, name)
@@ -131,7 +86,8 @@ def _found(context: FunctionContext, name: str) -> str:
     return path
 
 
-def _run(context: FunctionContext, words: list[str], user: str | None) -> Completed:
+def run(context: FunctionContext, words: list[str], user: str | None) -> Completed:
+    """Run a program without the variables of the environment that this process runs in."""
     commands = context.host.commands
     environment = {
         key: value
