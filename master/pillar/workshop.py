@@ -47,6 +47,7 @@ from limpet.master.pillar.line import (
 _READ_BYTES: Final = 64 * 1024
 _TURN_S_MAX: Final = 1.0
 _PLACE_BYTES: Final = 4096
+_GENERATIONS_MAX: Final = 100
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
@@ -219,14 +220,19 @@ class Workshop:
         return status
 
     def _bury_orphans(self) -> None:
-        """Bury what renderings left behind: it is this process's own by now."""
+        """Bury what renderings left behind: it is this process's own by now.
+
+        Each that ends may leave others, which are then this process's too.
+        """
         own = {each.pid for each in self._running}
-        for pid in _children(os.getpid()):
-            if pid in own:
-                continue
-            with suppress(ProcessLookupError, ChildProcessError):
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
+        for _ in range(_GENERATIONS_MAX):
+            orphans = [pid for pid in _children(os.getpid()) if pid not in own]
+            if not orphans:
+                return
+            for pid in orphans:
+                with suppress(ProcessLookupError, ChildProcessError):
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
 
     def _say(self, message: LineMessage) -> None:
         try:

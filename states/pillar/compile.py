@@ -180,10 +180,17 @@ class _Compilation:
             self._names.path,
         )
         self.problems += tops.problems
-        return tops, [
-            f"Rendering Primary Top file failed, render error:\n{_told(error)}"
-            for error in tops.problems
-        ]
+        errors = []
+        for problem in tops.problems:
+            error = f"Rendering Primary Top file failed, render error:\n{_told(problem)}"
+            self._note_place(error, problem)
+            errors.append(error)
+        return tops, errors
+
+    def _note_place(self, error: str, problem: SourceError) -> None:
+        if problem.path:
+            line = "" if problem.line is None else f":{problem.line}"
+            self.places[error] = f"{problem.path}{line}"
 
     def _read_top(self, path: str, environment: str) -> Any:  # noqa: ANN401
         file = self._roots.read(path, environment)
@@ -264,9 +271,7 @@ class _Compilation:
                 else f"Rendering SLS '{sls}' failed, render error:\n{error}"
             )
             self.errors.append(detail)
-            if error.path:
-                line = "" if error.line is None else f":{error.line}"
-                self.places[detail] = f"{error.path}{line}"
+            self._note_place(detail, error)
             data = None
         self._rendered[sls] = data
         if not data:

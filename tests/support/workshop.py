@@ -55,6 +55,11 @@ class Workshop:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
+    def reconfigure(self, configuration: Mapping[str, Any]) -> None:
+        """Let later renderings go by another configuration."""
+        whole = {**self._configuration, **configuration}
+        self.link.reconfigure(msgspec.structs.replace(self._setup, configuration=whole))
+
     def ask(self, minion: str = "web1", **wanted: Any) -> int:  # noqa: ANN401
         """Ask for a pillar; gives the number of the question."""
         self._number += 1
