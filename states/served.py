@@ -15,12 +15,12 @@ from limpet.common.errors import HostError
 
 Kind = Literal["file", "listing", "environments", "pillar"]
 """file: one file of an environment. listing: everything that an environment holds; MessagePack of a
-list of `[path, kind, mode, size, target]`, kind being "file", "directory" or "link"; a sixth element
-is the SHA-256 of a file, where the master knows it ("" or left out: it doesn't), and spares the asker
-a question for each file. A link to a file of the environment stands there twice, as what it leads to
-and as a link; what a link to a directory leads to is listed below the link too. environments:
-MessagePack of a list of names, in the configured order. pillar: what belongs to this minion;
-MessagePack of `{"data": …, "errors": […]}`."""
+list of `[path, kind, mode, size, target]`, kind being "file", "directory" or "link"; a sixth
+element is the SHA-256 of a file, where the master knows it ("" or left out: it doesn't), and spares
+the asker a question for each file. A link that leads to a file or directory inside its root stands
+there twice, as a link and as what it leads to; what a directory holds is listed below the link too.
+environments: MessagePack of a list of names, in the configured order. pillar: what belongs to this
+minion; MessagePack of `{"data": …, "errors": […]}`."""
 
 
 class SourceChanged(HostError):

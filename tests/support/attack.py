@@ -14,7 +14,7 @@ import msgspec
 import psutil
 
 from limpet.common.crypto.keys import decode_key
-from limpet.common.messages import jobs, session
+from limpet.common.messages import jobs, session, sources
 from limpet.common.messages.fields import Message
 from limpet.common.transport.sockets import Context, public_key_of
 from limpet.common.wire.codec import encode
@@ -138,6 +138,8 @@ def samples(now_session: int) -> list[Message]:
         jobs.BulkChunk(now_session, JID, DIGEST, 0, b"x" * 100),
         jobs.CancelAnswer(now_session, JID, "cancelled"),
         jobs.Output(now_session, JID, 0, b"text", 0),
+        sources.Ask(now_session, 1, "file", "base", "top.sls", b"", DIGEST, 1000),
+        sources.Pull(now_session, 2, "file", "base", "top.sls", DIGEST, 0, 1000),
         session.Welcome(
             now_session, nonce, 1, "0.1.0", "web1", 5_000_000, 1, "", 0, at, False, 1, 1
         ),
@@ -146,6 +148,8 @@ def samples(now_session: int) -> list[Message]:
         jobs.Deliver(now_session, JID, "cmd.run", b"\x92\x90\x80", at, 0, False, "root"),
         jobs.ReturnAck(now_session, JID),
         jobs.Cancel(now_session, JID),
+        sources.Offer(now_session, 1, True, DIGEST, 3, b"", b"abc", True, ""),
+        sources.Piece(now_session, 2, 0, b"abc", ""),
     ]
 
 
