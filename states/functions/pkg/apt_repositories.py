@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.functions.pkg import keys
+from limpet.states.functions.pkg import keys, openpgp
 from limpet.states.functions.pkg.apt_sources import Repository, SourcesFile, repository_of
 from limpet.states.functions.pkg.keys import Fetch
 
@@ -259,7 +259,7 @@ def _key(context: FunctionContext, wish: Wish, fetch: Fetch) -> tuple[bytes, str
     if wish.key_url:
         return keys.fetched(fetch, wish.key_url), wish.key_url.partition("?")[0]
     if wish.key_text:
-        return keys.openpgp.check(wish.key_text.encode(), "key_text"), ""
+        return openpgp.check(wish.key_text.encode(), "key_text"), ""
     return keys.received(context, wish.key_ids, wish.keyserver), wish.key_ids[0]
 
 
