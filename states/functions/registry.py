@@ -97,7 +97,7 @@ def did_you_mean(name: str) -> str:
         near = difflib.get_close_matches(function, functions_of(module), n=1, cutoff=0.5)
         if near:
             return f"; did you mean '{module}.{near[0]}'?"
-    near = difflib.get_close_matches(name, names(), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, names(), n=1, cutoff=0.75)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
