@@ -95,7 +95,7 @@ def plain_word(value: object, what: str, pattern: str) -> str:
     Raises `HostError` naming what it is meant to be.
     """
     text = str(value)
-    if text.startswith("-") or not re.fullmatch(pattern, text):
+    if text.startswith("-") or "\0" in text or not re.fullmatch(pattern, text):
         raise HostError(f"{text!r:.80} can't be {what}")
     return text
 
