@@ -281,14 +281,9 @@ def _done(context: StateContext, work: _Work, options: ManagedOptions) -> Outcom
         would = kind_of(context, work.name) == "" or _content_change(context, work, options)
         command = options.check_cmd
         command = " ".join(command) if isinstance(command, list) else str(command)
-        if would and not check_command(
-            context,
-            command,
-            whole(work.content, context, work.name),
-            options.tmp_dir,
-            _suffix(options.tmp_ext),
-        ):
-            return Outcome(False, "check_cmd execution failed", is_skipping_watch=True)
+        content, suffix = whole(work.content, context, work.name), _suffix(options.tmp_ext)
+        if would and (problem := check_command(context, command, content, options.tmp_dir, suffix)):
+            return Outcome(False, problem, is_skipping_watch=True)
     if kind_of(context, work.name) == "" or _is_loose_link(context, work, options):
         return _made(context, work, options)
     return _updated(context, work, options)

@@ -76,18 +76,26 @@ def is_there(context: StateContext, path: str) -> bool:
 
 def check_command(
     context: StateContext, command: str, content: bytes, folder: str, suffix: str
-) -> bool:
-    """Run `check_cmd` on a private copy of the new content; say whether it is content."""
+) -> str:
+    """Run `check_cmd` on a private copy of the new content; empty: it found nothing wrong.
+
+    Else what is to be told: that it failed, and what it has printed.
+    """
     path = context.host.files.place_script(
         content, directory=folder or _TEMPORARY, suffix=suffix, user=None
     )
     try:
         context.file_system.set_mode(path, 0o600)
-        return not context.call(
-            "cmd.retcode", f"{command} {path}", python_shell=True, ignore_retcode=True
+        answer = context.call(
+            "cmd.run_all", f"{command} {path}", python_shell=True, ignore_retcode=True
         )
     finally:
         context.host.files.remove(path)
+    if not answer["retcode"]:
+        return ""
+    return "\n".join(
+        filter(None, ("check_cmd execution failed", answer["stdout"], answer["stderr"]))
+    )
 
 
 _TEMPORARY: Final = "/tmp"  # noqa: S108 — the file is new, private, randomly named

@@ -154,11 +154,11 @@ def test_replace_false_leaves_content_but_not_permissions(bench: StateBench) -> 
 def test_check_cmd_keeps_a_bad_file_away(bench: StateBench) -> None:
     Path(place(bench)).write_text("good\n")
 
-    outcome = bench.call(
-        "file.managed", name=place(bench), contents="evil", check_cmd="grep -q good"
-    )
+    check = "sh -c 'echo looking; grep -q good $0 || { echo none good >&2; exit 1; }'"
+    outcome = bench.call("file.managed", name=place(bench), contents="evil", check_cmd=check)
 
     assert (outcome.result, outcome.changes) == (False, {})
+    assert outcome.comment == "check_cmd execution failed\nlooking\nnone good"
     assert outcome.is_skipping_watch
     assert Path(place(bench)).read_text() == "good\n"
 
