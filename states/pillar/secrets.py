@@ -23,6 +23,7 @@ CHARACTERS_MIN: Final = 4
 """Shorter texts are hidden only under their key."""
 SECRETS_MAX: Final = 20_000
 """Forms of secrets that one masker looks for; beyond it the longest are looked for."""
+_HUNK: Final = re.compile(r"^(?=@@ )", re.MULTILINE)
 _PEM_FRAME: Final = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 
 Way = tuple[Any, ...]
@@ -175,8 +176,11 @@ class Masker:
         return self._text is not None or self._has_keys
 
     def text(self, text: str) -> str:
-        """Hide secrets in a text."""
-        return text if self._text is None else self._text.sub(MASK, text)
+        """Hide secrets in a text; of a diff that brings one in, what stood there before as well."""
+        if self._text is None:
+            return text
+        shown = self._text.sub(MASK, text)
+        return shown if shown == text or "\n@@ " not in f"\n{text}" else _without_old(shown)
 
     def data(self, data: bytes) -> bytes:
         """Hide secrets in bytes."""
@@ -237,6 +241,20 @@ class Masker:
             if found.start() < cut < found.end():
                 return found.start()
         return cut
+
+
+def _without_old(diff: str) -> str:
+    """Hide the lines that a hunk takes away where those it brings in held a secret.
+
+    What is replaced by a new password is the old one, which no pillar knows any more.
+    """
+    parts = _HUNK.split(diff)
+    for index, part in enumerate(parts):
+        lines = part.split("\n")
+        if any(line.startswith("+") and MASK in line for line in lines[1:]):
+            lines[1:] = [f"-{MASK}" if line.startswith("-") else line for line in lines[1:]]
+            parts[index] = "\n".join(lines)
+    return "".join(parts)
 
 
 def hidden(value: Any) -> Any:  # noqa: ANN401

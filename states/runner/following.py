@@ -70,7 +70,7 @@ class Following:
             asked.data,
             asked.id_,
             is_test,
-            dict(wishes),
+            context.mask(dict(wishes)),
             self.earlier.jid,
             tuple(self.earlier.doubtful),
             time.time(),

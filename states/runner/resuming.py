@@ -5,6 +5,7 @@ from typing import Any, Final, cast
 from limpet.common.errors import HostError
 from limpet.common.identifiers import is_job_id, job_id
 from limpet.states.context import FunctionContext
+from limpet.states.pillar.secrets import MASK
 from limpet.states.runner import journal
 from limpet.states.runner.applying import Applying, Results, Wishes
 from limpet.states.runner.earlier import Earlier
@@ -23,6 +24,11 @@ def resume(context: FunctionContext, jid: str) -> Results | list[str]:
     recorded = _newest(context, job_id(jid))
     opened = recorded.opened
     wishes = opened.wishes
+    if MASK in repr(wishes.get("pillar")):
+        raise HostError(
+            f"run {opened.jid} was given pillar with secrets, which its journal does not keep: "
+            "apply the states anew with that --pillar"
+        )
     applying = Applying(
         context,
         Wishes(

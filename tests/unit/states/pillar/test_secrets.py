@@ -81,6 +81,17 @@ def test_a_secret_is_hidden_wherever_it_stands() -> None:
     }
 
 
+def test_a_diff_that_brings_a_secret_in_hides_what_it_replaces() -> None:
+    diff = (
+        "--- \n+++ \n@@ -1,2 +1,2 @@\n-password = old-secret\n+password = hunter22\n same\n"
+        "@@ -9,2 +9,2 @@\n-color = red\n+color = blue\n"
+    )
+    assert Masker({"hunter22"}).value({"diff": diff}) == {
+        "diff": f"--- \n+++ \n@@ -1,2 +1,2 @@\n-{MASK}\n+password = {MASK}\n same\n"
+        "@@ -9,2 +9,2 @@\n-color = red\n+color = blue\n"
+    }
+
+
 def test_a_number_that_is_a_secret_is_hidden_and_others_are_not() -> None:
     masker = Masker({"123456"})
     assert masker.value([123456, 1234567, "v=123456"]) == [MASK, 1234567, f"v={MASK}"]
