@@ -5,7 +5,7 @@ SEED ?=
 SEEDS ?= 2000
 MINUTES ?= 10
 
-.PHONY: help demo test lint format simulate soak bench coverage-page clean
+.PHONY: help demo test lint format simulate soak bench coverage-page salt-page clean
 ## make demo               a master, three minions, and a master killed in mid-job
 ## make test               everything: lint, types, unit, simulation, real processes
 ## make lint               ruff, mypy --strict, import-linter
@@ -51,6 +51,9 @@ bench: $(VENV)/ready
 
 coverage-page: $(VENV)/ready
 	PYTHONPATH=tests $(BIN)/python -m support.failure_page --write
+
+salt-page: $(VENV)/ready
+	PYTHONPATH=tests $(BIN)/python -m support.salt_page --write
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -54,7 +54,8 @@ class Place:
         self._write(
             "files",
             "".join(
-                f"{out}/{number}:\n  file.managed:\n    - contents: text {number}\n    - mode: '0640'\n"
+                f"{out}/{number}:\n  file.managed:\n"
+                f"    - contents: text {number}\n    - mode: '0640'\n"
                 for number in range(1000)
             ),
         )
@@ -137,7 +138,7 @@ def measured(programs: dict[str, list[str]], out: Path, rounds: int) -> dict[str
             whole = {each: statistics.median(found) for each, found in samples.items()}
             figures[name]["salt/limpet"] = round(whole["salt"] / whole["limpet"], 1)
     ping = figures["test.ping"]["limpet"]["whole_s"]
-    for name, found in figures.items():
+    for found in figures.values():
         found["limpet"]["less_start_s"] = round(found["limpet"]["whole_s"] - ping, 3)
     return figures
 
