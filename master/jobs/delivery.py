@@ -24,7 +24,7 @@ from limpet.master.store.operations import DeliveryRow
 SHOWN: Final[dict[str, Status]] = {
     "created": "queued",
     "bound": "queued",
-    "accepted": "running",
+    "accepted": "queued",
     "started": "running",
     "ok": "ok",
     "failed": "failed",

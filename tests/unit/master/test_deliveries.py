@@ -305,7 +305,7 @@ def test_updates_wait_for_their_own_commit() -> None:
     bench, (web1,) = ready("web1")
     stored = bench.run()
     bench.disk_is_slow = True
-    web1.accept(stored.jid)
+    web1.begin(stored.jid)
     assert bench.updates() == []
     said = web1.returned(stored.jid)
     assert isinstance(said, Return)
