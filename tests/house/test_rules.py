@@ -168,7 +168,8 @@ def test_wheel_and_sdist_hold_every_module(tmp_path: Path) -> None:
     unpacked = next(path for path in tmp_path.iterdir() if path.name.startswith("limpet-"))
     again = build(unpacked, "wheel", tmp_path / "c")
     with zipfile.ZipFile(wheel) as first, zipfile.ZipFile(again) as second:
-        names = {name for name in first.namelist() if name.endswith(".py")}
-        assert names == {name for name in second.namelist() if name.endswith(".py")}
-    expected = {f"limpet/{path.relative_to(ROOT)}" for path in sources()}
+        names = {name for name in first.namelist() if name.startswith("limpet/")}
+        assert names == {name for name in second.namelist() if name.startswith("limpet/")}
+    examples = (path for path in (ROOT / "states" / "examples").rglob("*") if path.is_file())
+    expected = {f"limpet/{path.relative_to(ROOT)}" for path in (*sources(), *examples)}
     assert expected <= names
