@@ -267,7 +267,9 @@ class Apt:
         return [] if self._file_system.facts(folder) is None else self._file_system.names(folder)
 
     def _change(self, words: Sequence[str]) -> None:
-        done = self._patiently(["apt-get", "-q", "-y", *words], CHANGE_S)
+        # Without it a name with a dot that is not there would be taken for a regular expression.
+        exact = ["-o", "APT::Cmd::Pattern-Only=1"]
+        done = self._patiently(["apt-get", "-q", "-y", *exact, *words], CHANGE_S)
         if done.retcode != 0:
             raise PackageError(_advised(complaints(done, "apt-get")))
 
@@ -294,12 +296,9 @@ class Apt:
 
 def _policy(options: InstallOptions) -> list[str]:
     """Say what happens with configuration files that were changed here."""
-    forces = ["--force-confnew"] if options.is_new_configuration else ["--force-confold"]
-    return [
-        word
-        for force in (*forces, "--force-confdef")
-        for word in ("-o", f"DPkg::Options::={force}")
-    ]
+    # Kept where the machine's owner has changed it, unless the package's is asked for.
+    forces = ("confnew",) if options.is_new_configuration else ("confdef", "confold")
+    return [word for force in forces for word in ("-o", f"DPkg::Options::=--force-{force}")]
 
 
 def _release(repository: str) -> list[str]:
