@@ -211,9 +211,13 @@ def _load() -> None:
 
 @cache
 def _load_runner() -> None:
-    """Import what runs states, when the first run comes: each later one begins so much sooner."""
-    for name in ("runner.applying", "runner.following", "library.file", "library.cmd"):
-        importlib.import_module(f"limpet.states.{name}")
+    """Import what runs states, when the first run comes: each later one begins so much sooner.
+
+    What can't be loaded (an upgrade in mid-work) is left to the worker, which tells it as its end.
+    """
+    with suppress(Exception):
+        for name in ("runner.applying", "runner.following", "library.file", "library.cmd"):
+            importlib.import_module(f"limpet.states.{name}")
     gc.collect()
     gc.freeze()
 
