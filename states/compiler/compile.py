@@ -295,8 +295,9 @@ class Compilation:
 
         Errors of form end it before requisites are looked at, unless `is_thorough`.
         """
+        together = ", ".join(list(highstate.files)[:5]) or "states that were handed in"
         try:
-            with rendering("all states together", self.minion.settings.limits, "compiling"):
+            with rendering(together, self.minion.settings.limits, "compiling"):
                 return self._low_of(highstate, is_thorough)
         except LimitReached as error:
             return Lowstate(errors=[*highstate.errors, str(error)], highstate=highstate)

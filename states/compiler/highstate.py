@@ -83,8 +83,12 @@ class HighstateRenderer:
 
     def _sls(self, sls: str, environment: str, depth: int) -> tuple[High, list[str]]:
         """Render one SLS and what it includes; includes come before its own states."""
-        path = self._names.path(sls, environment)
-        file = None if path is None else self._roots.read(path, environment)
+        try:
+            path = self._names.path(sls, environment)
+            file = None if path is None else self._roots.read(path, environment)
+        except SourceError as error:
+            self._done.add(f"{environment}:{sls}")
+            return {}, [f"Rendering SLS '{environment}:{sls}' failed: {error}"]
         if file is None:
             return {}, [
                 f"Specified SLS {sls} in saltenv {environment} is not available on the salt "

@@ -249,8 +249,14 @@ class _Compilation:
 
     def _file(self, sls: str, environment: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
         """Render one file with what it includes; None where there is nothing."""
-        path = self._names.path(sls, environment)
-        file = None if path is None else self._roots.read(path, environment)
+        try:
+            path = self._names.path(sls, environment)
+            file = None if path is None else self._roots.read(path, environment)
+        except SourceError as error:
+            self.problems.append(error)
+            self.errors.append(f"Rendering SLS '{sls}' failed, render error:\n{error}")
+            self._rendered[sls] = None
+            return None
         if file is None:
             is_known = environment in self._roots.environments()
             if is_known and (environment, sls) not in self._ignored:

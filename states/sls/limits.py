@@ -34,6 +34,7 @@ import struct
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType, TracebackType
@@ -133,6 +134,8 @@ class rendering:
     """Limit what happens inside of `with`. Raises `LimitReached` with file, and line if known.
 
     `path` is what is rendered, for messages and for the breadcrumb; `doing` is what happens to it.
+    Use it in a plain `with`: inside of a generator's context manager the clock could ring between
+    the end of the work and the end of the section.
     """
 
     __slots__ = ("_doing", "_inner", "_limits", "_path", "_section")
@@ -170,10 +173,11 @@ class rendering:
             return
         section.end()
         _section = None
-        if isinstance(error, TimeIsUp):
-            raise section.out_of_time(error) from error
-        if isinstance(error, MemoryError):
-            raise section.out_of_memory(error) from error
+        if isinstance(error, TimeIsUp | MemoryError):
+            told = section.out_of(error)
+            # The frames hold all that was made; whoever keeps the error must not keep that.
+            traceback.clear_frames(error.__traceback__)
+            raise told from error
 
 
 @contextlib.contextmanager
@@ -347,19 +351,17 @@ class _Section:
 
     def _end_hard(self) -> NoReturn:
         self.lift_memory()
-        on_hard_end(f"{self.out_of_time()}, and went on when it was interrupted")
+        on_hard_end(f"{self.out_of(None)}, and went on when it was interrupted")
 
-    def out_of_time(self, error: TimeIsUp | None = None) -> LimitReached:
+    def out_of(self, error: BaseException | None) -> LimitReached:
+        """Give the error that tells of the limit that was reached, and where."""
         found = None if error is None else template_place(error, self.path)
         path, line = self._place or found or (self.path, None)
-        return LimitReached(
-            f"{self._doing} did not end within {self._limits.seconds:g} s", path, line
-        )
-
-    def out_of_memory(self, error: MemoryError) -> LimitReached:
-        path, line = template_place(error, self.path) or (self.path, None)
-        mib = self._limits.memory_bytes // 1024**2
-        return LimitReached(f"{self._doing} needs more than {mib} MiB of memory", path, line)
+        told = f"{self._doing} did not end within {self._limits.seconds:g} s"
+        if isinstance(error, MemoryError):
+            mib = self._limits.memory_bytes // 1024**2
+            told = f"{self._doing} needs more than {mib} MiB of memory"
+        return LimitReached(told, path, line)
 
 
 _OWN_CODES: Final = frozenset((rendering.__enter__.__code__, rendering.__exit__.__code__))

@@ -1,10 +1,9 @@
 """Renderers in a row: `#!jinja|yaml` and its like, from the text of a file to its data."""
 
-import contextlib
 import json
 import os
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -96,22 +95,20 @@ class Renderers:
         """Render a text; `pipe` is used where its first line names no renderers."""
         call = _Call(environment, sls, real_path, dict(variables or {}), text)
         found: Any = text
-        with self._limited(real_path, text):
-            for name in self._pipe(text, pipe or self._default, real_path):
-                found = self._renderers[name](found, call)
-        return found if isinstance(found, Document) else Document(found)
-
-    @contextlib.contextmanager
-    def _limited(self, real_path: str, text: str) -> Iterator[None]:
-        """Hold one file to the limits; its errors show the line where they were reached."""
         try:
             with limits.rendering(real_path, self._allowance.now):
-                yield
+                for name in self._pipe(text, pipe or self._default, real_path):
+                    found = self._renderers[name](found, call)
         except limits.LimitReached as error:
-            self._allowance.is_used_up = True
-            if error.path == real_path and error.line is not None:
-                error.frame = code_frame(text, error.line)
+            self._used_up(error, real_path, text)
             raise
+        return found if isinstance(found, Document) else Document(found)
+
+    def _used_up(self, error: limits.LimitReached, real_path: str, text: str) -> None:
+        """Note that a file has reached the limits; show the line where it did."""
+        self._allowance.is_used_up = True
+        if error.path == real_path and error.line is not None:
+            error.frame = code_frame(text, error.line)
 
     def template(
         self,
@@ -131,8 +128,12 @@ class Renderers:
             seen |= {"sls": sls, **sls_variables(real_path, sls)}
         seen.update(variables)
         settings = self._sls_settings if seen.get("sls") else self._file_settings
-        with self._limited(real_path, text):
-            return self._render(text, environment, real_path, seen, settings)
+        try:
+            with limits.rendering(real_path, self._allowance.now):
+                return self._render(text, environment, real_path, seen, settings)
+        except limits.LimitReached as error:
+            self._used_up(error, real_path, text)
+            raise
 
     def _variables(self, environment: str) -> dict[str, Any]:
         around = self.surroundings
