@@ -268,6 +268,30 @@ def test_a_job_whose_host_died_is_interrupted_and_not_run_again() -> None:
     assert spawned(again) == []
 
 
+@pytest.mark.covers("D4")
+def test_a_run_of_states_whose_host_died_is_looked_up_before_it_is_returned() -> None:
+    bench = Bench().ready()
+    job = bench.deliver(1, "state.apply")
+    bench.spawn(job)
+    again = restart(bench, boot_id="d" * 32).ready()
+    assert again.of(AdoptJob) == [AdoptJob(job, 0, 0)]
+    assert again.sent(Return) == []
+    again.end(job, WorkerResult("interrupted", 1, "the host was restarted"))
+    assert again.last(Return).outcome == "interrupted"
+    assert spawned(again) == []
+
+
+@pytest.mark.parametrize(
+    "function", ["state.show_low_sls", "state.show_top", "state.sls_exists", "state.running"]
+)
+def test_functions_that_only_look_at_states_wait_for_no_run(function: str) -> None:
+    bench = Bench().ready()
+    first = bench.deliver(1, "state.resume")
+    second = bench.deliver(2, function)
+    bench.deliver(3, "state.apply")
+    assert spawned(bench) == [first, second]
+
+
 @pytest.mark.covers("D1", "C14")
 def test_a_job_whose_link_died_is_adopted_and_returned() -> None:
     bench = Bench().ready()
