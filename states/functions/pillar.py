@@ -115,8 +115,9 @@ def refresh(context: FunctionContext) -> bool:
 def ext(context: FunctionContext, external: dict[str, Any]) -> dict[str, Any]:
     """Give what a source of external pillar gives; only where pillar is rendered on this host.
 
-    A minion does not choose what runs on its master.
-    CLI Example: limpet call --local pillar.ext '{cmd_yaml: cat /srv/extra.yaml}'
+    That is `limpet call --local`, or a minion with `file_client: local`: no minion chooses what
+    runs on its master.
+    CLI Example: limpet run web1 pillar.ext '{cmd_yaml: cat /srv/extra.yaml}'
     """
     if context.sources is not None:
         raise UsageError(
@@ -133,7 +134,7 @@ def ext(context: FunctionContext, external: dict[str, Any]) -> dict[str, Any]:
 def file_exists(context: FunctionContext, path: str, saltenv: str | None = None) -> bool:
     """Say whether there is a file in the pillar roots of the host that renders pillar.
 
-    CLI Example: limpet call --local pillar.file_exists web.sls
+    CLI Example: limpet run web1 pillar.file_exists web.sls
     """
     if context.sources is not None:
         raise UsageError("pillar.file_exists: the pillar roots are on the master, not here")

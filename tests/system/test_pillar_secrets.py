@@ -125,7 +125,6 @@ def _encoded(secret: str) -> str:
     return base64.b64encode(secret.encode()).decode()
 
 
-@pytest.mark.covers("B-60")
 def test_no_secret_stands_in_anything_that_is_shown_or_kept(fleet: Fleet) -> None:
     seen = Seen(fleet)
     out = Path(fleet.limpet("run", "web1", "config.get", "out", "--out", "txt").stdout.split()[-1])

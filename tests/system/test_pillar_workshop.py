@@ -69,7 +69,7 @@ def test_two_minions_are_rendered_side_by_side_and_a_slow_one_delays_nobody(
     assert time.monotonic() - begin < 30
 
 
-@pytest.mark.covers("B-57", "B-58")
+@pytest.mark.covers("B-57")
 @pytest.mark.parametrize(
     ("files", "said"),
     [
@@ -161,7 +161,6 @@ def test_nothing_of_a_rendering_outlives_it(workshop: Workshop, tmp_path: Path) 
     assert not mark.exists()
 
 
-@pytest.mark.covers("C9")
 def test_a_workshop_that_is_killed_is_started_again_and_every_question_answered(
     workshop: Workshop,
 ) -> None:
