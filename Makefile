@@ -6,7 +6,7 @@ SEEDS ?= 2000
 MINUTES ?= 10
 
 .PHONY: help demo test lint format simulate soak bench coverage-page salt-page clean
-## make demo               a master, three minions, and a master killed in mid-job
+## make demo               the example tree on three minions, and a master killed in mid-run
 ## make test               everything: lint, types, unit, simulation, real processes
 ## make lint               ruff, mypy --strict, import-linter
 ## make simulate           SEEDS=2000 seeds; SEED=n replays one with its trace

@@ -1,7 +1,9 @@
-"""The demo: a master and three minions on this machine, and a master killed in mid-job.
+"""The demo: a master and three minions on this machine, and a master killed in mid-run.
 
-Every step is the real command, shown before it runs. Everything lives in one temporary folder and
-on loopback, and is gone afterwards. Ends with 0 only if every job is accounted for.
+Every step is the real command, shown before it runs. The states are the example tree that ships
+(`states/examples`); each minion applies them below a folder of its own. Everything lives in one
+temporary folder and on loopback, and is gone afterwards. Ends with 0 only if every job is accounted
+for.
 
     python docs/examples/demo.py
 """
@@ -18,9 +20,38 @@ import tempfile
 import time
 from pathlib import Path
 
+import limpet.states
+
 LIMPET = Path(sys.executable).with_name("limpet")
 MINIONS = ("web1", "web2", "db1")
+EXAMPLES = Path(limpet.states.__path__[0]) / "examples"
 STEP_LIMIT_S = 40.0
+
+HOST = """
+root: {folder}/hosts/{{{{ grains['id'] }}}}
+manage_system: False
+purpose: a host of the demo
+contact: nobody
+"""
+"""Pillar that stands before the example's own host.sls: where files go, and nothing but files."""
+
+ROLLOUT = """
+# All states of the host, with time to drain before them and to settle after them.
+{%- set mark = 'mktemp ' ~ pillar['ledger'] %}
+include: {{ ['base', 'users', 'web'] if grains['id'].startswith('web') else ['base', 'users'] }}
+
+drain:
+  cmd.run:
+    - name: {{ mark }}/draining.XXXXXXXX; sleep {{ pillar.get('drain_s', 0) }};
+        {{ mark }}/drained.XXXXXXXX
+    - order: first
+
+settle:
+  cmd.run:
+    - name: {{ mark }}/settling.XXXXXXXX; sleep {{ pillar.get('settle_s', 0) }}
+    - order: last
+"""
+"""States of the demo itself, beside the example's: two steps that take time."""
 
 
 class Demo:
@@ -35,13 +66,33 @@ class Demo:
         self.address = f"127.0.0.1:{port}"
         self.enrol_port = enrol_port
         self.master_root.mkdir(mode=0o700)
+        for name in ("states", "pillar", "ledger"):
+            (folder / name).mkdir()
+        self.pillar("host", HOST.format(folder=folder) + f"ledger: {folder}/ledger\n")
+        (folder / "states" / "rollout.sls").write_text(ROLLOUT)
         (self.master_root / "master.yaml").write_text(
             f"listen: 127.0.0.1\nport: {port}\nenrol_port: {enrol_port}\n"
+            f"file_roots:\n  base: [{EXAMPLES}/states, {folder}/states]\n"
+            f"pillar_roots:\n  base: [{folder}/pillar, {EXAMPLES}/pillar]\n"
+            "pillar_secret_keys: ['web:tls:key']\n"
         )
 
     def say(self, text: str) -> None:
         """Tell the story."""
         print(f"\n[{time.monotonic() - self.began:5.1f} s] {text}", flush=True)
+
+    def pillar(self, name: str, text: str) -> None:
+        """Write a pillar file that goes before the example's of that name."""
+        (self.folder / "pillar" / f"{name}.sls").write_text(text)
+
+    def blog(self, minion: str) -> str:
+        """Give the configuration of a site, as it lies on a web server."""
+        place = self.folder / "hosts" / minion / "etc/nginx/sites-enabled/blog.conf"
+        return place.read_text()
+
+    def times(self, what: str) -> int:
+        """Count how often a step of the roll-out ran, on all hosts together."""
+        return len(list(self.folder.glob(f"ledger/{what}.*")))
 
     def command(self, *arguments: str) -> list[str]:
         """Give the command line for the master's root."""
@@ -148,45 +199,56 @@ def story(demo: Demo) -> None:
     demo.run("run", "*", "test.ping")
     demo.run("run", "web*", "cmd.run", "uname -sr")
 
-    demo.say("A state: it looks, changes what is not as it should be, and says what it did.")
-    state = ("state.single", "file.managed", f"name={demo.folder}/motd", "contents=welcome")
-    demo.run("run", "web1", *state)
-    demo.say("Once more: nothing is left to do.")
-    demo.run("run", "web1", *state)
+    brief = ("--state-output", "terse_id", "--no-state-verbose")
+    demo.say(f"The states of {EXAMPLES}: they lie on the master only. What would they do on db1?")
+    demo.run("apply", "--test", *brief, "db1")
+    if (demo.folder / "hosts").exists():
+        raise SystemExit("--test has changed something")
+    demo.say("They are applied on all three. The key of the certificate is shown to nobody.")
+    demo.run("apply", *brief, "*")
+    demo.say("Once more: each state looks, and nothing is left to do.")
+    if "changed=" in demo.run("apply", *brief, "*"):
+        raise SystemExit("the second run has changed something")
 
-    demo.say("A job of six seconds on all three; the master dies two seconds into it (kill -9).")
-    ledger = demo.folder / "ledger"
-    job = f"sleep 6; echo ran >> {ledger}.$(cat /proc/sys/kernel/random/uuid)"
-    print(f"  $ limpet run '*' cmd.run '{job}'", flush=True)
+    demo.say("The blog moves to another port: one line of pillar, and two hosts that care.")
+    sites = (EXAMPLES / "pillar/sites.sls").read_text()
+    demo.pillar("sites", sites.replace("port: 8080", "port: 8081"))
+    demo.say("It is rolled out with 4 s to drain; the master dies while hosts wait (kill -9).")
+    slow = ("--pillar", '{"drain_s": 4}', "*", "rollout")
+    print("  $ limpet apply " + " ".join(quote(word) for word in (*brief, *slow)), flush=True)
     following = subprocess.Popen(
-        demo.command("run", "*", "cmd.run", job), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        demo.command("apply", *brief, *slow), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    time.sleep(2.0)
-    demo.say("kill -9 master. The minions go on working; the command above goes on waiting.")
+    demo.wait("all hosts drain", lambda: demo.times("draining") == len(MINIONS))
+    demo.say("kill -9 master. The runs go on; the command above goes on waiting.")
     demo.kill("master")
-    time.sleep(2.0)
-    demo.say("The master starts again. Nobody touches a minion.")
+    time.sleep(5.0)
+    demo.say("The runs are over, on hosts that had nobody to tell. The master starts again.")
     demo.start_master()
     output, _ = following.communicate(timeout=STEP_LIMIT_S)
     print(indent(output.decode()))
     if following.returncode != 0:
         raise SystemExit(f"the command ended with {following.returncode}")
-    times = len(list(demo.folder.glob("ledger.*")))
-    demo.say(f"The job ran {times} times: once on each of the {len(MINIONS)} minions.")
+    times = demo.times("drained")
+    demo.say(f"It ran {times} times: once on each of the {len(MINIONS)} minions.")
     if times != len(MINIONS):
-        raise SystemExit("a job was lost, or ran twice")
+        raise SystemExit("a run was lost, or ran twice")
+    if not all("listen 8081;" in demo.blog(minion) for minion in ("web1", "web2")):
+        raise SystemExit("the blog has not moved")
 
-    demo.say("A host dies in mid-job (kill -9 of everything on web2) and comes back.")
-    jid = demo.run("run", "--async", "web2", "cmd.run", "sleep 30", is_shown=False).strip()
-    print(f"  $ limpet run --async web2 cmd.run 'sleep 30'\n    {jid}")
-    demo.wait(
-        "the job runs",
-        lambda: '"running"' in demo.run("jobs", "show", jid, "--format", "json", is_shown=False),
-    )
+    demo.say("A host dies in mid-run (kill -9 of everything on web2) and comes back.")
+    jid = demo.run(
+        *("apply", "--async", "--pillar", '{"settle_s": 3}', "web2", "rollout"), is_shown=False
+    ).strip()
+    print(f"  $ limpet apply --async --pillar '{{\"settle_s\": 3}}' web2 rollout\n    {jid}")
+    demo.wait("the run is in its midst", lambda: demo.times("settling") > times)
     demo.kill("web2")
     demo.start_minion("web2")
-    demo.run("jobs", "wait", jid, expected=1)
-    demo.say("It is reported as what it is: interrupted. It is not run again by itself.")
+    demo.run("jobs", "wait", *brief, jid, expected=1)
+    demo.say("It is told as what it is: interrupted. It goes on where it was, when you say so.")
+    demo.run("apply", *brief, "--resume", jid)
+    if demo.times("drained") != times + 1:
+        raise SystemExit("what had ended well ran again")
 
     demo.say("Every job is accounted for:")
     demo.run("jobs", "list")
