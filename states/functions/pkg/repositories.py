@@ -27,7 +27,7 @@ def list_repos(context: FunctionContext, **_odd: Loose) -> dict[str, Any]:
 def get_repo(context: FunctionContext, repo: str, **_odd: Loose) -> dict[str, Any]:
     """Give one repository: of apt by its line, of dnf by its id; nothing if there is none.
 
-    CLI Example: limpet run '*' pkg.get_repo 'deb http://deb.debian.org/debian bookworm main'
+    CLI Example: limpet run '*' pkg.get_repo 'deb http://deb.example.org/debian bookworm main'
     """
     if context.host.packages.kind == "dnf":
         return dict(yum_repositories.all_repositories(context).get(repo, {}))
@@ -70,7 +70,7 @@ def mod_repo(
 def del_repo(context: FunctionContext, repo: str, refresh: bool = True, **_odd: Loose) -> Loose:
     """Remove a repository. There must be one.
 
-    CLI Example: limpet run '*' pkg.del_repo 'deb http://deb.debian.org/debian sid main'
+    CLI Example: limpet run '*' pkg.del_repo 'deb http://deb.example.org/debian sid main'
     """
     if context.host.packages.kind == "dnf":
         if not yum_repositories.remove(context, repo):

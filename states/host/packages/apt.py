@@ -32,6 +32,7 @@ from limpet.states.packages import (
 from limpet.states.ports import Commands, Completed
 
 LOCK_S: Final = 120
+LOCK_S_MAX: Final = 3600
 _AGAIN_S: Final = 1.0
 _NAMES_AT_ONCE: Final = 500
 _LOCKED: Final = re.compile(r"(Could not get lock|Unable to lock|Unable to acquire) ", re.ASCII)
@@ -280,6 +281,8 @@ class Apt:
         """
         configured = self._settings.get("lock", "")
         wait_s = int(configured) if configured.lstrip("-").isdigit() else LOCK_S
+        if wait_s < 0:  # apt's word for ever
+            wait_s = LOCK_S_MAX
         deadline = self._tools.clock() + wait_s
         while True:
             left_s = max(deadline - self._tools.clock(), 0)

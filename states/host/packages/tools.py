@@ -15,6 +15,11 @@ REFRESH_S: Final = 1800.0
 CHANGE_S: Final = 4 * 3600.0
 """For what installs and removes. Ending it half-way does harm, so it is far beyond honest work."""
 
+_USUAL_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+_ADMINISTRATORS: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+_UMASK: Final = 0o022
+"""Whatever the minion's own is: what packages put there is to be read by everybody."""
+
 _TEXT_CHARACTERS_MAX: Final = 2000
 
 
@@ -36,7 +41,11 @@ class Tools:
             for key, value in self.commands.environment().items()
             if key not in ("LANGUAGE", "LANG") and not key.startswith("LC_")
         }
-        return {**kept, "LC_ALL": "C.UTF-8", **self.extra}
+        path = kept.get("PATH", _USUAL_PATH)
+        folders = path.split(":")
+        # Packages' own scripts count on the programs of the administrator.
+        path = ":".join([path, *(each for each in _ADMINISTRATORS if each not in folders)])
+        return {**kept, "PATH": path, "LC_ALL": "C.UTF-8", **self.extra}
 
     def run(
         self, argv: Sequence[str], *, limit_s: float = QUESTION_S, stdin: str | None = None
@@ -47,6 +56,7 @@ class Tools:
                 tuple(argv),
                 environment=self.environment(),
                 cwd="/",
+                umask=_UMASK,
                 stdin=None if stdin is None else stdin.encode(),
                 timeout_s=limit_s,
             )

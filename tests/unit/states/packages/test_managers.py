@@ -181,6 +181,8 @@ def test_tools_speak_english_and_ask_no_questions() -> None:
     assert environment["DEBIAN_FRONTEND"] == "noninteractive"
     assert environment["LC_ALL"] == "C.UTF-8"
     assert not {"LANG", "LC_TIME", "LANGUAGE"} & set(environment)
+    assert environment["PATH"] == "/bin:/usr/local/sbin:/usr/sbin:/sbin"
+    assert (commands.ran[-1].umask, commands.ran[-1].cwd) == (0o022, "/")
     assert commands.ran[-1].timeout_s is not None
 
 
