@@ -33,6 +33,8 @@ class Wish:
     """The key is trusted for all repositories where none is named by `signed-by`."""
     is_clean_file: bool = False
     """Nothing else may stand in its file."""
+    is_consolidated: bool = False
+    """It may stand in no other file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Plan:
     file: SourcesFile | None = None
     """As it is to be; None: it stays."""
     is_key_missing: bool = False
+    others: tuple[SourcesFile, ...] = ()
+    """Files from which it is taken."""
 
 
 def wish_of(context: FunctionContext, name: str, given: Mapping[str, Any]) -> Wish:
@@ -83,6 +87,7 @@ def wish_of(context: FunctionContext, name: str, given: Mapping[str, Any]) -> Wi
         keyserver=str(given.get("keyserver") or key.get("keyserver") or ""),
         is_by_apt_key=given.get("aptkey") is not False,
         is_clean_file=bool(given.get("clean_file")),
+        is_consolidated=bool(given.get("consolidate")),
     )
     _check(wish)
     return wish
@@ -129,6 +134,8 @@ def found(
 def plan(context: FunctionContext, wish: Wish) -> Plan:
     """Say what has to be changed; nothing is changed by it."""
     files = all_files(context)
+    if wish.is_consolidated and (moved := _consolidated(context, wish, files)):
+        return moved
     present = found(files, wish.repository, wish.file)
     is_key_missing = _is_key_missing(context, wish, is_new=present is None)
     if present is None:
@@ -154,6 +161,22 @@ def plan(context: FunctionContext, wish: Wish) -> Plan:
     return Plan(changes, file if set(changes) - {"key"} else None, is_key_missing)
 
 
+def _consolidated(context: FunctionContext, wish: Wish, files: list[SourcesFile]) -> Plan | None:
+    """Plan to bring a repository that stands elsewhere into its file; None: it does not."""
+    key = wish.repository.key
+    others = [each for each in files if each.path != wish.file and each.drop(key)]
+    if not others:
+        return None
+    file = next((each for each in files if each.path == wish.file), None)
+    file = _read(context, wish.file) if file is None else file
+    if wish.is_clean_file:
+        file.clear()
+    file.put(wish.repository)
+    changes = {"file": {"old": [each.path for each in others], "new": wish.file}}
+    is_key_missing = _is_key_missing(context, wish, is_new=False)
+    return Plan(changes, file, is_key_missing, tuple(others))
+
+
 def carry_out(context: FunctionContext, wish: Wish, planned: Plan, fetch: Fetch) -> None:
     """Change what was planned: first the key, then the file. Raises `HostError`."""
     if planned.is_key_missing:
@@ -163,8 +186,9 @@ def carry_out(context: FunctionContext, wish: Wish, planned: Plan, fetch: Fetch)
             folder = context.host.packages.repository_places()["trusted"]
             path = keys.trusted_path(folder, key, origin)
         keys.place(context, key, path)
-    if planned.file is not None:
-        write(context, planned.file)
+    for file in (planned.file, *planned.others):
+        if file is not None:
+            write(context, file)
 
 
 def remove(context: FunctionContext, name: str, *, is_test: bool = False) -> bool:

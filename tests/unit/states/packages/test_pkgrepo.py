@@ -255,6 +255,23 @@ def test_where_a_repository_stands_already_it_is_changed(
     assert not other.exists()
 
 
+def test_a_consolidated_repository_stands_in_its_file_alone(
+    bench: PackageBench, tmp_path: Path
+) -> None:
+    main, file = tmp_path / "sources.list", tmp_path / "sources.list.d/x.list"
+    main.write_text("deb http://x s main\ndeb http://y s main\n")
+    wish: dict[str, Any] = {"name": "deb http://x s main", "file": str(file), "consolidate": True}
+
+    foreseen = bench.call("pkgrepo.managed", is_test=True, **wish)
+    outcome = bench.call("pkgrepo.managed", **wish)
+
+    assert foreseen.changes == outcome.changes
+    assert outcome.changes == {"file": {"old": [str(main)], "new": str(file)}}
+    assert main.read_text() == "deb http://y s main\n"
+    assert file.read_text() == "deb http://x s main\n"
+    assert bench.call("pkgrepo.managed", **wish).changes == {}
+
+
 @pytest.mark.parametrize(
     ("wish", "told"),
     [
