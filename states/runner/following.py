@@ -64,16 +64,18 @@ class Following:
             context.jid = make_job_id(time.time(), random.SystemRandom())
         if context.is_followed:
             self._teller = Teller(context.stream, context.mask)
+        data, told = context.mask(asked.data), context.mask(dict(wishes))
         opened = Opened(
             context.jid,
             asked.kind,
-            asked.data,
+            data,
             asked.id_,
             is_test,
-            context.mask(dict(wishes)),
+            told,
             self.earlier.jid,
             tuple(self.earlier.doubtful),
             time.time(),
+            is_hidden=(data, told) != (asked.data, dict(wishes)),
         )
         directory = journal.directory_of(context.places.state_directory)
         try:

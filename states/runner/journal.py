@@ -60,6 +60,8 @@ class Opened(Frame, tag="opened", frozen=True):
     doubtful: tuple[str, ...]
     """States that an earlier run began and may have left half done."""
     started_wall_s: float
+    is_hidden: bool = False
+    """Something of that was secret and is not kept: the same can't be compiled again from here."""
 
 
 class Planned(Frame, tag="planned", frozen=True):

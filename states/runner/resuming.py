@@ -23,6 +23,11 @@ def resume(context: FunctionContext, jid: str) -> Results | list[str]:
     """
     recorded = _newest(context, job_id(jid))
     opened = recorded.opened
+    if opened.is_hidden:
+        raise HostError(
+            f"run {opened.jid} can't be resumed: what was given for it (its pillar, or the states "
+            "themselves) held secrets, which no journal keeps; apply the states anew"
+        )
     wishes = opened.wishes
     if MASK in repr(wishes.get("pillar")):
         raise HostError(

@@ -253,6 +253,24 @@ def test_a_run_without_a_journal_says_what_to_do(minion: Minion) -> None:
         minion.resume("../../etc/passwd")
 
 
+def test_a_run_whose_pillar_held_secrets_is_not_resumed_with_masks(
+    minion: Minion, tmp_path: Path
+) -> None:
+    def mask(value: Any) -> Any:  # noqa: ANN401
+        return {**value, "pillar": {"key": "***"}} if isinstance(value, dict) else value
+
+    context = minion.context()
+    context.mask = mask
+    with pytest.raises(Cut):
+        Applying(context, Wishes(pillar={"key": "hunter2"}), Killer(1)).run(
+            Asked("chunks", [touch(tmp_path, "a")])
+        )
+
+    assert b"hunter2" not in minion.journal(context.jid).read_bytes()
+    with pytest.raises(HostError, match="held secrets"):
+        minion.resume(context.jid)
+
+
 def test_a_run_inside_another_has_no_journal_of_its_own(minion: Minion, tmp_path: Path) -> None:
     inner = chunk("module.run", "inner", name="state.single", fun="test.nop", m_name="x")
     jid = minion.run([inner, touch(tmp_path, "a")])
