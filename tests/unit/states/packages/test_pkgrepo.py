@@ -1,4 +1,3 @@
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,8 @@ from limpet.common.errors import HostError, UsageError
 from limpet.states.functions.pkg import openpgp
 from limpet.states.functions.pkg.apt_sources import SourcesFile, parse_line, repository_of
 from limpet.states.ports import Command, Completed
-from support.fake_packages import FakePackages
 from support.package_bench import PackageBench
+from support.placed_packages import PlacedPackages
 
 LINE = "deb [arch=amd64 signed-by=/etc/apt/keyrings/k.gpg] http://deb.example.org/x stable main"
 PARAGRAPHS = """\
@@ -29,23 +28,6 @@ Enabled: no
 """
 KEY = bytes([0xC6, 40]) + bytes(range(40))
 """A packet of the kind of public keys; nobody looks inside."""
-
-
-@dataclasses.dataclass
-class PlacedPackages(FakePackages):
-    """A package manager whose repositories are written down below a directory."""
-
-    place: Path = Path("/nowhere")
-
-    def repository_places(self) -> dict[str, str]:
-        if self.kind == "dnf":
-            return {"folder": f"{self.place}/yum.repos.d", "keys": "", "file": "", "trusted": ""}
-        return {
-            "file": f"{self.place}/sources.list",
-            "folder": f"{self.place}/sources.list.d",
-            "keys": f"{self.place}/keyrings",
-            "trusted": f"{self.place}/trusted.gpg.d",
-        }
 
 
 @pytest.fixture
