@@ -112,3 +112,28 @@ def test_test_mode_announces_what_a_run_does_and_a_second_run_is_clean(tmp_path:
         assert done["result"] is True, (each, done)
         assert (announced["result"] is None) == bool(done["changes"]), (each, announced, done)
         assert (again["result"], again["changes"]) == (True, {}), (each, again)
+
+
+def test_the_time_zone_and_the_locale_are_set(tmp_path: Path) -> None:
+    zone, again, tested, unknown, clock, shown, locale, same = run_steps(
+        tmp_path,
+        [
+            step("timezone.system", name="Europe/Berlin"),
+            step("timezone.system", name="Europe/Berlin"),
+            {**step("timezone.system", name="Europe/Paris"), "test": True},
+            step("timezone.system", name="../../etc/passwd"),
+            step("timezone.system", name="Europe/Berlin", utc=False),
+            step("timezone.get_zone"),
+            step("locale.system", name="C.UTF-8"),
+            step("locale.system", name="C.utf8"),
+        ],
+    )
+
+    assert zone["changes"] == {"timezone": "Europe/Berlin"}
+    assert again["comment"] == "Timezone Europe/Berlin already set, UTC already set to True"
+    assert (tested["result"], tested["comment"]) == (None, "Timezone Europe/Paris needs to be set")
+    assert unknown["result"] is False
+    assert clock["changes"] == {"utc": False}
+    assert shown == "Europe/Berlin"
+    assert locale["comment"] in ("Set system locale C.UTF-8", "System locale C.UTF-8 already set")
+    assert same["changes"] == {}
