@@ -76,8 +76,9 @@ class Apt:
         found: dict[str, Offer] = {}
         for start in range(0, len(wanted), _NAMES_AT_ONCE):
             some = wanted[start : start + _NAMES_AT_ONCE]
-            printed = self._tools.ask(["apt-cache", *preferred, "policy", "--", *some])
-            found.update(apt_reading.offers(printed))
+            argv = ["apt-cache", *preferred, "policy", "--", *some]
+            # Some versions of apt end with 100 where one of the names is unknown.
+            found.update(apt_reading.offers(self._tools.ask(argv, allowed=(0, 100))))
         return found
 
     def providers(self, name: str) -> list[str]:
