@@ -307,6 +307,8 @@ class MasterHost(Process, MasterDoor):
             self._tell_all(effect.client, (self.store.fetch(effect.jid, effect.minion),))
         elif isinstance(effect, do.ReadSource):
             self.shelves.read(effect)
+        elif isinstance(effect, do.Render):
+            self.shelves.render(effect)
         elif isinstance(effect, do.Report):
             self.world.note(self.name, f"[{effect.level}] {effect.text}")
 

@@ -1,4 +1,7 @@
-"""The master's files and the threads that read them: slow at times, and the files may change."""
+"""The master's files and the threads that read them: slow at times, and the files may change.
+
+Pillars too: each says whose it is.
+"""
 
 import hashlib
 import random
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING
 from limpet.common.messages.fields import Message
 from limpet.common.messages.sources import CHANGED, Offer, Piece
 from limpet.master import effects as do
+from limpet.master.pillar.line import Rendered
 from limpet.master.sources.work import (
     Found,
     Listed,
@@ -22,6 +26,11 @@ if TYPE_CHECKING:
     from support.simulator.master_host import MasterHost
 
 LISTING = b"a listing" * 3_000
+
+
+def pillar_of(minion: str, copies: int) -> bytes:
+    """Give the body of a minion's pillar; several copies make it one that has to be pulled."""
+    return f"the pillar of {minion};".encode() * copies
 
 
 class Shelves:
@@ -62,6 +71,21 @@ class Shelves:
                 host.step(lambda core: core.on_source_read(host.clock.now(), ticket, result))
 
         host.world.later(0.001 + self.slowest_s * self._chance.random() ** 3, done)
+
+    def render(self, effect: do.Render) -> None:
+        """Render a pillar; a workshop that has to be started again needs much longer."""
+        host, life = self._host, self._host.life
+        chance = random.Random(f"{self._host.world.seed} {effect.number} {life}")
+        body = pillar_of(effect.minion, chance.choice((1, 10, 20_000)))
+        digest = hashlib.sha256(body).hexdigest()
+        rendered = Rendered(effect.number, body, digest, True, False, ())
+
+        def done() -> None:
+            if life == host.life:
+                host.step(lambda core: core.on_rendered(host.clock.now(), rendered))
+
+        delay_s = 0.02 + chance.random() ** 4 * chance.choice((0.1, 3.0, 11.0))
+        host.world.later(delay_s, done)
 
     def _do(self, work: Work) -> Result:
         if isinstance(work, LookUp):

@@ -131,6 +131,7 @@ class Story:
         else:
             self._populate(faults_max)
         self._pull_files()
+        self._ask_for_pillar()
         for each in (self.master, *self.scene.minions):
             each.up_by = end
 
@@ -215,6 +216,16 @@ class Story:
         copy.watcher, copy.tally, copy.up_by = self.watchers, self._tally, host.up_by
         self.scene.copies.append(copy)
         return copy
+
+    def _ask_for_pillar(self) -> None:
+        """Let jobs ask for their minion's pillar, in the calm as well, some at the same moment."""
+        chance, end = random.Random(self.world.seed + 2), self.kind.faults_end_s
+        for _ in range(chance.choice((0, 0, 1, 3, 8))):
+            host, begun_at = chance.choice(self.scene.minions), chance.uniform(2.0, end + 20)
+            for _ in range(chance.choice((1, 1, 3))):
+                puller = Puller(self.world, host, "pillar", "")
+                self.transfers.pullers.append(puller)
+                self.world.at(begun_at, puller.begin)
 
     def _pull_files(self) -> None:
         """Let jobs pull files, some of which change meanwhile; in the calm as well."""

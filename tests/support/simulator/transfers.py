@@ -15,6 +15,7 @@ from limpet.minion.sources.asking import (
 from support.simulator.checking import Checker, Scene
 from support.simulator.minion_host import MinionHost
 from support.simulator.puller import NO_FILE, QUESTION_S, Puller
+from support.simulator.shelves import pillar_of
 
 SLACK_S = 0.5
 STANDING_S = 60.0
@@ -130,3 +131,7 @@ class Transfers(Checker):
         assert core is not None
         if core._sources.open_count:
             self.broken(f"the master keeps {core._sources.open_count} questions")
+            if puller.kind == "pillar" and puller.is_over and puller.body:
+                name = puller.host.settings.minion_id
+                if not puller.body.startswith(pillar_of(name, 1)):
+                    self.broken(f"{puller.host.name} was given {puller.body[:60]!r}")
