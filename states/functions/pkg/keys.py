@@ -15,6 +15,7 @@ Fetch = Callable[[str], bytes | None]
 """Gives what lies at an address (`salt://`, http(s), a path); None: nothing."""
 
 _KEYSERVER_S: Final = 60.0
+_HELPERS_END_S: Final = 10.0
 _KEY_ID: Final = re.compile(r"(?:0x)?[0-9A-Fa-f]{8,40}\Z")
 _KEYSERVER: Final = re.compile(r"(?:(?:hkps?|https?|ldap)://)?[A-Za-z0-9][A-Za-z0-9.:/_\[\]-]*\Z")
 
@@ -72,6 +73,9 @@ def received(context: FunctionContext, key_ids: Sequence[str], keyserver: str) -
                 raise HostError(f"key {', '.join(key_ids)} can't be had from {keyserver}: {reason}")
         return openpgp.check(done.stdout, keyserver)
     finally:
+        if commands.which("gpgconf"):  # gpg has left its helpers running, for this home alone
+            end = ("gpgconf", "--homedir", home, "--kill", "all")
+            commands.run(Command(end, environment=environment, cwd="/", timeout_s=_HELPERS_END_S))
         file_system.remove(home)
 
 

@@ -326,7 +326,7 @@ def test_a_ppa_is_a_line_and_a_key_that_launchpad_names(
 
 
 def test_a_key_server_that_does_not_answer_is_named(bench: PackageBench) -> None:
-    bench.host.commands.installed["gpg"] = "/usr/bin/gpg"
+    bench.host.commands.installed.update(gpg="/usr/bin/gpg", gpgconf="/usr/bin/gpgconf")
 
     def silent(command: Command) -> Completed:
         assert command.timeout_s is not None
@@ -339,6 +339,7 @@ def test_a_key_server_that_does_not_answer_is_named(bench: PackageBench) -> None
     )
 
     assert "0123ABCD can't be had from k.example.org: no answer in time" in str(outcome.comment)
+    assert bench.host.commands.ran[-1].argv[-2:] == ("--kill", "all"), "gpg's helpers are ended"
 
 
 def test_absent_takes_the_repository_and_a_file_that_is_empty_then(
