@@ -11,9 +11,9 @@ from limpet.states.ports import (
     Files,
     Network,
     Processes,
-    Services,
     System,
 )
+from limpet.states.services import Services
 
 
 class ThisMachine:

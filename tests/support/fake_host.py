@@ -20,8 +20,8 @@ from limpet.states.ports import (
     Interface,
     Process,
     Route,
-    Services,
 )
+from limpet.states.services import Services
 from support.fake_packages import FakePackages
 
 

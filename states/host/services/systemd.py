@@ -9,7 +9,8 @@ from typing import Final, Literal
 
 from limpet.common.errors import HostError
 from limpet.states import programs
-from limpet.states.ports import Commands, Service, ServiceAction
+from limpet.states.ports import Commands
+from limpet.states.services import Service, ServiceAction
 
 _LOOK_S: Final = 30.0
 _ACT_S: Final = 900.0
@@ -34,7 +35,7 @@ def unit_of(name: str) -> str:
 
 
 class Systemd:
-    """Implements `limpet.states.ports.Services`."""
+    """Implements `limpet.states.services.Services`."""
 
     kind: Literal["systemd", "sysv"] = "systemd"
     is_offline = False
@@ -50,8 +51,8 @@ class Systemd:
         load, boot = found.get("LoadState", "not-found"), found.get("UnitFileState", "")
         if load == "masked" and not boot.startswith("masked"):
             boot = "masked"
-        if load not in ("not-found", "") and not boot:
-            # Scripts of SysV that no generator has seen, and instances of templates.
+        if load not in ("not-found", "") and boot in ("", "generated"):
+            # A unit that was made of an init script: only the script's own tools know its boot.
             boot = self._said(["is-enabled", "--", unit_of(name)])
         is_for_now = boot == "masked-runtime" or (
             boot == "masked" and found.get("FragmentPath", "").startswith("/run/")

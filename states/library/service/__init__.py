@@ -1,6 +1,6 @@
 """The `service` states: a service runs or is dead, is started at boot or not, is masked or not.
 
-What a service manager is, `ports.Services` says; which one this machine has is the business of
+What a service manager is, `states/services.py` says; which one this machine has is the business of
 `states/host/services`.
 """
 

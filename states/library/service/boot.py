@@ -7,6 +7,8 @@ from limpet.states.context import Loose
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome, failed
 
+_NEVER_BY_ITSELF = ("static", "generated", "transient")
+"""Nothing starts these at boot for their own sake: there is nothing to disable."""
 OFFLINE = "Running in OFFLINE mode. Nothing to do"
 
 
@@ -54,8 +56,11 @@ def at_boot(
 ) -> Outcome:
     """Have the service started at boot or not; `now` says how it is else (`running`, `dead`)."""
     done = "enabled" if is_wanted else "disabled"
-    if context.call("service.enabled", name) == is_wanted:
+    is_enabled = context.call("service.enabled", name)
+    if is_enabled == is_wanted:
         return Outcome(True, f"Service {name} is already {done}, and is {now}")
+    if not is_wanted and context.host.services.look(name).boot in _NEVER_BY_ITSELF:
+        return Outcome(True, f"Service {name} is only started by others, and is {now}")
     if context.is_test:
         return Outcome(None, f"Service {name} set to be {done}")
     complaint = ""
