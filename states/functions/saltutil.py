@@ -6,7 +6,7 @@ The `sync_*` functions bring a shop's own modules from the file roots (`limpet.s
 import fnmatch
 from typing import Any
 
-from limpet.common.errors import UsageError
+from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose, RunningJob
 from limpet.states.custom.folders import FOLDERS, NEVER_USED
 from limpet.states.grains import loading
@@ -203,6 +203,32 @@ def pillar_refresh(
     return refresh_pillar(context, wait, timeout, clean_cache)
 
 
+def cmd(
+    context: FunctionContext, tgt: Loose, fun: str, arg: Loose = (), **more: Loose
+) -> dict[str, Any]:
+    """Refuse: a minion commands no others.
+
+    CLI Example: limpet run web1 saltutil.cmd '*' test.ping
+    """
+    raise _commands_nobody("cmd")
+
+
+def runner(context: FunctionContext, name: str, arg: Loose = None, **more: Loose) -> Loose:
+    """Refuse: there are no runners; what they do, `limpet` does on the master.
+
+    CLI Example: limpet run web1 saltutil.runner manage.up
+    """
+    raise _commands_nobody("runner")
+
+
+def wheel(context: FunctionContext, name: str, *args: Loose, **kwargs: Loose) -> Loose:
+    """Refuse: there are no wheel functions; keys are kept by `limpet keys` on the master.
+
+    CLI Example: limpet run web1 saltutil.wheel key.list_all
+    """
+    raise _commands_nobody("wheel")
+
+
 def clear_cache(context: FunctionContext) -> bool:
     """Forget what is kept to save time: collected grains. Jobs and their results are not touched.
 
@@ -247,6 +273,13 @@ def _listed(globs: Loose) -> list[str]:
     if isinstance(globs, str):
         return [each.strip() for each in globs.split(",")]
     return [str(each) for each in globs]
+
+
+def _commands_nobody(function: str) -> HostError:
+    return HostError(
+        f"saltutil.{function}: a minion commands neither others nor the master; docs/from-salt.md "
+        "says what to use instead"
+    )
 
 
 def _end(context: FunctionContext, jid: str, word: str) -> str:

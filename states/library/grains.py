@@ -62,16 +62,19 @@ def absent(
         return failed(
             f"The key '{name}' exists but is a dict or a list. Use 'force=True' to overwrite."
         )
-    word = "deleted" if destructive else "removed"
+    changes: dict[str, Any] = {"deleted": name} if destructive else {"grain": name, "value": None}
     if context.is_test:
-        changes = {"deleted" if destructive else "changed": name}
-        return Outcome(None, f"Grain {name} is set to be {word}", changes)
+        if destructive:
+            return Outcome(None, f"Grain {name} is set to be deleted", changes)
+        return Outcome(None, f"Value for grain {name} is set to be deleted (None)", changes)
     answer = context.call(
         "grains.set", name, None, force=force, destructive=destructive, delimiter=delimiter
     )
     if not answer.get("result"):
         return failed(str(answer.get("comment", "")))
-    return Outcome(True, f"Grain {name} {word}", answer.get("changes", {}))
+    if destructive:
+        return Outcome(True, f"Grain {name} was deleted", changes)
+    return Outcome(True, f"Value for grain {name} was set to None", changes)
 
 
 def append(
@@ -114,12 +117,15 @@ def list_present(
         shown = value if isinstance(value, list) else f"{value}"
         return Outcome(True, f"Value {shown} is already in grain {name}")
     shown = added if isinstance(value, list) else value
-    changes: dict[str, Any] = {"new": copy.deepcopy([*found, *added])}
     if context.is_test:
-        comment = f"Value {shown} would have been appended to grain {name}"
-        return Outcome(None, comment, {"new": shown})
-    context.call("grains.set", name, [*found, *added], force=True, delimiter=delimiter)
-    return Outcome(True, f"Append value {shown} to grain {name}", changes)
+        if not found:
+            return Outcome(None, f"Grain {name} is set to be added", {"new": ""})
+        comment = f"Value {shown} is set to be appended to grain {name}"
+        return Outcome(None, comment, {"new": copy.deepcopy(found)})  # Salt: as it is before
+    answer = context.call("grains.set", name, [*found, *added], force=True, delimiter=delimiter)
+    if not answer.get("result"):
+        return failed(str(answer.get("comment", "")))
+    return Outcome(True, f"Append value {shown} to grain {name}", {"new": answer["changes"]})
 
 
 def list_absent(
@@ -136,7 +142,7 @@ def list_absent(
     if not deleted:
         return Outcome(True, f"Value {value} is absent from grain {name}")
     if context.is_test:
-        comment = f"Value {value} would have been deleted from grain {name}"
+        comment = f"Value {value} in grain {name} is set to be deleted"
         return Outcome(None, comment, {"deleted": deleted})
     left = [each for each in found if each not in deleted]
     context.call("grains.set", name, left, force=True, delimiter=delimiter)

@@ -28,6 +28,11 @@ def wait(context: StateContext, name: Loose = None, **_odd: Loose) -> Outcome:
     return Outcome(True)
 
 
+def watch(context: StateContext, name: Loose = None, **_odd: Loose) -> Outcome:
+    """Do as `module.wait` does."""
+    return Outcome(True)
+
+
 def mod_watch(context: StateContext, name: Loose = None, **more: Loose) -> Outcome:
     """Call the function: something that is watched has changed."""
     return run(context, name, **more)

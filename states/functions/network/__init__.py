@@ -27,6 +27,7 @@ from limpet.states.functions.network.addresses import (
     subnets,
     subnets6,
 )
+from limpet.states.functions.network.naming import dns_check, get_bufsize, mod_hostname
 from limpet.states.functions.network.routes import (
     arp,
     default_route,
@@ -57,7 +58,9 @@ __all__ = [
     "convert_cidr",
     "default_route",
     "dig",
+    "dns_check",
     "fqdns",
+    "get_bufsize",
     "get_fqdn",
     "get_hostname",
     "get_route",
@@ -82,6 +85,7 @@ __all__ = [
     "ipneighs6",
     "is_loopback",
     "is_private",
+    "mod_hostname",
     "netstat",
     "ping",
     "reverse_ip",

@@ -93,12 +93,15 @@ def run(context: StateContext, options: RunOptions) -> Outcome:
     if missing := _missing_directory(context, options.cwd):
         return missing
     if context.is_test and not asks_for_test:
+        if options.stateful:  # only the command itself could tell what it would change
+            return Outcome(None)
         comment = f'Command "{name}" would have been executed'
         return Outcome(None, comment, {"cmd": name})
     command = stateful.command(options.stateful, name, is_test=context.is_test)
     if options.bg:
         answer = context.call("cmd.run_bg", command, python_shell=True, **_handed_on(options))
-        return Outcome(True, f'Command "{name}" run', answer)
+        changes = {**answer, "retcode": None, "stdout": "", "stderr": ""}
+        return Outcome(True, f'Command "{name}" run', changes)
     try:
         answer = context.call(
             "cmd.run_all", command, python_shell=options.python_shell, **_handed_on(options)

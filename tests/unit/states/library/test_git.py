@@ -222,10 +222,11 @@ def test_what_stands_in_the_way_is_told(bench: StateBench) -> None:
 def test_passwords_stand_in_no_message(bench: StateBench) -> None:
     place = Place(bench)
 
-    for more in (
+    asked: tuple[dict[str, Any], ...] = (
         {"name": "https://joe:hush@127.0.0.1:1/x"},
         {"name": "https://127.0.0.1:1/x", "https_user": "joe", "https_pass": "hush"},
-    ):
+    )
+    for more in asked:
         outcome = place.call(**more)
         assert outcome.result is False
         assert "hush" not in f"{outcome.comment}{outcome.changes}"

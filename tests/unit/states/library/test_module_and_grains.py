@@ -89,3 +89,19 @@ def test_a_grain_is_taken_away_only_if_it_is_there(bench: StateBench) -> None:
     assert bench.call("grains.absent", name="gone").changes == {}
     assert bench.call("grains.absent", name="os", is_test=True).result is None
     assert bench.call("grains.exists", name="os").result is True
+
+
+def test_changes_of_grains_have_salts_shape(bench: StateBench) -> None:
+    bench.grains.update({"roles": ["web"], "word": "x"})
+
+    added = bench.call("grains.list_present", name="roles", value="db")
+    assert added.changes == {"new": {"roles": ["web", "db"]}}
+    emptied = bench.call("grains.absent", name="word")
+    assert emptied.changes == {"grain": "word", "value": None}
+    deleted = bench.call("grains.absent", name="word", destructive=True)
+    assert deleted.changes == {"deleted": "word"}
+    assert bench.call("grains.list_present", name="new", value="x", is_test=True).result is None
+
+
+def test_a_watching_state_waits(bench: StateBench) -> None:
+    assert bench.call("module.watch", name="test.ping").result is True
