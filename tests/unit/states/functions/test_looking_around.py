@@ -84,7 +84,7 @@ def test_a_mode_has_four_digits(mode: Any, shown: str) -> None:  # noqa: ANN401
 def test_sys_tells_what_there_is() -> None:
     context = make_context()
     assert call(context, "sys.list_modules") == sorted(registry.MODULES)
-    assert set(["cmd", "config", "cp"]) <= set(call(context, "sys.list_modules", "c*"))
+    assert {"cmd", "config", "cp"} <= set(call(context, "sys.list_modules", "c*"))
     assert "test.ping" in call(context, "sys.list_functions", "test")
     assert call(context, "sys.list_functions", "test.p*") == [
         "test.ping",
