@@ -93,13 +93,18 @@ def append(
         if not convert:
             return failed(f"Grain {name} is not a valid list")
         found = [] if found is None else [found]
-    if value in found:
+    # Members of a list are added one by one, each once.
+    missing = [
+        each for each in (value if isinstance(value, list) else [value]) if each not in found
+    ]
+    if not missing or value in found:
         return Outcome(True, f"Value {value} is already in the list for grain {name}")
+    added = missing if isinstance(value, list) else value
     if context.is_test:
-        comment = f"Value {value} in grain {name} is set to be added"
-        return Outcome(None, comment, {"added": value})
-    context.call("grains.append", name, value, convert=convert, delimiter=delimiter)
-    return Outcome(True, f"Value {value} was added to grain {name}", {"added": value})
+        comment = f"Value {added} in grain {name} is set to be added"
+        return Outcome(None, comment, {"added": added})
+    context.call("grains.append", name, added, convert=convert, delimiter=delimiter)
+    return Outcome(True, f"Value {added} was added to grain {name}", {"added": added})
 
 
 def list_present(

@@ -105,3 +105,12 @@ def test_changes_of_grains_have_salts_shape(bench: StateBench) -> None:
 
 def test_a_watching_state_waits(bench: StateBench) -> None:
     assert bench.call("module.watch", name="test.ping").result is True
+
+
+def test_members_of_a_list_are_appended_once(bench: StateBench) -> None:
+    bench.grains["roles"] = ["web"]
+    assert bench.call("grains.append", name="roles", value=["web", "db"]).changes == {
+        "added": ["db"]
+    }
+    bench.grains["roles"] = ["web", "db"]
+    assert bench.call("grains.append", name="roles", value=["web", "db"]).changes == {}
