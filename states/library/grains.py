@@ -85,7 +85,10 @@ def append(
     delimiter: str = ":",
     **_odd: Loose,
 ) -> Outcome:
-    """See to it that a value stands in the list of a grain; the grain must be there."""
+    """See to it that a value stands in the list of a grain; the grain must be there.
+
+    Of a list every member is to stand there: it is added once, where Salt adds it in every run.
+    """
     found = traverse(context.grains, name, _NOTHING, delimiter)
     if found is _NOTHING:
         return failed(f"Grain {name} does not exist")

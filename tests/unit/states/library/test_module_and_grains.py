@@ -85,6 +85,13 @@ def test_a_grain_that_is_a_list_grows_and_shrinks(bench: StateBench) -> None:
     assert bench.call("grains.append", name="gone", value="x").result is False
 
 
+def test_a_list_that_stands_in_a_grain_is_not_added_again(bench: StateBench) -> None:
+    bench.grains["roles"] = ["web", "a", "b"]
+
+    assert bench.call("grains.append", name="roles", value=["b", "a"]).changes == {}
+    assert bench.call("grains.append", name="roles", value=["b", "c"], is_test=True).result is None
+
+
 def test_a_grain_is_taken_away_only_if_it_is_there(bench: StateBench) -> None:
     assert bench.call("grains.absent", name="gone").changes == {}
     assert bench.call("grains.absent", name="os", is_test=True).result is None
