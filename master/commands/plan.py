@@ -15,6 +15,7 @@ from limpet.common.terminal.session import Session
 from limpet.master.client.results import JobOutput, JobResult, MinionAnswer
 from limpet.master.commands.apply import parse_pillar
 from limpet.master.commands.output import AllAtOnce, Output, write_document
+from limpet.master.commands.progress import Progress
 from limpet.master.commands.targets import kind_of, target_options
 from limpet.master.commands.watching import Watching
 from limpet.master.commands.wording import answer_lines
@@ -136,6 +137,9 @@ class _PlanOutput:
 
     def on_output(self, output: JobOutput) -> None:
         """Drop it: a plan has no output of its own."""
+
+    def on_progress(self, minion: str, progress: Progress) -> None:
+        """Drop it: nothing is run."""
 
     def on_end(self, result: JobResult | None) -> None:
         """Show the minions that have no answer yet."""

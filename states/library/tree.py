@@ -119,7 +119,7 @@ class RootsTree:
                 document = renderers.text(text, saltenv, "", place, pipe="py", variables=variables)
                 return str(document.data)
         except RenderError as error:
-            raise HostError(f"Unable to manage file: {error.told}") from error
+            raise HostError(f"Unable to manage file: {source}: {error.told}") from error
         except SourceError as error:
             raise HostError(f"Unable to manage file: {error}") from error
         raise HostError(f"Specified template format {engine} is not supported; jinja and py are")

@@ -119,6 +119,8 @@ class Arguments:
             if key in RUNTIME or key.startswith("__") or (found and key in found[0]):
                 continue
             like = near(key, _KINDS_NEAR, 0.8)
+            if like and key[0] != like[0]:
+                like = ""  # `match` and `batch` are other words, no slips for `watch`
             if like and not (found and near(key, found[0], 0.9)):
                 self._tell(
                     "unknown-requisite-kind",
@@ -250,6 +252,7 @@ class Arguments:
                 f"'{key}' of '{self._name}' is a command, a list of them, or a mapping with 'fun'",
                 path,
                 hint,
+                is_hint="{{" in self._view.written_at(path),
             )
 
     def _retry(self, value: Any, path: Path) -> None:  # noqa: ANN401

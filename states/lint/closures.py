@@ -75,10 +75,11 @@ class Book:
         wanted = self._wanted.setdefault(key, Wanted(view, written))
         wanted.is_found = wanted.is_found or is_found
 
-    def tell(self, sls_names: Iterable[str], *, has_top: bool) -> None:
+    def tell(self, sls_names: Iterable[str], *, has_top: bool, is_formula: bool) -> None:
         """Report the requisites that were never found.
 
-        Without a top file nobody knows which SLS are applied together.
+        Without a top file nobody knows which SLS are applied together; those of a formula may act
+        on states of others.
         """
         everywhere = {*sls_names, *self._sls}
         for wanted in self._wanted.values():
@@ -105,7 +106,8 @@ class Book:
                 "no such state",
                 written.path,
                 hint=self._hint(module, target, everywhere),
-                is_hint=not has_top and any(sign in target for sign in "*?["),
+                is_hint=(not has_top and any(sign in target for sign in "*?["))
+                or (is_formula and written.kind in IN_REQUISITES),
             )
 
     def _is_declared(self, target: str) -> bool:

@@ -79,7 +79,12 @@ class Declarations:
 
     def _extend(self, extended: Any) -> None:  # noqa: ANN401
         if not isinstance(extended, dict):
-            self._view.tell("declaration-shape", "`extend` must be a mapping of ids", ("extend",))
+            self._view.tell(
+                "declaration-shape",
+                "`extend` must be a mapping of ids",
+                ("extend",),
+                is_hint=extended is None and self._view.goes_on_in_jinja(("extend",)),
+            )
             return
         for name, body in extended.items():
             self._declaration(name, body, ("extend", name), is_extension=True)
@@ -304,6 +309,7 @@ class Declarations:
                     hint="begin each of its lines with a dash",
                     # Salt drops those that act on other states without a word.
                     severity="warning" if kind in IN_REQUISITES else "error",
+                    is_hint=value is None and view.goes_on_in_jinja(path),
                 )
                 if kind not in IN_REQUISITES:
                     view.bad_ids.add(name)

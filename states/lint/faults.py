@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+import jinja2
+
 from limpet.states.lint.findings import meant
 from limpet.states.lint.templates import GLOBALS
 from limpet.states.lint.unknown import is_unknown
@@ -31,6 +33,8 @@ def tell_fault(view: View, profile: int, is_touched: bool, *, is_formula: bool =
         return
     if "Jinja syntax error" in problem and report.has_at(error.path, error.line):
         return
+    if is_formula and isinstance(error.__cause__, jinja2.TemplateNotFound):
+        return  # of another formula, or told by `missing-template`
     if is_touched and not _SURE.search(problem):
         return
     if is_formula and "has no attribute" in problem and not report.is_strict:
@@ -54,6 +58,9 @@ def _tell_yaml(view: View, problem: str, line: int | None, is_touched: bool) -> 
     if is_touched and (is_unknown(made) or is_unknown(before)):
         return
     place = lines.place(line)
+    written = lines.source[place.line - 1] if place.line and place.line <= len(lines.source) else ""
+    if not view.is_primary and "{{" in written:
+        return
     rule = "yaml-syntax"
     hint = ""
     if "double curly brace" in problem:
@@ -64,7 +71,6 @@ def _tell_yaml(view: View, problem: str, line: int | None, is_touched: bool) -> 
         rule = "tab-indentation"
     elif "mapping values are not allowed" in problem:
         hint = "a text with ': ' in it needs quotes; else look at the indentation"
-    written = lines.source[place.line - 1] if place.line and place.line <= len(lines.source) else ""
     if made.strip() and made != written and "{{" in written:
         hint = hint or f"it rendered to: {made.strip()[:80]}"
     view.report.add(rule, problem, view.file, place.line, place.column, hint=hint)

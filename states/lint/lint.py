@@ -103,6 +103,7 @@ class Lint:
         book.tell(
             (sls for name in roots.environments() for sls in names.available(name)),
             has_top=any(each.sls == "top" for each in sources),
+            is_formula=self.tree.is_formula,
         )
         self._judge_uses(uses, templates, roots)
         found = self.report.findings()
@@ -166,11 +167,11 @@ class Lint:
         pipe = {"yaml_jinja": "jinja|yaml", "json_jinja": "jinja|json"}.get(pipe, pipe)
         names = [(part.split() or [""])[0] for part in pipe.split("|")]
         for name in names:
-            if name not in RENDERERS:
-                is_salts = name in salt_names().renderers
+            # Those that Salt has and limpet has not: `--salt-compat` tells of them.
+            if name not in RENDERERS and name not in salt_names().renderers:
                 self.report.add(
                     "unknown-renderer",
-                    f"there is no renderer '{name}'" + (" here (Salt has it)" if is_salts else ""),
+                    f"there is no renderer '{name}'",
                     file,
                     1,
                     first.find(name) + 1 or None,

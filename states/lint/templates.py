@@ -34,7 +34,14 @@ GLOBALS: Final = frozenset(
     )
 )  # fmt: skip
 """Names that Salt and Jinja give to every template."""
-FILE_GLOBALS: Final = GLOBALS | {"user", "group", "mode", "template", "context", "kwargs"}
+FILE_GLOBALS: Final = GLOBALS | {
+    "user",
+    "group",
+    "mode",
+    "template",
+    "context",
+    "accumulator",
+}
 """Those that the template of a managed file sees besides."""
 _SALT_TESTS: Final = frozenset(("list", "match", "equalto"))
 
@@ -151,9 +158,8 @@ class Templates:
             )
 
     def _imports(self, template: Template, sls: str | None) -> None:
-        places = sls_variables(template.path, sls) if sls else _own_place(template.path)
-        if sls:
-            places["sls"] = sls
+        # Others are told where they are by what imports them, or by the state that manages them.
+        places = {**sls_variables(template.path, sls), "sls": sls} if sls else {}
         kinds = (nodes.Import, nodes.FromImport, nodes.Include, nodes.Extends)
         for node in template.tree.find_all(kinds):
             wanted = _texts(node.template, places)  # type: ignore[attr-defined]
@@ -237,11 +243,6 @@ class Templates:
 def _opened(error: jinja2.TemplateSyntaxError) -> str:
     found = re.search(r"The innermost block that needs to be closed is '(\w+)'", str(error.message))
     return f"the block '{found.group(1)}' is never closed" if found else ""
-
-
-def _own_place(path: str) -> dict[str, str]:
-    folder = posixpath.dirname(path)
-    return {"tplfile": path, "tpldir": folder or ".", "tplroot": path.split("/")[0]}
 
 
 def _column(text: str, line: int, word: str) -> int | None:

@@ -26,6 +26,7 @@ an inner one (an SLS that renders another) shares what is left of the outer one'
 import contextlib
 import ctypes
 import faulthandler
+import gc
 import mmap
 import os
 import resource
@@ -177,6 +178,9 @@ class rendering:
             told = section.out_of(error)
             # The frames hold all that was made; whoever keeps the error must not keep that.
             traceback.clear_frames(error.__traceback__)
+            error.__traceback__ = error.__context__ = trace = None
+            if isinstance(error, MemoryError):
+                gc.collect()  # templates and what they made refer to one another
             raise told from error
 
 
