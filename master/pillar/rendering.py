@@ -17,7 +17,7 @@ from limpet.master.pillar.line import Render, Rendered, Setup, Wanted
 from limpet.states.compiler.compile import Compilation, Minion
 from limpet.states.compiler.functions import ContextFunctions
 from limpet.states.compiler.options import salt_options
-from limpet.states.compiler.settings import CompilerSettings
+from limpet.states.compiler.settings import CompilerSettings, language_of
 from limpet.states.context import FunctionContext, Places
 from limpet.states.fileroots.directories import DirectoryRoots
 from limpet.states.host.machine import ThisMachine
@@ -44,6 +44,7 @@ def render(setup: Setup, asked: Render, on_file: Callable[[str], None]) -> Rende
     pillar = Pillar({})
     try:
         pillar = _compilation(setup, asked.minion, wanted, on_file).pillar
+        pillar.language = language_of(setup.configuration)
         body = encode_pillar(pillar)
     except LimpetError as error:
         return failed(asked, str(error))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from limpet.states.compiler.top import TopSettings
 from limpet.states.pillar.compile import PillarSettings
@@ -11,6 +11,19 @@ from limpet.states.sls.jinja.rendering import TemplateSettings
 from limpet.states.sls.limits import DEFAULT as DEFAULT_LIMITS
 from limpet.states.sls.limits import Limits
 from limpet.states.sls.renderers import DEFAULT
+
+LANGUAGE_KEYS: Final = (
+    "renderer", "failhard", "state_top", "state_top_saltenv", "state_auto_order", "nodegroups",
+    "default_top", "env_order", "top_file_merging_strategy", "disabled_requisites",
+    "jinja_env", "jinja_sls_env", "jinja_trim_blocks", "jinja_lstrip_blocks",
+)  # fmt: skip
+"""Keys of the master's that hold for the states of its minions too, as in Salt: a tree renders
+alike on all of them."""
+
+
+def language_of(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a master tells its minions of how states render."""
+    return {key: configuration[key] for key in LANGUAGE_KEYS if key in configuration}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,8 @@ class PillarBody(msgspec.Struct, frozen=True):
     """Names, globs and paths of keys below which nothing may be shown."""
     secret_paths: list[list[Any]] = []
     """The ways to values that pillar files mark as secret."""
+    language: dict[str, Any] = {}
+    """What the master's configuration says of how states render."""
 
 
 _decoder: Final[msgspec.msgpack.Decoder[PillarBody]] = msgspec.msgpack.Decoder(PillarBody)
@@ -39,6 +41,7 @@ def encode_pillar(pillar: Pillar) -> bytes:
             {_text(key): _text(place) for key, place in pillar.places.items()},
             [*pillar.secret_keys.patterns],
             _plain(pillar.secret_paths),
+            _plain(pillar.language),
         )
     )
 
@@ -55,6 +58,7 @@ def decode_pillar(body: bytes) -> Pillar:
         secret_keys=SecretKeys(tuple(found.secret_keys)),
         secret_paths=found.secret_paths,
         places=found.places,
+        language=found.language,
     )
 
 

@@ -50,6 +50,8 @@ class Pillar:
     """Nor are these, which pillar files mark."""
     places: dict[str, str] = field(default_factory=dict)
     """Of errors: `path:line` of the file at fault, where it is known."""
+    language: dict[str, Any] = field(default_factory=dict)
+    """What the master's configuration says of how states render (`LANGUAGE_KEYS`)."""
 
     @property
     def told(self) -> list[str]:

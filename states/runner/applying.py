@@ -152,7 +152,7 @@ class Applying:
             following.open(asked, self._wishes_kept(), is_test=self.is_test)
             run = Run(
                 self.state_context(),
-                is_failhard=bool(_configured(self.context, "failhard", False)),
+                is_failhard=self._is_failhard(),
                 progress=following,
                 parallel_at_most=int(_configured(self.context, "state_max_parallel", 0) or 0),
                 earlier=self.earlier,
@@ -200,7 +200,7 @@ class Applying:
         if pillar is None:
             pillar = self._pillar()
         return Compilation(
-            self.minion(), saltenv=wishes.saltenv, pillarenv=wishes.pillarenv, pillar=pillar
+            self.minion(pillar), saltenv=wishes.saltenv, pillarenv=wishes.pillarenv, pillar=pillar
         )
 
     def _pillar(self) -> Pillar:
@@ -214,9 +214,10 @@ class Applying:
             return context.pillar.loaded
         return load(context, saltenv=wishes.saltenv, pillarenv=pillarenv, override=wishes.pillar)
 
-    def minion(self) -> Minion:
-        """Give this minion as compilations want it."""
+    def minion(self, pillar: Pillar | None = None) -> Minion:
+        """Give this minion as compilations want it; the pillar's master may rule its language."""
         context = self.context
+        configuration = dict(context.configuration) if pillar is None else self._ruled(pillar)
         file_roots = configured_roots(context, "file_roots")
         pillar_roots = configured_roots(context, "pillar_roots")
 
@@ -230,7 +231,7 @@ class Applying:
             pillar_roots=DirectoryRoots(pillar_roots),
             functions=functions,
             options=salt_options(
-                context.configuration,
+                configuration,
                 minion_id=context.minion_id,
                 file_roots=file_roots,
                 pillar_roots=pillar_roots,
@@ -241,14 +242,22 @@ class Applying:
                 pillarenv=self.wishes.pillarenv,
                 grains=context.grains,
             ),
-            settings=CompilerSettings.of(self._settings()),
+            settings=CompilerSettings.of(configuration),
             can_watch=can_watch,
             host=context.host,
         )
 
-    def _settings(self) -> Mapping[str, Any]:
-        configured, top = self.context.configuration, self.wishes.top
-        return configured if top is None else {**configured, "state_top": top}
+    def _is_failhard(self) -> bool:
+        """Let a run end with its first failed state, if master or minion say so."""
+        language = self.compilation.pillar.language
+        return bool(_configured(self.context, "failhard", False) or language.get("failhard"))
+
+    def _ruled(self, pillar: Pillar) -> dict[str, Any]:
+        """Give the configuration as the master and the request change it."""
+        found = {**self.context.configuration, **pillar.language}
+        if self.wishes.top is not None:
+            found["state_top"] = self.wishes.top
+        return found
 
 
 def tree_of(context: FunctionContext, rendering: Rendering) -> RootsTree:
