@@ -4,6 +4,8 @@ While a job is not over its minions may still need them. `--pillar '{"password":
 argument.
 """
 
+from typing import Any
+
 import msgspec
 
 from limpet.states.pillar.secrets import Masker, SecretKeys
@@ -18,7 +20,9 @@ def without_secrets(arguments: bytes, keys: tuple[str, ...]) -> bytes:
         return arguments
     masker = Masker((), SecretKeys(keys))
     try:
-        positional, keyword = msgspec.msgpack.decode(arguments, type=tuple[list, dict])
+        positional, keyword = msgspec.msgpack.decode(
+            arguments, type=tuple[list[Any], dict[Any, Any]]
+        )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return arguments  # not what any function could be called with: refused everywhere
     whole = masker.value(keyword)

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from limpet.states.host.machine import ThisMachine
+from limpet.states.local import call_local
 from limpet.states.pillar.compile import Pillar
+from limpet.states.pillar.secrets import MASK
 from support.sls_trees import compilation
 
 
@@ -141,3 +143,11 @@ def test_a_package_brings_a_source_by_its_entry_point(
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     pillar = render([{"vault": {"path": "secret/web", "field": "found"}}])
     assert pillar.data["found"] == "secret/web for web1, 1"
+
+
+def test_a_local_call_has_external_pillar_too(tmp_path: Path) -> None:
+    (tmp_path / "minion.yaml").write_text(
+        "id: web7\next_pillar:\n  - cmd_yaml: 'echo \"host: %s\"'\npillar_secret_keys: token\n"
+    )
+    value, retcode = call_local(str(tmp_path), "pillar.items", [], {"pillar": {"token": "abcdef"}})
+    assert (value, retcode) == ({"host": "web7", "token": MASK}, 0)
