@@ -1,6 +1,5 @@
 """The `cron` states and functions on made-up crontabs."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,53 +9,11 @@ from hypothesis import strategies as st
 
 from limpet.common.errors import HostError
 from limpet.states.functions import registry
-from limpet.states.functions.cron.tab import MARK, parse
+from limpet.states.functions.cron.tab import parse
 from limpet.states.outcome import Outcome
-from limpet.states.ports import Command, Completed
-from support.fake_host import FakeCommands, FakeHost, make_context
+from support.fake_crontab import TAB, FakeCrontab
+from support.fake_host import make_context
 from support.state_bench import FakeTree, StateBench
-
-TAB = f"""# mine
-MAILTO=me
-0 1 * * * /bin/foreign
-{MARK}
-PATH=/bin
-# nightly SALT_CRON_IDENTIFIER:n1
-0 3 * * 1 /bin/night
-# SALT_CRON_IDENTIFIER:/bin/two
-5 4 * * * /bin/two
-# SALT_CRON_IDENTIFIER:off
-#DISABLED#1 1 1 1 1 /bin/off
-*/5 * * * * /bin/bare
-# SALT_CRON_IDENTIFIER:boot
-@reboot /bin/boot
-"""
-
-
-@dataclass
-class FakeCrontab:
-    """Answers `crontab`: one text for each user; a line with `bad` is refused."""
-
-    tabs: dict[str, str] = field(default_factory=dict)
-    writes: int = 0
-
-    def host(self) -> FakeHost:
-        return FakeHost(FakeCommands({"crontab": "/usr/bin/crontab"}, self.answer))
-
-    def answer(self, command: Command) -> Completed:
-        _, _, user, what = command.argv
-        if user == "nope":
-            return Completed(1, 1, b"", b"crontab:  user `nope' unknown\n")
-        if what == "-l":
-            if user not in self.tabs:
-                return Completed(1, 1, b"", f"no crontab for {user}\n".encode())
-            return Completed(1, 0, self.tabs[user].encode(), b"")
-        text = (command.stdin or b"").decode()
-        if "bad" in text:
-            return Completed(1, 1, b"", b'"-":3: bad minute\n')
-        self.tabs[user] = text
-        self.writes += 1
-        return Completed(1, 0, b"", b"")
 
 
 @pytest.fixture
