@@ -43,6 +43,11 @@ _CONFUSED: Final = {
     "parents": "makedirs",
 }
 """What other tools call an argument."""
+_PLAIN_MODULES: Final = frozenset(("archive", "cmd", "cron", "file", "git", "service", "user"))
+_TEXTS: Final = frozenset(
+    ("user", "group", "runas", "cwd", "template", "encoding", "shell", "home")
+)
+_FLAGS: Final = frozenset(("makedirs", "replace", "force", "enable", "follow_symlinks", "backup"))
 _MODES: Final = frozenset(("mode", "file_mode", "dir_mode"))
 _MODE: Final = re.compile(r"0?[0-7]{3,4}\Z")
 _KINDS_NEAR: Final = (
@@ -103,6 +108,7 @@ class Arguments:
         if not is_extension and "use" not in given:
             self._missing(given)
         self._types(given)
+        self._plain_types(given)
         for key, (value, path) in given.items():
             if not is_unknown(value):
                 self._value(key, value, path)
@@ -192,6 +198,19 @@ class Arguments:
                     "argument-type",
                     f"the argument '{parameter.name}' of {self._full} is {mismatch}, "
                     f"not {repr(value)[:60]}",
+                    path,
+                    _quote_hint(value),
+                )
+
+    def _plain_types(self, given: Mapping[str, tuple[Any, Path]]) -> None:
+        """Look at arguments that are the same everywhere; functions may take them loosely."""
+        for key, (value, path) in given.items():
+            is_wrong = isinstance(value, list | dict) and key in (_TEXTS | _FLAGS)
+            if is_wrong and self._module in _PLAIN_MODULES and not is_unknown(value):
+                expected = "a text" if key in _TEXTS else "true or false"
+                self._tell(
+                    "argument-type",
+                    f"the argument '{key}' of {self._full} must be {expected}",
                     path,
                     _quote_hint(value),
                 )

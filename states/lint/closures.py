@@ -45,8 +45,10 @@ class Wanted:
 class Book:
     """What all kinds of hosts have shown of requisites; told at the end."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, is_module: Callable[[str], bool]) -> None:
+        """Begin; `is_module` says whether anybody has a state module of that name."""
         self._report = report
+        self._is_module = is_module
         self._wanted: dict[tuple[Any, ...], Wanted] = {}
         self._names: dict[str, dict[str, str]] = {}
         """Module -> id or name -> the SLS that has it."""
@@ -98,7 +100,9 @@ class Book:
                     is_hint=not has_top,
                 )
                 continue
-            if any(target in text for text in self._opaque) or self._is_declared(target):
+            if any(target in text for text in self._opaque):
+                continue
+            if self._is_module(module) and self._is_declared(target):
                 continue
             wanted.view.tell(
                 "missing-requisite",
@@ -112,6 +116,8 @@ class Book:
 
     def _is_declared(self, target: str) -> bool:
         """Say whether a state of that name is written somewhere, in a branch that no host took."""
+        if any(target in names for names in self._names.values()):
+            return False
         declared = re.compile(
             rf"^\s*(?:-\s+(?:name:\s+)?)?['\"]?{re.escape(target)}['\"]?:?\s*$", re.MULTILINE
         )
@@ -423,7 +429,7 @@ class Closures:
             edges = graph.cycle()
             if not edges:
                 return
-            nodes = frozenset(first for first, _, _ in edges)
+            nodes = frozenset(f"{graph.chunks[each].get('__sls__')} {each}" for each, _, _ in edges)
             first, then, _ = edges[-1]
             if nodes not in self._told_cycles:
                 self._told_cycles.add(nodes)

@@ -31,6 +31,8 @@ def tell_fault(view: View, profile: int, is_touched: bool, *, is_formula: bool =
     if view.rendered.is_yaml_error:
         _tell_yaml(view, problem, error.line, is_touched)
         return
+    if "does not export the requested name" in problem:
+        return  # told by `missing-import-name`
     if "Jinja syntax error" in problem and report.has_at(error.path, error.line):
         return
     if is_formula and isinstance(error.__cause__, jinja2.TemplateNotFound):

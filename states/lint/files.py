@@ -1,5 +1,6 @@
 """What can be said of files before they are read as templates: bytes, line ends, names, links."""
 
+import ast
 import os
 from collections.abc import Sequence
 
@@ -62,6 +63,25 @@ def check_tabs(text: str, file: str, report: Report) -> bool:
             )
             found = True
     return found
+
+
+def check_python(text: str, file: str, report: Report) -> None:
+    """Tell of a `#!py` file that is no Python, or that has no function `run`."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", None)
+        report.add("python", f"the file is no Python: {error}", file, line)
+        return
+    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    names |= {
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    if "run" not in names:
+        report.add("python", "a `#!py` file defines a function `run()`", file, 1)
 
 
 def check_names(paths: Sequence[str], root: str, report: Report) -> None:

@@ -88,7 +88,7 @@ class Lint:
         }
         self._judge_templates(sources, templates, roots)
         self._judge_templates(pillars, pillar_templates, None)
-        book = Book(self.report)
+        book = Book(self.report, lambda name: name == "id" or known.has_state_module(name))
         uses: dict[tuple[str, str], list[frozenset[str] | None]] = {}
         for number, grains in enumerate(profiles):
             made = _Profile(self, number, grains, roots, pillar_roots, known)
@@ -154,6 +154,8 @@ class Lint:
         if text is None:
             return None
         pipe = self._pipe(text, file.real_path)
+        if pipe[-1] == "py":
+            files.check_python(text, file.real_path, self.report)
         if "yaml" in pipe:
             files.check_tabs(text, file.real_path, self.report)
         return Source(file, file.real_path, sls, environment, text, pipe, is_judged)

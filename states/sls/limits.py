@@ -172,6 +172,7 @@ class rendering:
         section = self._section
         if section is None:
             return
+        section.is_running = False  # from here on the clock interrupts nothing
         section.end()
         _section = None
         if isinstance(error, TimeIsUp | MemoryError):
