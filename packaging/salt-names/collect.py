@@ -13,6 +13,8 @@ import json
 import pkgutil
 import sys
 import warnings
+from collections.abc import Iterator
+from types import ModuleType
 
 import salt.modules
 import salt.renderers
@@ -20,18 +22,18 @@ import salt.states
 import salt.version
 
 
-def modules_of(package):
+def modules_of(package: ModuleType) -> Iterator[tuple[str, ModuleType]]:
     """Import every module of a package that can be imported here."""
     for found in pkgutil.iter_modules(package.__path__):
         try:
             yield found.name, importlib.import_module(f"{package.__name__}.{found.name}")
-        except BaseException as error:  # what is missing here may be anything
+        except BaseException as error:  # noqa: BLE001 - what is missing here may be anything
             print(f"left out: {found.name}: {type(error).__name__}", file=sys.stderr)
 
 
-def functions_of(package):
+def functions_of(package: ModuleType) -> dict[str, list[str]]:
     """Give the arguments of each public function, by its public name."""
-    found = {}
+    found: dict[str, list[str]] = {}
     for file_name, module in modules_of(package):
         public = getattr(module, "__virtualname__", file_name)
         aliases = getattr(module, "__func_alias__", {})
@@ -49,19 +51,17 @@ def functions_of(package):
     return dict(sorted(found.items()))
 
 
-def main():
+def main() -> None:
     """Collect and write."""
     warnings.simplefilter("ignore")
-    data = {
+    data: dict[str, object] = {
         "version": salt.version.__version__,
         "renderers": sorted(
-            getattr(module, "__virtualname__", name)
-            for name, module in modules_of(salt.renderers)
+            getattr(module, "__virtualname__", name) for name, module in modules_of(salt.renderers)
         ),
         "states": functions_of(salt.states),
-        "functions": {name: [] for name in functions_of(salt.modules)},
+        "functions": sorted(functions_of(salt.modules)),
     }
-    data["functions"] = sorted(data["functions"])
     with open(sys.argv[1], "w", encoding="utf-8") as file:
         json.dump(data, file, indent=0, separators=(",", ":"), ensure_ascii=True)
         file.write("\n")

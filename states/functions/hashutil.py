@@ -120,7 +120,7 @@ def github_signature(
 ) -> bool:
     """Say whether a text has this signature as GitHub's hooks give it: `sha1=…`, `sha256=…`.
 
-    CLI Example: limpet run '*' hashutil.github_signature 'get salted' 'shared secret' challenge_hmac=sha1=b1bf
+    CLI Example: limpet run '*' hashutil.github_signature text secret challenge_hmac=sha1=b1bf
     """
     algorithm, _, wanted = challenge_hmac.partition("=")
     if algorithm not in ("sha1", "sha256", "sha512"):

@@ -1,5 +1,6 @@
 """Salt's configuration becomes limpet's: taken over, renamed, or named with what to do."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limpet.common.settings.loader import load_text
+from limpet.common.settings.loader import Configuration, load_text
 from limpet.common.settings.master import MasterConfiguration
-from limpet.common.settings.migration import migrate_master, migrate_minion
+from limpet.common.settings.migration import Migrated, migrate_master, migrate_minion
 from limpet.common.settings.minion import MinionConfiguration
 
 
@@ -93,7 +94,9 @@ KEYS = st.sampled_from(
     "migrate, kind", [(migrate_master, MasterConfiguration), (migrate_minion, MinionConfiguration)]
 )
 def test_what_is_written_is_what_limpet_reads(
-    migrate: Any, kind: Any, salt: dict[str, Any]
+    migrate: Callable[[dict[str, Any]], Migrated],
+    kind: type[Configuration],
+    salt: dict[str, Any],
 ) -> None:
     text = migrate(salt).text()
     assert yaml.safe_load(text) is not None
