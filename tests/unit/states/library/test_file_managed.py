@@ -176,7 +176,11 @@ def test_a_backup_is_kept_in_the_minions_own_directory(bench: StateBench) -> Non
 def test_a_source_is_held_against_its_checksum(bench: StateBench, source_hash: str) -> None:
     source = bench.place / "source"
     source.write_bytes(b"hello\n")
-    arguments = {"name": place(bench), "source": str(source), "source_hash": source_hash}
+    arguments: dict[str, Any] = {
+        "name": place(bench),
+        "source": str(source),
+        "source_hash": source_hash,
+    }
 
     assert bench.call("file.managed", **arguments).result is True
     source.write_bytes(b"evil\n")
@@ -188,7 +192,11 @@ def test_a_source_is_held_against_its_checksum(bench: StateBench, source_hash: s
 def test_a_source_of_the_tree_needs_no_checksum_and_is_not_held_against_one(
     bench: StateBench,
 ) -> None:
-    arguments = {"name": place(bench), "source": "salt://hello", "source_hash": "0" * 64}
+    arguments: dict[str, Any] = {
+        "name": place(bench),
+        "source": "salt://hello",
+        "source_hash": "0" * 64,
+    }
 
     assert bench.call("file.managed", **arguments).result is True
 
@@ -219,7 +227,11 @@ def test_the_name_in_the_list_may_be_another_one(bench: StateBench) -> None:
     source = bench.place / "source"
     source.write_bytes(b"hello\n")
     bench.tree.files["sums"] = f"{'0' * 64}  source\n{HELLO}  release-1.tgz\n".encode()
-    arguments = {"name": place(bench), "source": str(source), "source_hash": "salt://sums"}
+    arguments: dict[str, Any] = {
+        "name": place(bench),
+        "source": str(source),
+        "source_hash": "salt://sums",
+    }
 
     assert bench.call("file.managed", **arguments).result is False
     assert bench.call("file.managed", **arguments, source_hash_name="release-1.tgz").result is True
