@@ -33,6 +33,8 @@ _KINDS: Final[dict[int, Kind]] = {
     stat.S_IFSOCK: "socket",
 }
 _NOTHING: Final = (errno.ENOENT, errno.ENOTDIR)
+_LINKS_MAX: Final = 40
+"""As many as the kernel follows."""
 
 
 class LocalFileSystem:
@@ -97,7 +99,7 @@ class LocalFileSystem:
         uid: int,
         gid: int,
     ) -> None:
-        target = os.path.realpath(path) if os.path.islink(path) else path
+        target = _led_to(path)
         present = self.facts(target, is_following=True)
         folder, name = os.path.split(target)
         beside = os.path.join(folder, f".{name[:64]}.{os.urandom(8).hex()}.new")
@@ -291,6 +293,34 @@ class LocalFileSystem:
             yield
         finally:
             os.umask(before)
+
+
+def _led_to(path: str) -> str:
+    """Give what a name leads to, itself no link. Raises `HostError`.
+
+    What the kernel does for those who open a file through a link has to be done here, where links
+    are read: in a directory like /tmp nobody is led on by the links of other users.
+    """
+    target = path
+    try:
+        for _ in range(_LINKS_MAX):
+            folder = os.path.dirname(target)
+            found = os.lstat(target)
+            if not stat.S_ISLNK(found.st_mode):
+                return target
+            above = os.stat(folder or ".")
+            is_shared = above.st_mode & stat.S_ISVTX and above.st_mode & stat.S_IWOTH
+            if is_shared and found.st_uid not in (0, os.geteuid(), above.st_uid):
+                raise HostError(
+                    f"cannot write {path}: {target} is a link of another user in a directory that "
+                    "all may write to; remove it, or write to what it leads to"
+                )
+            target = os.path.join(os.path.realpath(folder), os.readlink(target))
+    except FileNotFoundError:
+        return target
+    except OSError as error:
+        raise host_error("write", path, error) from error
+    raise host_error("write", path, OSError(errno.ELOOP, ""))
 
 
 def _copy_all(file: BinaryIO, descriptor: int) -> None:
