@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from limpet.common.errors import HostError
+
 SPECIAL: Final = frozenset(
     ("none", "tmpfs", "sysfs", "proc", "fusectl", "debugfs", "securityfs", "devtmpfs", "cgroup",
      "btrfs", "cephfs", "overlay", "ramfs")
@@ -83,7 +85,10 @@ class Table:
         return found
 
     def find(self, wanted: Line, match_on: str | list[str] = "auto") -> Line | None:
-        """Find the line that is meant: by `name` (the place), `device` or others of its fields."""
+        """Find the line that is meant: by `name` (the place), `device` or others of its fields.
+
+        Raises `HostError` for a field that there is not: no line would ever fit it.
+        """
         entries = [line for line in self.lines if line.place]
         if match_on == "auto":
             by_place = [each for each in entries if each.place == wanted.place]
@@ -93,11 +98,17 @@ class Table:
             both = [each for each in by_device if each.place == wanted.place]
             # Whatever stood at that place is replaced too: nobody wants two of them there.
             return next(iter([*both, *by_device, *by_place]), None)
-        fields = {"name": "place", "device": "device", "fstype": "kind", "opts": "options"}
+        fields = {
+            "name": "place", "device": "device", "fstype": "kind", "opts": "options",
+            "dump": "dump", "pass_num": "check",
+        }  # fmt: skip
         keys = [match_on] if isinstance(match_on, str) else match_on
-        attributes = [fields[key] for key in keys if key in fields]
+        if not keys or (unknown := [str(key) for key in keys if key not in fields]):
+            told = f'Unrecognized keys in match_on: "{", ".join(unknown)}"' if keys else ""
+            raise HostError(f"{told or 'match_on is empty'}; there are {', '.join(fields)}")
+        attributes = [fields[key] for key in keys]
         for each in entries:
-            if attributes and all(getattr(each, a) == getattr(wanted, a) for a in attributes):
+            if all(getattr(each, a) == getattr(wanted, a) for a in attributes):
                 return each
         return None
 

@@ -1,6 +1,17 @@
 """With which arguments, and in which world, each state function is held to the laws."""
 
-from support.state_inputs import cron, files, git, plain, served, services, ssh
+from support.state_inputs import (
+    cron,
+    data,
+    files,
+    git,
+    machine,
+    plain,
+    programs,
+    served,
+    services,
+    ssh,
+)
 from support.state_laws import Inputs
 
 INPUTS: dict[str, Inputs] = {
@@ -11,5 +22,8 @@ INPUTS: dict[str, Inputs] = {
     **cron.INPUTS,
     **ssh.INPUTS,
     **git.INPUTS,
+    **programs.INPUTS,
+    **data.INPUTS,
+    **machine.INPUTS,
 }
 """By the function's public name."""

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from support.fake_crontab import TAB, FakeCrontab
+from support.rooted import contained
 from support.state_bench import FakeTree, StateBench
 from support.state_laws import Arguments, Inputs, Sandbox, World, among, having
 
@@ -17,7 +18,7 @@ FILE = b"# new\n1 2 * * * /bin/new\n"
 def world(place: Path) -> World:
     """Give a machine on which root has a crontab and bob has none."""
     crontab = FakeCrontab({"root": TAB})
-    bench = StateBench(place, FakeTree({"tab": FILE}), host=crontab.host())
+    bench = StateBench(place, FakeTree({"tab": FILE}), host=contained(crontab.host(), place))
     return Sandbox(bench, lambda: dict(crontab.tabs))
 
 

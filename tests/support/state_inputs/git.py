@@ -3,6 +3,7 @@
 import atexit
 import functools
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -57,7 +58,11 @@ def world(place: Path) -> World:
 
 
 class _Checkouts(Sandbox):
-    """Looks at files, heads, branches and settings; what git keeps for itself does not count."""
+    """Looks at files, heads, branches and settings; what git keeps for itself does not count.
+
+    Nor does what a branch follows: as in Salt, that it follows nothing any more stands in the
+    comment alone.
+    """
 
     def look(self) -> object:
         found = {}
@@ -66,7 +71,10 @@ class _Checkouts(Sandbox):
             inside = name.partition(".git/")[2]
             is_told = inside in ("", "HEAD", "config", "packed-refs") or inside.startswith("refs/")
             if path.is_file() and is_told and not name.startswith(".state"):
-                found[name] = path.read_bytes()
+                text = path.read_bytes().decode(errors="replace")
+                found[name] = (
+                    re.sub(r"(?m)^\[branch [^\[]*", "", text) if inside == "config" else text
+                )
         return found
 
 

@@ -82,6 +82,13 @@ def of_grains(arguments: st.SearchStrategy[Arguments], **changing: Any) -> Input
     return Inputs(world=world_of_grains, arguments=arguments, changing=changing, examples=40)
 
 
+NOT_THERE = {
+    "beacon": ("absent", "disabled", "enabled", "present"),
+    "schedule": ("absent", "disabled", "enabled", "present"),
+    "salt": ("function", "parallel_runners", "runner", "state", "wait_for_event", "wheel"),
+    "event": ("fire_master", "send"),
+}
+
 INPUTS: dict[str, Inputs] = {
     "test.nop": never(having({"name": among("it")}, anything=(1, "x"))),
     "test.succeed_without_changes": never(having({"name": among("it")}, comment=("c",))),
@@ -101,6 +108,18 @@ INPUTS: dict[str, Inputs] = {
     "cmd.wait_call": never(having({"name": among("it")})),
     "module.wait": never(having({"name": among("file.touch")})),
     "environ.setenv": ENVIRON,
+    "event.wait": never(having({"name": among("a/tag")})),
+    "disk.status": never(
+        having({"name": among("/", "/gone")}, maximum=("0%", 100, "x"), free=(True, False))
+    ),
+    "status.loadavg": never(having({"name": among("1-min", "odd")}, maximum=(0, 10_000))),
+    "status.process": never(having({"name": among("python", "no such process", "(")})),
+    # What is not there fails and says so, and what would take it away has nothing to do.
+    **{
+        f"{module}.{function}": never(having({"name": among("it")}, anything=(1,)))
+        for module, functions in NOT_THERE.items()
+        for function in functions
+    },
     "grains.exists": Inputs(
         world=world_of_grains, arguments=having({"name": GRAINS}), changing=None, examples=10
     ),

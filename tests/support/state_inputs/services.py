@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from support.fake_systemd import FakeSystemd, Unit
+from support.rooted import contained
 from support.state_bench import StateBench
 from support.state_laws import Arguments, Inputs, Sandbox, World, among, having
 
@@ -33,7 +34,7 @@ def world(place: Path) -> World:
     def looks() -> Any:  # noqa: ANN401
         return {name: (unit.active, unit.boot) for name, unit in systemd.units.items()}
 
-    return Sandbox(StateBench(place, host=systemd.host()), looks)
+    return Sandbox(StateBench(place, host=contained(systemd.host(), place)), looks)
 
 
 def of(arguments: st.SearchStrategy[Arguments], **changing: Any) -> Inputs:  # noqa: ANN401

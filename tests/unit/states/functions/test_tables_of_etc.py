@@ -79,3 +79,12 @@ def test_no_value_makes_a_line_of_its_own(odd: str) -> None:
 def test_options_come_as_list_or_text() -> None:
     assert listed("ro, noexec") == listed(["ro", "noexec"]) == ["ro", "noexec"]
     assert listed(None) == listed("") == []
+
+
+@pytest.mark.parametrize("match_on", [["fs_file"], "place", []])
+def test_a_field_that_a_table_does_not_have_is_refused(match_on: str | list[str]) -> None:
+    table = Table.of("tmpfs /m tmpfs size=1m 0 0\n")
+
+    # No line would ever fit it, and every run would add one more.
+    with pytest.raises(HostError, match="match_on"):
+        table.put(Line("", "tmpfs", "/m", "tmpfs"), match_on)

@@ -1,6 +1,5 @@
 """`selinux`, `firewalld` and `system` on made-up programs."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,52 +7,9 @@ import pytest
 
 from limpet.common.errors import HostError
 from limpet.states.functions import registry
-from limpet.states.ports import Command, Completed
 from support.fake_host import FakeCommands, FakeFiles, FakeHost, make_context
+from support.fake_programs import FakeSelinux, FakeZones
 from support.state_bench import StateBench
-
-
-@dataclass
-class FakeZones:
-    """Answers `firewall-cmd`: the zones for good, by name, with what they list."""
-
-    zones: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    default: str = "public"
-    masquerading: set[str] = field(default_factory=set)
-    changes: list[str] = field(default_factory=list)
-
-    def host(self) -> FakeHost:
-        return FakeHost(FakeCommands({"firewall-cmd": "/bin/firewall-cmd"}, self.answer))
-
-    def answer(self, command: Command) -> Completed:
-        words = [each for each in command.argv[1:] if each != "--permanent"]
-        zone = next((e.partition("=")[2] for e in words if e.startswith("--zone=")), "")
-        verb, _, value = words[-1].partition("=")
-        verb = verb.removeprefix("--")
-        if verb == "get-zones":
-            return _said(" ".join(self.zones))
-        if verb == "get-default-zone":
-            return _said(self.default)
-        if verb == "query-masquerade":
-            return Completed(1, 0 if zone in self.masquerading else 1, b"", b"")
-        if verb.startswith("list-"):
-            between = "\n" if verb in ("list-rich-rules", "list-forward-ports") else " "
-            return _said(between.join(self.zones[zone].get(verb.removeprefix("list-"), [])))
-        self.changes.append(words[-1])
-        if verb == "new-zone":
-            self.zones[value] = {}
-        elif verb == "set-default-zone":
-            self.default = value
-        elif verb.endswith("-masquerade"):
-            (self.masquerading.add if verb[:3] == "add" else self.masquerading.discard)(zone)
-        elif verb.startswith(("add-", "remove-")):
-            what = self.zones[zone].setdefault(f"{verb.partition('-')[2]}s", [])
-            (what.append if verb[:3] == "add" else what.remove)(value)
-        return _said("success")
-
-
-def _said(text: str) -> Completed:
-    return Completed(1, 0, f"{text}\n".encode(), b"")
 
 
 @pytest.mark.parametrize(
@@ -97,34 +53,6 @@ def test_a_new_zone_is_made_and_an_odd_one_refused(tmp_path: Path) -> None:
     assert done.changes["web"] == {"old": ["public"], "new": ["public", "web"]}
     assert bench.call("firewalld.present", name="--panic-on").result is False
     assert bench.call("firewalld.present", name="web", port_fwd=["80"]).result is False
-
-
-@dataclass
-class FakeSelinux:
-    """Answers the tools of SELinux and keeps what they set in made-up files."""
-
-    files: FakeFiles
-    booleans: dict[str, list[str]] = field(default_factory=lambda: {"httpd_x": ["off", "off"]})
-    rules: dict[str, str] = field(default_factory=dict)
-
-    def answer(self, command: Command) -> Completed:
-        program, *words = [command.argv[0].rpartition("/")[2], *command.argv[1:]]
-        if program == "setenforce":
-            self.files.texts["/sys/fs/selinux/enforce"] = words[0]
-        elif program == "setsebool":
-            self.booleans[words[-2]] = [words[-1], words[-1] if "-P" in words else "off"]
-        elif words[:2] == ["boolean", "-l"]:
-            return _said(
-                "\n".join(f"{n} ({s[0]} , {s[1]})  Text" for n, s in self.booleans.items())
-            )
-        elif words[:2] == ["fcontext", "-l"]:
-            line = "{}    all files          system_u:object_r:{}:s0"
-            return _said("\n".join(line.format(n, t) for n, t in self.rules.items()))
-        elif words[0] == "fcontext" and words[1] in ("-a", "-m"):
-            self.rules[words[-1]] = words[words.index("-t") + 1]
-        elif words[0] == "fcontext":
-            del self.rules[words[-1]]
-        return _said("")
 
 
 def test_selinux_is_set_where_there_is_one(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """`supervisord` and `kmod` on made-up programs."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -8,40 +7,9 @@ import pytest
 from limpet.common.errors import HostError
 from limpet.states.functions import registry
 from limpet.states.outcome import Outcome
-from limpet.states.ports import Command, Completed
 from support.fake_host import FakeCommands, FakeFiles, FakeHost, make_context
+from support.fake_programs import FakeKernel, FakeSupervisor
 from support.state_bench import StateBench
-
-
-@dataclass
-class FakeSupervisor:
-    """Answers `supervisorctl`: processes that are known, and those that the configuration has."""
-
-    running: dict[str, str] = field(default_factory=dict)
-    configured: tuple[str, ...] = ()
-    calls: list[str] = field(default_factory=list)
-
-    def host(self) -> FakeHost:
-        return FakeHost(FakeCommands({"supervisorctl": "/bin/supervisorctl"}, self.answer))
-
-    def answer(self, command: Command) -> Completed:
-        verb, *names = command.argv[1:]
-        if verb == "status":
-            lines = [f"{n:30} {s}   pid 4, uptime 0:01\n" for n, s in self.running.items()]
-            return Completed(1, 0, "".join(lines).encode(), b"")
-        self.calls.append(" ".join([verb, *names]))
-        told = f"{names[0] if names else ''}: {verb}ed"
-        if verb in ("add", "update"):
-            new = [each for each in self.configured if each not in self.running]
-            if verb == "add" and names[0] not in new:
-                return Completed(1, 1, f"ERROR: no such process/group: {names[0]}".encode(), b"")
-            self.running.update(dict.fromkeys(new, "STARTING"))
-        if verb in ("start", "restart", "stop"):
-            group = names[0].partition(":")[0]
-            for each in self.running:
-                if each == names[0] or (":" in names[0] and each.startswith(f"{group}:")):
-                    self.running[each] = "STOPPED" if verb == "stop" else "RUNNING"
-        return Completed(1, 0, told.encode(), b"")
 
 
 @pytest.mark.parametrize(
@@ -101,24 +69,6 @@ def test_status_is_told_by_process() -> None:
     assert registry.call("supervisord.status_bool", ["up"], {}, context) is True
     with pytest.raises(HostError, match="can't be the name"):
         registry.call("supervisord.start", ["-c/evil"], {}, context)
-
-
-@dataclass
-class FakeKernel:
-    """Answers `modprobe` and `modinfo`, and keeps the list of what is loaded."""
-
-    files: FakeFiles
-
-    def answer(self, command: Command) -> Completed:
-        program, name = command.argv[0], command.argv[-1]
-        if program == "/sbin/modinfo":
-            return Completed(1, 0 if name in ("br-netfilter", "ok") else 1, b"", b"")
-        lines = (self.files.texts["/proc/modules"]).splitlines()
-        shown = name.replace("-", "_")
-        kept = [line for line in lines if not line.startswith(f"{shown} ")]
-        kept += [] if "-r" in command.argv else [f"{shown} 1 0 - Live 0x0"]
-        self.files.texts["/proc/modules"] = "".join(f"{line}\n" for line in kept)
-        return Completed(1, 0, b"", b"")
 
 
 def test_kernel_modules_are_loaded_and_unloaded(tmp_path: Path) -> None:
