@@ -17,6 +17,7 @@ from typing import IO, Any, Final, Literal
 from limpet.common.errors import HostError
 
 MEMBERS_MAX: Final = 1_000_000
+_LINK_BYTES_MAX: Final = 4096
 _TAR: Final = (
     ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tlz", ".tzst",
     ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma", ".tar.zst", ".tar.z",
@@ -85,8 +86,7 @@ def extract(
     """Unpack all of it below a directory. Raises `HostError`."""
     try:
         if isinstance(archive, tarfile.TarFile):
-            for each in archive.getmembers():
-                _inside(each, target)  # all of them before the first is written
+            check(archive, target)  # all of it before the first is written
             archive.extractall(target, filter=_inside)  # noqa: S202 — the filter checks each
         else:
             _extract_zip(archive, target, keeps_modes, password)
@@ -97,7 +97,8 @@ def extract(
 
 
 def check(archive: "tarfile.TarFile | zipfile.ZipFile", target: str) -> None:
-    """Raise `HostError` if anything in it would leave the target."""
+    """Raise `HostError` if anything in it would leave the target, or stand behind a link of it."""
+    _check_links(archive)
     try:
         if isinstance(archive, tarfile.TarFile):
             for each in archive.getmembers():
@@ -117,7 +118,33 @@ def _entries(
             yield each.name, "directory" if each.isdir() else "link" if each.issym() else "file"
         return
     for info in archive.infolist():
-        yield info.filename, "directory" if info.is_dir() else "link" if _is_link(info) else "file"
+        yield info.filename, "link" if _is_link(info) else "directory" if info.is_dir() else "file"
+
+
+def _check_links(archive: "tarfile.TarFile | zipfile.ZipFile") -> None:
+    """Refuse what would be written through the archive's own links, wherever they lead.
+
+    No packing program makes such an archive; those that did were made to leave the target.
+    """
+    entries = list(_entries(archive))
+    links = {_plain(name) for name, kind in entries if kind == "link"}
+    if not links:
+        return
+    ways = [_plain(name).rpartition("/")[0] for name, _ in entries]
+    if isinstance(archive, tarfile.TarFile):
+        ways += [_plain(each.linkname) for each in archive.getmembers() if each.islnk()]
+    for way in set(ways):
+        above = ""
+        for part in way.split("/"):
+            above = f"{above}/{part}" if above else part
+            if above in links:
+                raise HostError(
+                    f"the archive is not extracted: something in it lies behind the link {above!r}"
+                )
+
+
+def _plain(name: str) -> str:
+    return "/".join(each for each in name.split("/") if each not in ("", "."))
 
 
 def _inside(member: tarfile.TarInfo, target: str) -> tarfile.TarInfo:
@@ -139,15 +166,27 @@ def _safe_path(name: str, target: str) -> str:
     return path
 
 
+def _check_real(path: str, name: str, target: str) -> None:
+    """Refuse a path that links on the disk lead out of the target."""
+    if not f"{os.path.realpath(path)}/".startswith(os.path.realpath(target).rstrip("/") + "/"):
+        raise HostError(f"the archive is not extracted: {name!r} would lie outside of {target}")
+
+
 def _extract_zip(
     archive: zipfile.ZipFile, target: str, keeps_modes: bool, password: str | None
 ) -> None:
+    _check_links(archive)
     secret = None if password is None else password.encode("utf-8")
     links: list[tuple[str, str]] = []
     infos = archive.infolist()
     paths = [_safe_path(info.filename, target) for info in infos]
     for info, path in zip(infos, paths, strict=True):
+        _check_real(os.path.dirname(path), info.filename, target)
         if _is_link(info):
+            if info.file_size > _LINK_BYTES_MAX:
+                raise HostError(
+                    f"the target of the link {info.filename!r} has {info.file_size} bytes"
+                )
             lead = archive.read(info, secret).decode("utf-8", "surrogateescape")
             _safe_path(posixpath.join(posixpath.dirname(info.filename), lead), target)
             links.append((path, lead))
@@ -161,8 +200,11 @@ def _extract_zip(
         if keeps_modes and mode:
             os.chmod(path, mode)
     for path, lead in links:  # at the end: nothing is written through them
+        # Of several links each may lead inside, and the last one outside through the others.
+        _check_real(os.path.join(os.path.dirname(path), lead), f"{path} -> {lead}", target)
         if os.path.lexists(path):
             os.unlink(path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         os.symlink(lead, path)
 
 

@@ -213,6 +213,93 @@ def test_nothing_of_a_zip_leaves_the_target(bench: StateBench, name: str) -> Non
     assert not (bench.place / "evil").exists()
 
 
+def zipped(place: Path, *members: tuple[str, str]) -> None:
+    """Make a zip archive: `name -> target` is a link."""
+    with zipfile.ZipFile(place, "w") as archive:
+        for name, text in members:
+            path, arrow, target = name.partition(" -> ")
+            info = zipfile.ZipInfo(path)
+            info.external_attr = (0o120777 if arrow else 0o100644) << 16
+            archive.writestr(info, target or text)
+
+
+@pytest.mark.covers("B-62")
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("top/l -> sub", ""), ("top/l/x", "x")],
+        [("top/l/x", "x"), ("top/l -> sub", "")],
+        [("top/l/ -> sub", ""), ("./top//l/x", "x")],
+    ],
+)
+def test_nothing_is_written_through_a_link_of_the_archive(
+    bench: StateBench, members: list[tuple[str, str]]
+) -> None:
+    (bench.place / "one.tar.gz").write_bytes(packed(("top/", ""), *members))
+    zipped(bench.place / "one.zip", *members)
+
+    for name in ("one.tar.gz", "one.zip"):
+        outcome = call(bench, source=str(bench.place / name), enforce_toplevel=False)
+
+        assert outcome.result is False, name
+        assert "lies behind the link" in str(outcome.comment)
+        assert not (bench.place / "out").exists()
+
+
+@pytest.mark.covers("B-62")
+def test_no_hard_link_is_made_to_a_link_of_the_archive(bench: StateBench) -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        for name, kind, target in (("l", tarfile.SYMTYPE, "a"), ("h", tarfile.LNKTYPE, "l")):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            archive.addfile(info)
+    (bench.place / "one.tar.gz").write_bytes(stream.getvalue())
+
+    outcome = call(bench, enforce_toplevel=False)
+
+    assert outcome.result is False
+    assert "lies behind the link" in str(outcome.comment)
+
+
+@pytest.mark.covers("B-62")
+def test_links_of_a_zip_that_lead_out_together_are_refused(bench: StateBench) -> None:
+    """`a/b/c` is the target itself, so `a/b/c/../..` is above it, whatever its letters say."""
+    out = bench.place / "deep" / "out"
+    zipped(bench.place / "one.zip", ("a/b/c -> ../..", ""), ("l -> a/b/c/../..", ""))
+
+    outcome = call(
+        bench, name=str(out), source=str(bench.place / "one.zip"), enforce_toplevel=False
+    )
+
+    assert outcome.result is False
+    assert "would lie outside" in str(outcome.comment)
+    assert not (out / "l").is_symlink()
+
+
+@pytest.mark.covers("B-49")
+def test_a_zip_is_not_unpacked_through_a_link_that_stood_there(bench: StateBench) -> None:
+    elsewhere = bench.place / "elsewhere"
+    elsewhere.mkdir()
+    (bench.place / "out").mkdir()
+    (bench.place / "out" / "top").symlink_to(elsewhere)
+
+    outcome = call(bench, source=str(bench.place / "one.zip"))
+
+    assert outcome.result is False
+    assert "would lie outside" in str(outcome.comment)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_link_of_a_zip_is_as_long_as_a_path(bench: StateBench) -> None:
+    zipped(bench.place / "one.zip", (f"l -> {'x' * 5000}", ""))
+
+    outcome = call(bench, source=str(bench.place / "one.zip"), enforce_toplevel=False)
+
+    assert outcome.result is False
+    assert "target of the link" in str(outcome.comment)
+
+
 def test_functions_pack_and_look(bench: StateBench) -> None:
     place = bench.place
 
