@@ -5,25 +5,29 @@ from support.state_inputs import (
     data,
     files,
     git,
+    groups,
     machine,
     plain,
     programs,
     served,
     services,
     ssh,
+    tools,
 )
 from support.state_laws import Inputs
 
 INPUTS: dict[str, Inputs] = {
     **files.INPUTS,
     **served.INPUTS,
-    **services.INPUTS,
+    **data.INPUTS,
     **plain.INPUTS,
+    **services.INPUTS,
     **cron.INPUTS,
     **ssh.INPUTS,
     **git.INPUTS,
     **programs.INPUTS,
-    **data.INPUTS,
     **machine.INPUTS,
+    **tools.INPUTS,
+    **groups.INPUTS,
 }
 """By the function's public name."""
