@@ -193,7 +193,7 @@ class Downloads:
             elif int(begins.group(1)) != incoming.size:
                 raise ValueError("the server sends another part of the file than it was asked for")
             self._note_answer(transfer, answer.headers)
-            while piece := answer.read(_PIECE_BYTES):
+            while piece := answer.read1(_PIECE_BYTES):  # what is there: a deadline has to be seen
                 if incoming.size + len(piece) > FILE_BYTES_MAX:
                     raise HostError(
                         f"{shown(transfer.address)} has more than {FILE_BYTES_MAX} bytes"

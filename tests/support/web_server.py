@@ -29,12 +29,15 @@ class WebServer:
     has_ranges: bool = True
     break_after: list[int] = field(default_factory=list)
     """So many bytes are sent before each of the next answers breaks."""
+    stall_s: float = 0.0
+    """In the middle of each body nothing is sent for so long, or until the server ends."""
     password: str = ""
     """`user:password` that every request must have."""
     requests: list[Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         owner = self
+        self._ending = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -71,6 +74,7 @@ class WebServer:
         _error: BaseException | None,
         _: TracebackType | None,
     ) -> None:
+        self._ending.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -119,4 +123,8 @@ class WebServer:
             return
         if body and self.break_after:
             body = body[: self.break_after.pop(0)]
+        if body and self.stall_s:
+            handler.wfile.write(body[: len(body) // 2])
+            self._ending.wait(self.stall_s)
+            body = body[len(body) // 2 :]
         handler.wfile.write(body)

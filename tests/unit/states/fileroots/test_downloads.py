@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,6 +126,18 @@ def test_a_connection_that_always_breaks_is_an_error(
     with pytest.raises(HostError, match=r"the connection broke 5 times, 50 of 10240 bytes"):
         downloads.local_copy(f"{server.address}/dir/f", "base")
     assert list((tmp_path / "cache/partial").iterdir()) == []
+
+
+def test_a_server_that_dribbles_is_given_up_in_time(tmp_path: Path, server: WebServer) -> None:
+    server.stall_s = 20.0
+    hours = iter(range(1000))
+    downloads = Downloads(FileCache(tmp_path), lambda: next(hours) * 5 * 3600.0, lambda _: None)
+    began = time.monotonic()
+
+    with pytest.raises(HostError, match="has not come in 14400 s"):
+        downloads.local_copy(f"{server.address}/dir/f", "base")
+
+    assert time.monotonic() - began < 15
 
 
 def test_what_is_not_there_is_none_and_other_refusals_are_errors(
