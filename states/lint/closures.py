@@ -53,6 +53,8 @@ class Book:
         self._names: dict[str, dict[str, str]] = {}
         """Module -> id or name -> the SLS that has it."""
         self._sls: set[str] = set()
+        self.applied: set[str] = set()
+        """The SLS that top files have, with those that they include."""
         self._texts: dict[str, str] = {}
         self._opaque: list[str] = []
         """Texts of files that nobody could read for any kind of host."""
@@ -97,12 +99,12 @@ class Book:
                     f"in the SLS '{elsewhere}', not included here",
                     written.path,
                     hint=f"include '{elsewhere}'",
-                    is_hint=not has_top,
+                    is_hint=not has_top or wanted.view.sls not in self.applied,
                 )
                 continue
             if any(target in text for text in self._opaque):
                 continue
-            if self._is_module(module) and self._is_declared(target):
+            if self._is_module(module) and self._is_declared(module, target):
                 continue
             wanted.view.tell(
                 "missing-requisite",
@@ -114,14 +116,18 @@ class Book:
                 or (is_formula and written.kind in IN_REQUISITES),
             )
 
-    def _is_declared(self, target: str) -> bool:
-        """Say whether a state of that name is written somewhere, in a branch that no host took."""
-        if any(target in names for names in self._names.values()):
-            return False
-        declared = re.compile(
-            rf"^\s*(?:-\s+(?:name:\s+)?)?['\"]?{re.escape(target)}['\"]?:?\s*$", re.MULTILINE
+    def _is_declared(self, module: str, target: str) -> bool:
+        """Say whether such a state is written somewhere, in a branch that no host took."""
+        is_rendered = any(target in names for names in self._names.values())
+        name = re.compile(
+            rf"^\s*-\s+(?:name:\s+)?['\"]?{re.escape(target)}['\"]?\s*$", re.MULTILINE
         )
-        return any(declared.search(text) for text in self._texts.values())
+        for text in self._texts.values():
+            if any(_uses(block, module) for block in _blocks(target, text)):
+                return True
+            if not is_rendered and name.search(text):
+                return True
+        return False
 
     def _elsewhere(self, module: str, target: str, everywhere: set[str]) -> str:
         if module == "sls":
@@ -153,6 +159,20 @@ class Book:
                 return f"did you mean '{like_module}: {target}'?"
         everything = {name for names in self._names.values() for name in names}
         return meant(target, everything, 0.75) if module == "id" else ""
+
+
+def _blocks(target: str, text: str) -> Iterable[str]:
+    """Give what stands below an id in a text, up to the next thing that is not indented."""
+    for found in re.finditer(rf"^['\"]?{re.escape(target)}['\"]?:[ \t]*$", text, re.MULTILINE):
+        rest = text[found.end() :]
+        end = re.search(r"^[^\s{#%]", rest, re.MULTILINE)
+        yield rest[: end.start()] if end else rest
+
+
+def _uses(block: str, module: str) -> bool:
+    return module == "id" or bool(
+        re.search(rf"^\s+{re.escape(module)}(?:\.\w+)?:?", block, re.MULTILINE)
+    )
 
 
 def _names_of(name: Any, body: Any) -> dict[str, set[str]]:  # noqa: ANN401
@@ -201,8 +221,8 @@ class Closures:
         included = {key for view in self._views.values() for key, _ in self._included(view)}
         return [key for key in self._views if key not in included]
 
-    def check(self, wanted: Sequence[Key]) -> None:
-        """Compile some SLS together with all that they include."""
+    def check(self, wanted: Sequence[Key]) -> set[str]:
+        """Compile some SLS together with all that they include; give the names of all."""
         order: list[View] = []
         unclear = [False]
         done: set[Key] = set()
@@ -210,6 +230,7 @@ class Closures:
             self._gather(key, done, order, unclear)
         high, is_unclear = self._merged(order)
         self._judge(order, high, is_unclear or unclear[0], unclear[0])
+        return {view.sls for view in order}
 
     def _gather(self, key: Key, done: set[Key], order: list[View], unclear: list[bool]) -> None:
         """Walk the includes; what is included stands before what includes it."""

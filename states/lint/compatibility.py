@@ -15,7 +15,7 @@ from limpet.states.functions import registry as functions
 from limpet.states.library import registry as states
 from limpet.states.lint.lint import RENDERERS, TEMPLATE_ENDINGS
 from limpet.states.lint.names import Known, extension_modules, known_in, salt_names
-from limpet.states.lint.tree import LintTree
+from limpet.states.lint.tree import LintTree, root_of
 
 Status = Literal["here", "not here", "an extension of Salt, not here", "nobody has it"]
 Kind = Literal["state", "function", "renderer", "feature"]
@@ -54,11 +54,11 @@ def uses_of(tree: LintTree) -> list[Use]:
         roots = DirectoryRoots(roots_of)
         known = known_in(roots)
         for environment in roots.environments():
-            root = next(iter(roots.roots_of(environment)), "")
+            own = roots.roots_of(environment)
             for path in roots.files(environment):
                 if not path.endswith((".sls", *TEMPLATE_ENDINGS)):
                     continue
-                if not tree.is_looked_at(path, root):
+                if not tree.is_looked_at(path, root_of(path, own)):
                     continue
                 try:
                     file = roots.read(path, environment)

@@ -2,7 +2,7 @@
 
 import ast
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from limpet.states.fileroots.names import candidates, sls_of
 from limpet.states.lint.findings import Report
@@ -84,10 +84,9 @@ def check_python(text: str, file: str, report: Report) -> None:
         report.add("python", "a `#!py` file defines a function `run()`", file, 1)
 
 
-def check_names(paths: Sequence[str], root: str, report: Report) -> None:
-    """Tell of SLS that no name reaches."""
-    there = set(paths)
-    for path in paths:
+def check_names(paths: Mapping[str, str], report: Report) -> None:
+    """Tell of SLS that no name reaches. `paths`: the root of each path."""
+    for path, root in paths.items():
         sls = sls_of(path)
         if sls is None or path in ("top.sls",):
             continue
@@ -99,7 +98,7 @@ def check_names(paths: Sequence[str], root: str, report: Report) -> None:
                 f"no SLS name reaches this file: '{dotted}' has a dot, which stands for a folder",
                 f"{root}/{path}",
             )
-        elif path == second and first in there:
+        elif path == second and first in paths:
             report.add(
                 "shadowed-sls",
                 f"'{first}' hides this file: both are the SLS '{sls}'",

@@ -23,7 +23,7 @@ from limpet.states.lint.rendering import LintRenderers, MarkingCompiled
 from limpet.states.lint.sources import Sources
 from limpet.states.lint.templates import FILE_GLOBALS, GLOBALS, Templates
 from limpet.states.lint.tops import TopFile
-from limpet.states.lint.tree import LintTree
+from limpet.states.lint.tree import LintTree, root_of
 from limpet.states.lint.unknown import Loose, Touched, loose
 from limpet.states.lint.view import View
 from limpet.states.pillar.merging import merge
@@ -70,8 +70,8 @@ class Lint:
         roots = DirectoryRoots(self.tree.file_roots)
         pillar_roots = DirectoryRoots(self.tree.pillar_roots)
         known = known_in(roots)
-        sources = self._read(roots, self.tree.file_roots, is_pillar=False)
-        pillars = self._read(pillar_roots, self.tree.pillar_roots, is_pillar=True)
+        sources = self._read(roots)
+        pillars = self._read(pillar_roots)
         templates = {
             name: Templates(
                 roots,
@@ -116,9 +116,7 @@ class Lint:
             return [loose({**base, **self.grains})]
         return [grains_of(name) for name in PROFILES]
 
-    def _read(
-        self, roots: DirectoryRoots, paths: Mapping[str, Sequence[str]], *, is_pillar: bool
-    ) -> list[Source]:
+    def _read(self, roots: DirectoryRoots) -> list[Source]:
         """Read every SLS; tell of what can be seen in its bytes and its name."""
         found: list[Source] = []
         for environment in roots.environments():
@@ -126,14 +124,17 @@ class Lint:
                 if os.path.isdir(root) and not self.tree.is_formula:
                     files.check_links(root, self.report)
             listed = roots.files(environment)
-            root = next(iter(paths.get(environment, ())), "")
-            judged = [each for each in listed if self.tree.is_looked_at(each, root)]
-            files.check_names([each for each in judged if each.endswith(".sls")], root, self.report)
-            for path in listed[:FILES_MAX]:
-                sls = sls_of(path)
-                if sls is None:
-                    continue
-                source = self._read_one(roots, path, environment, sls, path in set(judged))
+            own = roots.roots_of(environment)
+            named = [each for each in listed if sls_of(each) is not None][:FILES_MAX]
+            judged = {
+                each: root
+                for each in named
+                if self.tree.is_looked_at(each, root := root_of(each, own))
+            }
+            files.check_names(judged, self.report)
+            for path in named:
+                sls = sls_of(path) or ""
+                source = self._read_one(roots, path, environment, sls, path in judged)
                 if source is not None:
                     found.append(source)
         return found
@@ -201,9 +202,11 @@ class Lint:
         if roots is None:
             return
         for environment in roots.environments():
-            root = next(iter(roots.roots_of(environment)), "")
+            own = roots.roots_of(environment)
             for path in roots.files(environment):
-                if not path.endswith(TEMPLATE_ENDINGS) or not self.tree.is_looked_at(path, root):
+                if not path.endswith(TEMPLATE_ENDINGS):
+                    continue
+                if not self.tree.is_looked_at(path, root_of(path, own)):
                     continue
                 file = roots.read(path, environment)
                 text = (
@@ -251,7 +254,7 @@ class Lint:
                     made.tell_fault(view)
                     continue
                 for keys in top.check():
-                    closures.check(keys)
+                    book.applied |= closures.check(keys)
 
     def _judge_uses(
         self,

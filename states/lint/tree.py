@@ -1,8 +1,9 @@
 """Which tree is meant: from the configuration, or a path into one."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from limpet.common.errors import UsageError
@@ -40,10 +41,26 @@ class LintTree:
         first = path.split("/", 1)[0]
         if first.startswith(".") or any(part == ".git" for part in path.split("/")):
             return False
-        if self.is_formula and (first in _APART or "/" not in path):
+        is_apart = first in _APART or "/" not in path
+        if is_apart and path != "top.sls" and (self.is_formula or _is_repository(root)):
             return False
         full = os.path.join(root, path)
         return not self.only or full == self.only or full.startswith(f"{self.only}/")
+
+
+def root_of(path: str, roots: Sequence[str]) -> str:
+    """Give the first root that has a file; nothing where none has."""
+    for root in roots:
+        if os.path.lexists(os.path.join(root, path)):
+            return root
+    return ""
+
+
+@cache
+def _is_repository(where: str) -> bool:
+    """Say whether a folder is the repository of a formula."""
+    marks = ("FORMULA", "pillar.example", "kitchen.yml", ".git")
+    return any(os.path.exists(os.path.join(where, each)) for each in marks)
 
 
 def tree_of(configuration: Mapping[str, Any]) -> LintTree:
@@ -61,17 +78,23 @@ def tree_at(path: str) -> LintTree:
         raise UsageError(f"{path}: there is no such file or folder")
     where = os.path.abspath(path)
     if os.path.isfile(where):
-        root = _root_above(os.path.dirname(where))
-        return LintTree(file_roots={"base": [root]}, only=where)
+        return _tree_with(_root_above(os.path.dirname(where)), where)
     found = _tree_below(where)
     if found is not None:
         return found
     root = _root_above(where)
     if root != where or _has_sls(where):
-        return LintTree(file_roots={"base": [root]}, only="" if root == where else where)
+        return _tree_with(root, "" if root == where else where)
     raise UsageError(
         f"{path}: no tree of states is there: no top.sls, no folder with an init.sls, no *.sls"
     )
+
+
+def _tree_with(root: str, only: str) -> LintTree:
+    """Give the tree of a root: of states, or of pillar where it is called so."""
+    if os.path.basename(root).startswith("pillar"):
+        return LintTree(file_roots={}, pillar_roots={"base": [root]}, only=only)
+    return LintTree(file_roots={"base": [root]}, only=only)
 
 
 def is_tree(path: str) -> bool:
@@ -82,16 +105,15 @@ def is_tree(path: str) -> bool:
 def _tree_below(where: str) -> LintTree | None:
     pillar = next((each for each in _PILLARS if os.path.isdir(os.path.join(where, each))), "")
     states = next((each for each in _STATES if _is_root(os.path.join(where, each))), "")
+    if os.path.basename(where).startswith("pillar") and _has_sls(where):
+        return _tree_with(where, "")
     if os.path.isfile(os.path.join(where, "top.sls")) and not states:
         sibling = os.path.join(os.path.dirname(where), "pillar")
         roots = {"base": [sibling]} if os.path.isdir(sibling) and not pillar else {}
         if pillar:
             roots = {"base": [os.path.join(where, pillar)]}
         return LintTree(file_roots={"base": [where]}, pillar_roots=roots)
-    is_repository = any(
-        os.path.exists(os.path.join(where, each))
-        for each in ("FORMULA", "pillar.example", "kitchen.yml", ".git")
-    )
+    is_repository = _is_repository(where)
     if states and (pillar or not is_repository):
         base = os.path.join(where, states)
         environments = {"base": [base]}
