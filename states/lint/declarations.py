@@ -296,6 +296,13 @@ class Declarations:
         names: tuple[str, ...],
     ) -> None:
         view = self._view
+        if kind in ("watch", "watch_any") and not self._known.can_watch(module):
+            view.tell(
+                "watch-without-reaction",
+                f"'{name}' watches, but states of '{module}' do not react: it is a `require`",
+                path,
+                is_hint=True,
+            )
         if is_unknown(value) and not isinstance(value, list):
             return
         if not isinstance(value, list):

@@ -12,7 +12,8 @@ from limpet.states.fileroots.directories import DirectoryRoots
 from limpet.states.fileroots.names import sls_of
 from limpet.states.fileroots.port import SourceFile
 from limpet.states.lint import files
-from limpet.states.lint.closures import Book, Closures, Key
+from limpet.states.lint.book import Book
+from limpet.states.lint.closures import Closures, Key
 from limpet.states.lint.declarations import Declarations
 from limpet.states.lint.faults import tell_fault
 from limpet.states.lint.findings import Finding, Report, meant

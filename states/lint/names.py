@@ -85,6 +85,14 @@ class Known:
             and not any(name.startswith(f"{module}.") for name in salt_names().states)
         )
 
+    def can_watch(self, module: str) -> bool:
+        """Say whether a state module reacts to what it watches, or nobody knows."""
+        name = f"{module}.mod_watch"
+        is_known = module in states.MODULES or any(
+            each.startswith(f"{module}.") for each in salt_names().states
+        )
+        return states.has_mod_watch(module) or self.has_state(name) or not is_known
+
     def state_names(self) -> list[str]:
         """List the state functions that anybody has."""
         return [*states.names(), *salt_names().states, *self.custom_states]

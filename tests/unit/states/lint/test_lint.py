@@ -198,6 +198,17 @@ def test_one_mistake_hides_no_other(tmp_path: Path) -> None:
     assert missing == []
 
 
+def test_a_watch_to_which_nothing_reacts_is_told_to_the_strict(tmp_path: Path) -> None:
+    text = (
+        "a:\n  test.nop: []\n/x:\n  host.present:\n    - ip: 192.0.2.1\n    - watch:\n"
+        "      - test: a\n"
+    )
+    files: dict[str, str | bytes] = {"top.sls": "base:\n  '*':\n    - a\n", "a.sls": text}
+    assert lint(tmp_path, files) == []
+    strict = lint(tmp_path, files, is_strict=True)
+    assert [(each.rule, each.line) for each in strict] == [("watch-without-reaction", 6)]
+
+
 def test_lines_are_those_of_the_source_though_loops_make_more(tmp_path: Path) -> None:
     text = (
         "{% for i in range(5) %}\na{{ i }}:\n  test.nop: []\n{% endfor %}\n"
