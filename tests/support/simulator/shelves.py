@@ -76,7 +76,7 @@ class Shelves:
         """Render a pillar; a workshop that has to be started again needs much longer."""
         host, life = self._host, self._host.life
         chance = random.Random(f"{self._host.world.seed} {effect.number} {life}")
-        body = pillar_of(effect.minion, chance.choice((1, 10, 20_000)))
+        body = pillar_of(effect.minion, chance.choice((1, 10, 2_000)))
         digest = hashlib.sha256(body).hexdigest()
         rendered = Rendered(effect.number, body, digest, True, False, ())
 

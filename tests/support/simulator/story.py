@@ -218,9 +218,14 @@ class Story:
         return copy
 
     def _ask_for_pillar(self) -> None:
-        """Let jobs ask for their minion's pillar, in the calm as well, some at the same moment."""
+        """Let jobs ask for their minion's pillar, in the calm as well, some at the same moment.
+
+        Where answers are dropped and files pulled too, the calm would be too short for them all.
+        """
+        if self.master.shelves.share_dropped and self.transfers.pullers:
+            return
         chance, end = random.Random(self.world.seed + 2), self.kind.faults_end_s
-        for _ in range(chance.choice((0, 0, 1, 3, 8))):
+        for _ in range(chance.choice((0, 0, 1, 2, 4))):
             host, begun_at = chance.choice(self.scene.minions), chance.uniform(2.0, end + 20)
             for _ in range(chance.choice((1, 1, 3))):
                 puller = Puller(self.world, host, "pillar", "")

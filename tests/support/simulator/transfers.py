@@ -52,8 +52,10 @@ class Transfers(Checker):
         if not isinstance(effect, minion_do.Send):
             return
         message = effect.message
+        if not isinstance(message, Ask | Pull):
+            return  # a host may be dead by now whose last word waited for the disk
         session = host.the_core.link.session
-        if not isinstance(message, Ask | Pull) or session is None:
+        if session is None:
             return  # the socket was closed in this very event: nothing leaves
         line = self._lines.get(host.name)
         if line is None or (line.life, line.session) != (host.life, message.session):
