@@ -47,8 +47,8 @@ class MasterConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
 
     LISTS: ClassVar[tuple[str, ...]] = ("listen", *LISTS)
     ROOTS: ClassVar[tuple[str, ...]] = ("file_roots", "pillar_roots")
-    DURATIONS: ClassVar[tuple[str, ...]] = ("job_timeout",)
-    SIZES: ClassVar[tuple[str, ...]] = ("return_bytes_max", "file_bytes_max")
+    DURATIONS: ClassVar[tuple[str, ...]] = ("job_timeout", "render_timeout")
+    SIZES: ClassVar[tuple[str, ...]] = ("return_bytes_max", "file_bytes_max", "render_memory_max")
     ELSEWHERE: ClassVar[Mapping[str, str]] = _SALT
 
     listen: tuple[str, ...] = (ANY_ADDRESS,)

@@ -57,8 +57,8 @@ class MinionConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
 
     LISTS: ClassVar[tuple[str, ...]] = ("master", "refuse", *LISTS)
     ROOTS: ClassVar[tuple[str, ...]] = ("file_roots", "pillar_roots")
-    DURATIONS: ClassVar[tuple[str, ...]] = ("job_timeout",)
-    SIZES: ClassVar[tuple[str, ...]] = ("job_memory_max", "file_cache_max")
+    DURATIONS: ClassVar[tuple[str, ...]] = ("job_timeout", "render_timeout")
+    SIZES: ClassVar[tuple[str, ...]] = ("job_memory_max", "file_cache_max", "render_memory_max")
     SECRETS: ClassVar[tuple[str, ...]] = ("join",)
     ELSEWHERE: ClassVar[Mapping[str, str]] = _SALT
 

@@ -29,6 +29,10 @@ class RenderingConfiguration(Configuration, frozen=True, kw_only=True):
     state_top_saltenv: Name | None = None
     state_auto_order: bool = True
     disabled_requisites: tuple[str, ...] = ()
+    render_timeout: Annotated[float, Meta(gt=0, le=3600)] = 6.0
+    """Seconds that rendering one file may take."""
+    render_memory_max: Annotated[int, Meta(ge=16 << 20, le=1 << 40)] = 400 << 20
+    """Bytes of memory that rendering one file may take above what there was."""
     failhard: bool = False
     """A run ends with its first failed state."""
     state_max_parallel: Annotated[int, Meta(ge=0, le=1000)] = 0
