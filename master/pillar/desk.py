@@ -1,7 +1,7 @@
 """The decisions about pillar: whose is rendered when, and who is told what.
 
     Ask ──▶ waiting (minions in turn) ──▶ Render ──▶ on_rendered ──▶ Offer; Pull ──▶ Piece
-    `need`: the pillar of a minion is wanted for a target; after all that minions ask for
+    `need`: the pillar of a minion is wanted for a target; in turn with what minions ask for
 
 A minion is given its own pillar only: by the key of its connection, whatever its message says. Of
 one minion one rendering is under way at a time. Questions in the same words that wait are answered
@@ -9,7 +9,7 @@ by one rendering; one that comes while that is under way is not, since files may
 it began. Nothing is rendered here.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -87,8 +87,12 @@ class PillarDesk:
         self._turns: Turns[_Rendering] = Turns(1)
         self._waiting: dict[tuple[MinionKey, bytes], _Rendering] = {}
         """Those that have not begun, by what they are asked with."""
+        self._waiting_bytes: Counter[MinionKey] = Counter()
+        """What their arguments take, by minion."""
+        self._waiting_bytes_of_all = 0
         self._needed: OrderedDict[MinionKey, Minion] = OrderedDict()
         """Minions whose pillar a target waits for, and nothing is under way."""
+        self._is_targets_turn = False
         self._running: dict[int, _Rendering] = {}
         self._open: dict[MinionKey, set[tuple[MinionKey, int, int]]] = {}
         self._open_count = 0
@@ -108,6 +112,7 @@ class PillarDesk:
         """Give gauges for the status."""
         return {
             "pillar_waiting": float(len(self._waiting) + len(self._needed)),
+            "pillar_waiting_bytes": float(self._waiting_bytes_of_all),
             "pillar_rendering": float(len(self._running)),
             "pillar_known_bytes": float(self._known.held_bytes),
         }
@@ -120,19 +125,21 @@ class PillarDesk:
 
     def on_ask(self, turn: Turn, minion: Minion, session: Session, ask: Ask) -> None:
         """Have the minion's pillar rendered when its turn comes."""
-        asked = _Asked(minion, session, ask)
+        words = (minion.key, ask.arguments)
+        asked = _Asked(minion, session, msgspec.structs.replace(ask, arguments=b""))
         if asked.number in self._open.get(minion.key, ()) or self._answer_again(turn, asked):
             return
-        if self._is_full(minion.key):
+        if self._is_full(minion.key, 0 if words in self._waiting else len(ask.arguments)):
             turn.count("pillar_busy")
             turn.send(session.peer, minion.key, refused_offer(ask, BUSY))
             return
         self._open.setdefault(minion.key, set()).add(asked.number)
         self._open_count += 1
-        rendering = self._waiting.get((minion.key, ask.arguments))
+        rendering = self._waiting.get(words)
         if rendering is None:
             rendering = _Rendering(minion, ask.arguments, turn.now.boot)
-            self._waiting[minion.key, ask.arguments] = rendering
+            self._waiting[words] = rendering
+            self._count_waiting(minion.key, len(ask.arguments))
             self._turns.add(minion.key, rendering)
         rendering.asked.append(asked)
         self._begin_next(turn)
@@ -152,11 +159,21 @@ class PillarDesk:
         turn.send(asked.session.peer, asked.minion.key, offer_of(asked.ask, digest, body))
         return True
 
-    def _is_full(self, key: MinionKey) -> bool:
+    def _is_full(self, key: MinionKey, size: int) -> bool:
+        limits = self._limits
+        of_one, of_all = self._waiting_bytes[key], self._waiting_bytes_of_all
         return (
-            self._open_count >= self._limits.open_max
-            or len(self._open.get(key, ())) >= self._limits.open_of_one_max
+            self._open_count >= limits.open_max
+            or len(self._open.get(key, ())) >= limits.open_of_one_max
+            or (of_one > 0 and of_one + size > limits.waiting_bytes_of_one_max)
+            or (of_all > 0 and of_all + size > limits.waiting_bytes_max)
         )
+
+    def _count_waiting(self, key: MinionKey, size: int) -> None:
+        self._waiting_bytes_of_all += size
+        self._waiting_bytes[key] += size
+        if not self._waiting_bytes[key]:
+            del self._waiting_bytes[key]
 
     # -- what targets need --------------------------------------------------------------------
 
@@ -174,28 +191,40 @@ class PillarDesk:
     def _begin_next(self, turn: Turn) -> None:
         """Hand out renderings as long as somebody is free to do them."""
         while len(self._running) < self._limits.at_once:
-            taken = self._turns.take()
-            if taken is None:
-                break
+            ways = (self._begin_asked, self._begin_needed)
+            first, second = reversed(ways) if self._is_targets_turn else ways
+            if not first(turn) and not second(turn):
+                return
+
+    def _begin_asked(self, turn: Turn) -> bool:
+        """Begin what minions ask for; False: nothing of that waits."""
+        while (taken := self._turns.take()) is not None:
             key, rendering = taken
             self._waiting.pop((key, rendering.arguments), None)
+            self._count_waiting(key, -len(rendering.arguments))
             waits_s = turn.now.boot - rendering.since
             if rendering.is_wanted and waits_s < self._limits.waits_s_max:
                 self._begin(turn, rendering)
-                continue
+                self._is_targets_turn = True
+                return True
             self._turns.done(key)
             for asked in rendering.asked:
                 self._close(asked)
                 if asked.is_wanted:
                     turn.send(asked.session.peer, key, refused_offer(asked.ask, BUSY))
-        while self._needed and len(self._running) < self._limits.at_once:
-            under_way = {each.minion.key for each in self._running.values()}
-            free = next((each for each in self._needed if each not in under_way), None)
-            if free is None:
-                return
-            minion = self._needed.pop(free)
-            arguments = {"grains_json": self._grains_of(free), "is_usual": True}
-            self._begin(turn, _Rendering(minion, msgspec.msgpack.encode(arguments), turn.now.boot))
+        return False
+
+    def _begin_needed(self, turn: Turn) -> bool:
+        """Begin what a target waits for; False: nothing of that waits, or can begin now."""
+        under_way = {each.minion.key for each in self._running.values()}
+        free = next((each for each in self._needed if each not in under_way), None)
+        if free is None:
+            return False
+        minion = self._needed.pop(free)
+        arguments = {"grains_json": self._grains_of(free), "is_usual": True}
+        self._begin(turn, _Rendering(minion, msgspec.msgpack.encode(arguments), turn.now.boot))
+        self._is_targets_turn = False
+        return True
 
     def _begin(self, turn: Turn, rendering: _Rendering) -> None:
         self._numbers += 1

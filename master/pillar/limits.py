@@ -12,6 +12,10 @@ class PillarLimits:
     open_max: int = 4096
     """Questions that wait or are answered, of all minions."""
     open_of_one_max: int = 64
+    waiting_bytes_max: int = 32 * 1024 * 1024
+    """What comes with questions that wait, of all minions; equal words count once."""
+    waiting_bytes_of_one_max: int = 1024 * 1024
+    """The same, of one minion; its first question may be larger."""
     waits_s_max: float = 120.0
     """A question that has waited so long is answered with `busy`: nobody listens any more."""
     answer_s_max: float = 60.0

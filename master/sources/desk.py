@@ -112,6 +112,11 @@ class SourceDesk:
 
     def on_ask(self, turn: Turn, minion: Minion, session: Session, ask: Ask) -> None:
         """Have a question read when its turn comes."""
+        if ask.arguments:  # they would lie in memory as long as it waits
+            text = f"a question for a {ask.kind} has no arguments"
+            turn.count("source_refused")
+            turn.send(session.peer, minion.key, refused_offer(ask, text))
+            return
         self._accept(turn, _Asked(minion, session, ask))
 
     def on_pull(self, turn: Turn, minion: Minion, session: Session, pull: Pull) -> None:

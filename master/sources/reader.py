@@ -52,11 +52,23 @@ class SourceReader:
         with self._changed:
             self._work.append((ticket, work))
             if self._idle < len(self._work) and len(self._threads) < self._at_once:
-                name = f"file-server-{len(self._threads)}"
-                thread = threading.Thread(target=self._run, name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
+                self._start_thread()
             self._changed.notify()
+
+    def _start_thread(self) -> None:
+        """Start one more thread; without any, answer what waits with the reason."""
+        name = f"file-server-{len(self._threads)}"
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # memory or processes have run out; the next work tries again
+            if not self._threads:
+                while self._work:
+                    ticket, work = self._work.popleft()
+                    text = f"the master can't read files now: {error}"
+                    self._finish(SourceRead(ticket, _failed(work, text)))
+            return
+        self._threads.append(thread)
 
     def fileno(self) -> int:
         """Give the descriptor that is readable when `collect` has something."""
@@ -99,9 +111,13 @@ class SourceReader:
             ticket, work = taken
             result = self._do(work)
             with self._changed:
-                self._done.append(SourceRead(ticket, result))
-                if self._wake >= 0:
-                    os.eventfd_write(self._wake, 1)
+                self._finish(SourceRead(ticket, result))
+
+    def _finish(self, read: SourceRead) -> None:
+        """Give a result to the loop; the lock is held."""
+        self._done.append(read)
+        if self._wake >= 0:
+            os.eventfd_write(self._wake, 1)
 
     def _take(self) -> tuple[int, Work] | None:
         with self._changed:

@@ -137,6 +137,40 @@ def test_questions_over_the_bound_are_answered_with_busy() -> None:
     assert bench.counts.count("pillar_busy") == 1
 
 
+def test_what_one_minion_has_waiting_is_bounded_in_bytes_and_that_of_all_too() -> None:
+    limits = PillarLimits(waiting_bytes_max=250, waiting_bytes_of_one_max=150)
+    bench, (web1, web2, web3) = ready(
+        "web1", "web2", "web3", settings=MasterSettings(pillar=limits)
+    )
+    for minion in (web1, web2):
+        minion.say(ask(minion, 1))  # begun at once: they do not wait
+    for number in (2, 3):
+        web1.say(ask(web1, number, bytes([number]) * 100))
+    assert [(each.request, each.problem) for each in offers(bench, web1)] == [(3, BUSY)]
+    web1.say(ask(web1, 4, b"\2" * 100))  # in the words of one that waits: it takes no more room
+    web1.say(ask(web1, 5, b"y"))
+    web2.say(ask(web2, 2, b"z" * 140))
+    assert offers(bench, web2) == []
+    web3.say(ask(web3, 1, b"z" * 140))
+    assert [each.problem for each in offers(bench, web3)] == [BUSY]
+    for _ in range(5):
+        bench.render()
+    assert [each.problem for each in offers(bench, web1)] == [BUSY, "", "", "", ""]
+    web3.say(ask(web3, 2, b"z" * 140))
+    assert len(bench.renders) == 1
+
+
+def test_a_question_that_is_larger_than_the_bound_has_its_turn_when_nothing_else_waits() -> None:
+    limits = PillarLimits(at_once=1, waiting_bytes_of_one_max=10)
+    bench, (web1,) = ready("web1", settings=MasterSettings(pillar=limits))
+    for number in (1, 2, 3):
+        web1.say(ask(web1, number, bytes([number]) * 100))
+    assert [each.request for each in offers(bench, web1)] == [3]
+    bench.render()
+    bench.render()
+    assert [each.request for each in offers(bench, web1)] == [3, 1, 2]
+
+
 def test_a_rendering_that_is_never_answered_is_given_up() -> None:
     bench, (web1,) = ready("web1")
     web1.say(ask(web1, 1))

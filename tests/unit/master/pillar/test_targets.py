@@ -105,6 +105,21 @@ def test_a_pillar_that_does_not_come_in_time_is_told_of_and_left_out() -> None:
     assert meant(bench) != [late]
 
 
+def test_minions_that_ask_without_end_do_not_keep_a_target_from_its_pillars() -> None:
+    bench, (web1, web2, _db1) = ready("web1", "web2", "db1")
+    requests = iter(range(1, 100))
+    for minion in (web1, web2):
+        for _ in range(4):
+            number = next(requests)
+            minion.say(Ask(minion.session, number, "pillar", "base", "", bytes([number]), "", 0))
+    begin(bench, "db1 and I@role:main", "compound")
+    rendered = []
+    for _ in range(4):
+        rendered.append(bench.render({"role": "main"}, is_usual=False).minion)
+    assert "db1" in rendered
+    assert [each.minion for each in bench.renders] != []  # the others still have their turns
+
+
 def test_nobody_who_matches_is_said_so_after_the_remarks() -> None:
     bench, _minions = ready("web1")
     begin(bench, "role:web")

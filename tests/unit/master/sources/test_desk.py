@@ -150,6 +150,14 @@ def test_over_the_bounds_the_answer_is_busy() -> None:
     assert made.counts.count("sources_busy") == 2
 
 
+def test_a_question_about_files_with_arguments_is_refused_and_not_kept() -> None:
+    made, (web1,) = bench("web1")
+    ask(web1, 1, arguments=b"x" * 100_000)
+    (offer,) = offers(web1)
+    assert "no arguments" in offer.problem
+    assert made.take_work() == []
+
+
 def test_what_was_asked_in_a_session_that_is_over_is_neither_read_nor_answered() -> None:
     made, (web1,) = bench("web1", at_once=1, open_of_one_max=3)
     for number in range(1, 4):

@@ -412,6 +412,23 @@ def test_a_fault_of_ours_in_one_question_takes_nobody_elses_answer_away(
     assert "the file server failed" in done[1].result.problem
 
 
+@pytest.mark.covers("I4")
+def test_where_no_thread_can_be_started_the_question_is_answered_so(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    made = SourceReader({"base": [str(place.upper)]}, at_once=2, file_bytes_max=1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_more)
+        made.read(1, NameEnvironments())
+        assert "can't start new thread" in results(made, 1)[1].result.problem
+    made.read(2, NameEnvironments())
+    assert results(made, 1)[2].result.problem == ""
+    made.close()
+
+
 def test_the_end_waits_for_nobody_who_hashes(place: Place) -> None:
     with (place.upper / "big").open("wb") as file:
         file.truncate(50_000 * MIB)
