@@ -104,9 +104,10 @@ def _yaml_load(stream: Any) -> Any:  # noqa: ANN401
 
 
 def _yaml_dump(data: Any, stream: Any = None, **more: Any) -> Any:  # noqa: ANN401
-    import yaml
+    from limpet.states.sls import yaml_text
 
-    return yaml.safe_dump(data, stream, **more)
+    text = yaml_text.dump_file(data, **more)
+    return text if stream is None else stream.write(text)
 
 
 def _to_text(value: str | bytes, encoding: str = "utf-8", errors: str = "strict") -> str:

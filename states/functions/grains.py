@@ -333,8 +333,7 @@ def _sanitized(grains: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_yaml(grains: Mapping[str, Any]) -> str:
-    import yaml
+    from limpet.states.sls import yaml_text
 
-    plain = json.loads(json.dumps(grains))  # only plain values, and no aliases
-    text: str = yaml.safe_dump(plain, default_flow_style=False, allow_unicode=True)
-    return text
+    plain = json.loads(json.dumps(grains))  # only plain values
+    return yaml_text.dump_file(plain, allow_unicode=True)

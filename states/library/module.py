@@ -51,7 +51,7 @@ def _run_all(context: StateContext, asked: Mapping[str, Any]) -> Outcome:
         if context.is_test and there:
             plural = "s" if len(there) > 1 else ""
             comments.append(f"Function{plural} {', '.join(there)} to be executed.")
-        return Outcome(not missing and bool(there), " ".join(comments), name=names)
+        return Outcome(False if missing else None, " ".join(comments), name=names)
     changes: dict[str, Any] = {}
     failures, successes = [], []
     for name, arguments in asked.items():

@@ -136,7 +136,7 @@ def mod_watch(
 def _changed(context: StateContext) -> list[str]:
     found: list[str] = []
     for kind, chunks in (context.low.get("__reqs__") or {}).items():
-        if not kind.startswith("watch"):
+        if kind != "watch":  # as in Salt, those of `watch_any` are not told
             continue
         found += [
             f"{chunk['state']}: {chunk['__id__']}"

@@ -123,19 +123,24 @@ class Applying:
             return Lowstate(errors=high)
         return self.compilation.low_of_high(high)
 
-    def _high_of_text(self, text: str) -> dict[str, Any] | list[str]:
+    def _high_of_text(self, asked: str | dict[str, str]) -> dict[str, Any] | list[str]:
         """Render the states of a text as an SLS is; give high data, or errors."""
+        text, sls = (asked, "") if isinstance(asked, str) else (asked["text"], asked["sls"])
+        name = sls or "<template-str>"
         environment = self.wishes.saltenv or "base"
         try:
-            document = self.compilation.renderers.text(text, environment, "", "<template-str>")
+            document = self.compilation.renderers.text(text, environment, sls, name)
         except RenderError as error:
             return [f"Rendering the text failed: {error.told}"]
         data = document.data
         if not isinstance(data, dict):
-            return ["Template <template-str> does not render to a dictionary"]
-        high, included, errors = declare(data, "<template-str>", environment)
+            return [f"Template {name} does not render to a dictionary"]
+        high, included, errors = declare(data, name, environment)
         if included:
             errors.append("a text of states can include no SLS")
+        for body in high.values():  # as in Salt, the states of a bare text are of no SLS
+            if isinstance(body, dict) and not sls:
+                body.pop("__sls__", None)
         return errors or high
 
     def _pillar_errors(self) -> list[str]:

@@ -36,7 +36,8 @@ class Asked:
     kind: Kind
     """Those of the `top` file, of some `sls`, of `high` data, of a `text`, low `chunks`."""
     data: Any = None
-    """The names of the SLS, the high data, the text, the chunks."""
+    """The names of the SLS, the high data, the text (or a mapping of it and the `sls` that it
+    stands for), the chunks."""
     id_: str | None = None
     """Of the SLS only this id (or name), and what it needs."""
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from limpet.common.terminal.arguments import parse_value
 from limpet.states.context import Loose
+from limpet.states.functions import registry as functions
 from limpet.states.library.context import StateContext
 from limpet.states.traversal import traverse
 
@@ -49,6 +50,8 @@ def _filled(context: StateContext, text: str) -> Loose:
     kind, _, rest = text.removeprefix(_MARK).partition(":")
     found = _CALL.match(rest)
     if kind != "salt" or found is None:
+        return text
+    if functions.find(found["fun"]) is None:
         return text
     positional, named = _arguments(found["arguments"])
     answer = context.call(found["fun"], *positional, **named)

@@ -29,6 +29,35 @@ _Dumper.add_representer(tuple, _Dumper.represent_list)
 _Dumper.add_representer(None, _Dumper.represent_unknown)  # type: ignore[arg-type]
 
 
+class _FileDumper(_Dumper):
+    """For files that states make of data: keys sorted, whatever kinds of mappings hold them.
+
+    Texts, lists and mappings of kinds of our own are written as the plain ones that they stand for.
+    """
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401
+        return True  # what an SLS uses twice is written twice
+
+
+_FileDumper.add_multi_representer(str, _Dumper.represent_str)
+_FileDumper.add_multi_representer(list, _Dumper.represent_list)
+_FileDumper.add_multi_representer(dict, _Dumper.represent_dict)
+_FileDumper.add_multi_representer(int, _Dumper.represent_int)
+_FileDumper.add_multi_representer(float, _Dumper.represent_float)
+for _kind in (Ordered, OrderedDict):
+    _FileDumper.add_representer(_kind, _Dumper.represent_dict)
+
+
+def dump_file(data: Any, **options: Any) -> str:  # noqa: ANN401
+    """Write data as the YAML of a file, as Salt's serializer does, with one newline at the end.
+
+    `options` are those of PyYAML's `dump`. Raises `TypeError` for options that it doesn't have.
+    """
+    options.setdefault("default_flow_style", False)
+    text: str = yaml.dump(data, Dumper=_FileDumper, **options)
+    return text.removesuffix("\n").removesuffix("\n...") + "\n"
+
+
 def dump(data: Any, *, flow: bool | None = None, **options: Any) -> str:  # noqa: ANN401
     """Write data as YAML; `flow` False: a value a line, True: braces, None: leaves in braces."""
     options.setdefault("allow_unicode", True)

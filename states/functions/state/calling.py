@@ -122,7 +122,7 @@ def template(context: FunctionContext, tem: str, **more: Loose) -> Loose:
     text = context.host.files.read_text(tem)
     if text is None:
         raise HostError(f"there is no file {tem} on this minion")
-    return run(context, more, "text", text)
+    return run(context, more, "text", {"text": text, "sls": tem})
 
 
 def resume(context: FunctionContext, jid: str) -> Loose:

@@ -90,13 +90,17 @@ def run(context: StateContext, options: RunOptions) -> Outcome:
     """Run a command through the shell; it has changed something, whatever it prints."""
     name = options.name
     asks_for_test = stateful.takes_test(options.stateful)
-    if missing := _missing_directory(context, options.cwd):
-        return missing
+    if isinstance(options.env, str | bytes):
+        return failed("Invalidly-formatted 'env' parameter: a mapping or a list of them is wanted")
     if context.is_test and not asks_for_test:
-        if options.stateful:  # only the command itself could tell what it would change
+        if stateful.is_asked_for(
+            options.stateful
+        ):  # only the command itself could tell what it would change
             return Outcome(None)
         comment = f'Command "{name}" would have been executed'
         return Outcome(None, comment, {"cmd": name})
+    if missing := _missing_directory(context, options.cwd):
+        return missing
     command = stateful.command(options.stateful, name, is_test=context.is_test)
     if options.bg:
         answer = context.call("cmd.run_bg", command, python_shell=True, **_handed_on(options))
@@ -112,7 +116,7 @@ def run(context: StateContext, options: RunOptions) -> Outcome:
     if options.ignore_timeout and answer["retcode"] == 1 and "Timed out after" in answer["stdout"]:
         answer["retcode"], is_good = 0, True
     outcome = Outcome(is_good, f'Command "{name}" run', answer)
-    if options.stateful:
+    if stateful.is_asked_for(options.stateful):
         outcome = stateful.reinterpreted(outcome)
     if context.is_test and not answer["retcode"] and outcome.changes:
         outcome = dataclasses.replace(outcome, result=None)

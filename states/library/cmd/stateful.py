@@ -12,12 +12,18 @@ from limpet.states.context import Loose
 from limpet.states.outcome import Outcome
 
 _TRUE = ("true", "yes", "1")
+_FALSE = ("false", "no", "0")
 _NOT_UNDERSTOOD = "Failed parsing script output! Stdout must be JSON or a line of name=value pairs."
 
 
 def takes_test(value: Loose) -> bool:
     """Say whether the command is run in test mode as well (`test_name`)."""
     return _test_name(value) is not None
+
+
+def is_asked_for(value: Loose) -> bool:
+    """Say whether the output is to be read; as in Salt a mapping, which is not in a list, is no."""
+    return bool(value) and not isinstance(value, dict)
 
 
 def command(value: Loose, name: str, *, is_test: bool) -> str:
@@ -43,8 +49,12 @@ def reinterpreted(outcome: Outcome) -> Outcome:
     if isinstance(found, str):
         changes = {} if is_json else answer
         return dataclasses.replace(outcome, result=False, comment=found, changes=changes)
+    changed = str(found.get("changed", "no")).lower()
+    if changed not in _TRUE and changed not in _FALSE:
+        comment = f"the command says changed={found['changed']}, which is neither yes nor no"
+        return dataclasses.replace(outcome, result=False, comment=comment, changes={})
     comment = str(found.pop("comment", ""))
-    if str(found.get("changed", "no")).lower() not in _TRUE:
+    if changed in _FALSE:
         return dataclasses.replace(outcome, comment=comment, changes={})
     changes = {**answer, **found}
     changes["stdout"] = "" if is_json else before
@@ -56,7 +66,9 @@ def _said(printed: str) -> tuple[dict[str, Any] | str, str, bool]:
     try:
         found = json.loads(printed)
     except (ValueError, RecursionError):
-        before, _, line = printed.rstrip().rpartition("\n")
+        end = printed.rstrip().rfind("\n")
+        # As in Salt: an output of one line is shown without its last sign.
+        before, line = printed[:end], printed.rstrip()[end + 1 :]
         try:
             pairs = [word.split("=") for word in shlex.split(line)]
             if any(len(pair) != 2 for pair in pairs):

@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import copy
+import dataclasses
 import json
 import pprint
 from dataclasses import dataclass
@@ -16,9 +18,12 @@ from limpet.states.library.file.managed_options import ManagedOptions
 from limpet.states.library.file.writing import kind_of
 from limpet.states.merging import merge
 from limpet.states.outcome import Outcome, failed
+from limpet.states.sls import yaml_text
 from limpet.states.traversal import traverse
 
 _NOTHING = object()
+_NULL = "<_null_>"
+"""How Salt shows that a key is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,13 @@ def serialize(context: StateContext, options: SerializeOptions) -> Outcome:
         data = _data(context, options)
         if kind_of(context, name) != "file" and not options.create:
             return Outcome(True, f"File {name} is not present and is not set for creation")
+        changed, is_all_there = None, False
         if options.merge_if_exists and kind_of(context, name) == "file":
             present = _parsed(text.read_text(context, name), format_, name)
             if isinstance(present, dict) and isinstance(data, dict):
-                data = merge(present, data)
+                data = merge(copy.deepcopy(present), data)
+                changed = _differences(present, data)
+                is_all_there = present == data
         content = _dumped(data, format_, _as_mapping(options.serializer_opts))
     except HostError as error:
         return failed(str(error))
@@ -77,7 +85,26 @@ def serialize(context: StateContext, options: SerializeOptions) -> Outcome:
             "encoding", "encoding_errors", "check_cmd", "tmp_dir", "tmp_ext",
         )
     }  # fmt: skip
-    return managed(context, ManagedOptions(contents=content, **shared))
+    # Data that is all there may stay as it is written.
+    wanted = ManagedOptions(contents=None if is_all_there else content, **shared)
+    outcome = managed(context, wanted)
+    if changed and "diff" in outcome.changes and options.show_changes:
+        outcome = dataclasses.replace(outcome, changes={**outcome.changes, "diff": changed})
+    return outcome
+
+
+def _differences(old: dict[Any, Any], new: dict[Any, Any]) -> dict[Any, Any]:
+    """Give what differs by keys, each with `old` and `new`, in Salt's shape."""
+    found: dict[Any, Any] = {}
+    for key in [*old, *(each for each in new if each not in old)]:
+        before, after = old.get(key, _NULL), new.get(key, _NULL)
+        if before == after:
+            continue
+        if isinstance(before, dict) and isinstance(after, dict):
+            found[key] = _differences(before, after)
+        else:
+            found[key] = {"old": before, "new": after}
+    return found
 
 
 def _data(context: StateContext, options: SerializeOptions) -> Any:  # noqa: ANN401
@@ -85,10 +112,8 @@ def _data(context: StateContext, options: SerializeOptions) -> Any:  # noqa: ANN
         if options.dataset is None:
             raise HostError("Neither 'dataset' nor 'dataset_pillar' was defined")
         return options.dataset
-    found = traverse(context.pillar, options.dataset_pillar, _NOTHING)
-    if found is _NOTHING:
-        raise HostError(f"Pillar {options.dataset_pillar} does not exist")
-    return found
+    # As in Salt, a key that is not there stands for an empty text.
+    return traverse(context.pillar, options.dataset_pillar, "")
 
 
 def _as_mapping(value: Loose) -> dict[str, Any]:
@@ -107,13 +132,7 @@ def _dumped(data: Any, format_: str, options: dict[str, Any]) -> str:  # noqa: A
         if format_ == "python":
             return pprint.pformat(data, **options)
         if format_ == "yaml":
-            import yaml
-
-            return str(
-                yaml.safe_dump(
-                    data, **{"default_flow_style": False, "allow_unicode": True, **options}
-                )
-            )
+            return yaml_text.dump_file(data, **options)
         if format_ in ("plist", "plistlib"):
             import plistlib
 
@@ -137,7 +156,7 @@ def _as_ini(data: dict[str, Any]) -> str:
     parser.read_dict(data)
     stream = io.StringIO()
     parser.write(stream)
-    return stream.getvalue()
+    return stream.getvalue() + "\n"  # Salt's writer ends it so
 
 
 def _parsed(content: str, format_: str, name: str) -> Any:  # noqa: ANN401

@@ -98,12 +98,6 @@ def _problem(context: StateContext, options: DirectoryOptions) -> str:
     if odd := [str(each) for each in recurse if each not in _RECURSE]:
         known = ", ".join(sorted(_RECURSE))
         return f"Types for 'recurse' limited to {known}, not {', '.join(odd)}"
-    for what, value in (("user", options.user), ("group", options.group)):
-        if what in recurse and value in (None, ""):
-            return (
-                f"{what} not specified, but configured as a target for recursive ownership "
-                "management"
-            )
     return ""
 
 
@@ -154,7 +148,7 @@ def _moved_away(
         comment = f"{options.name} would be backed up and replaced with a new directory"
         return Outcome(None, comment, changes)
     context.file_system.rename(options.name, backup)
-    return {**changes, "backup": f"{options.name} was renamed to {backup}"}
+    return {**changes, options.name: {"directory": "new"}}
 
 
 def _compared(context: StateContext, options: DirectoryOptions, wanted: _Wanted) -> dict[str, Any]:
@@ -217,25 +211,34 @@ def _done(
     changes: dict[str, Any],
 ) -> Outcome:
     name = options.name
+    for what, value in (("user", options.user), ("group", options.group)):
+        if what in wanted.recurse and value in (None, ""):
+            return failed(
+                f"{what} not specified, but configured as a target for recursive ownership "
+                "management"
+            )
+    own_changes: dict[str, Any] = {}
     if changes.get(name) == {"directory": "new"}:
         parent = name.rpartition("/")[0] or "/"
         if kind_of(context, parent) != "directory":
             if not options.makedirs:
-                return failed(f"No directory to create {name} in")
+                return Outcome(False, f"No directory to create {name} in", changes)
             make_parents(context, name, wanted.directory)
         make_parents(context, f"{name}/.", wanted.directory)
     elif not options.children_only:
-        changes |= enforce(context, name, wanted.directory)
+        own_changes = enforce(context, name, wanted.directory)
     is_silent = "silent" in wanted.recurse
-    own_changes: dict[str, Any] = {}
+    changes = {"recursion": "Changes silenced"} if is_silent else changes
+    changes = {**changes, **own_changes}
     if wanted.recurse:
         for path, is_directory in _below(context, options):
             if ("ignore_dirs" if is_directory else "ignore_files") in wanted.recurse:
                 continue
-            own_changes |= enforce(
+            changed = enforce(
                 context, path, wanted.below(is_directory), is_following=options.follow_symlinks
             )
-    changes = {"recursion": "Changes silenced"} if is_silent else {**changes, **own_changes}
+            if not is_silent:
+                changes |= changed
     comment = f"Directory {name}{'/*' if options.children_only else ''} updated"
     if options.clean:
         kept = keeps(context, name, options.require)

@@ -22,10 +22,11 @@ class KeyValueOptions:
     append_if_not_found: bool = False
     prepend_if_not_found: bool = False
     search_only: bool = False
+    """No effect, as with Salt."""
     show_changes: bool = True
     ignore_if_missing: bool = False
     count: int = 1
-    """How many lines of a key are changed; below 1: all."""
+    """How many lines of a key there may be, the others go; below 0: any number. 0 removes a key."""
     uncomment: str | None = None
     """The signs that a comment begins with: a commented line of a key is used."""
     key_ignore_case: bool = False
@@ -53,15 +54,13 @@ def keyvalue(context: StateContext, options: KeyValueOptions) -> Outcome:
     except editing.NotEditable as error:
         if error.is_missing and options.create_if_missing:
             before = ""
-        elif error.is_missing and (options.ignore_if_missing or context.is_test):
+        elif error.is_missing and options.ignore_if_missing:
             return Outcome(True, f"{name}: file not found")
         else:
             return failed(error.comment)
     except HostError as error:
         return failed(str(error))
     edit, left = _edited(before, pairs, options)
-    if options.search_only:
-        return failed("; ".join(f"{key} not found" for key in left)) if left else Outcome(True)
     if left and (options.append_if_not_found or options.prepend_if_not_found):
         _add(edit, {key: pairs[key] for key in left}, options)
     if not edit.diff:
@@ -101,10 +100,15 @@ def _edited(
     seen: dict[str, int] = {}
     for line in before.splitlines(True):
         found = _key_of(line, pairs, options)
-        if found is None or 0 < options.count <= seen.get(found[0], 0):
+        if found is None:
             edit.lines.append(line)
             continue
-        key, has_value, is_commented = found
+        if 0 <= options.count <= seen.get(found[0], 0):
+            seen[found[0]] = seen.get(found[0], 0) + 1
+            edit.diff.append(f"- {line.rstrip(chr(10))}")
+            edit.changed += 1
+            continue
+        key, written, has_value, is_commented = found
         value = str(pairs[key])
         is_same = (
             has_value.lower() == value.lower() if options.value_ignore_case else has_value == value
@@ -113,7 +117,7 @@ def _edited(
         if is_same and not is_commented:
             edit.lines.append(line)
             continue
-        new = f"{key}{options.separator}{value}"
+        new = f"{written}{options.separator}{value}"
         edit.lines.append(f"{new}\n")
         edit.diff += [f"- {line.rstrip(chr(10))}", f"+ {new}{_kind(pairs[key])}"]
         edit.changed += 1
@@ -122,8 +126,8 @@ def _edited(
 
 def _key_of(
     line: str, pairs: dict[str, Any], options: KeyValueOptions
-) -> tuple[str, str, bool] | None:
-    """Give the key that a line is about, its value, and whether the line is a comment."""
+) -> tuple[str, str, str, bool] | None:
+    """Give the key of a line as asked for and as written, its value, whether it is a comment."""
     plain = line.strip()
     stripped = plain.lstrip(options.uncomment).lstrip() if options.uncomment else plain
     word, separator, value = stripped.partition(options.separator)
@@ -132,7 +136,7 @@ def _key_of(
     word = word.strip()
     for key in pairs:
         if word == key or (options.key_ignore_case and word.lower() == key.lower()):
-            return key, value.strip(), stripped != plain
+            return key, word, value.strip(), stripped != plain
     return None
 
 
@@ -142,7 +146,7 @@ def _add(edit: _Edit, pairs: dict[str, Any], options: KeyValueOptions) -> None:
     for key, value in pairs.items():
         new = f"{key}{options.separator}{value}"
         added.append(f"{new}\n")
-        shown.append(f"+ {new}{_kind(value)}")
+        shown.append(f"+ {new}")
         edit.changed += 1
     if options.append_if_not_found:
         if edit.lines and not edit.lines[-1].endswith("\n"):
@@ -151,7 +155,7 @@ def _add(edit: _Edit, pairs: dict[str, Any], options: KeyValueOptions) -> None:
         edit.diff += ["- <EOF>", *shown, "+ <EOF>"]
     else:
         edit.lines[:0] = added
-        edit.diff[:0] = ["- <SOF>", *shown, "+ <SOF>"]
+        edit.diff[:0] = ["  <SOF>", *shown]
 
 
 def _kind(value: Loose) -> str:

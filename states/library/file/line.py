@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from limpet.common.errors import HostError
 from limpet.states.context import Loose
@@ -61,12 +62,18 @@ def line(context: StateContext, options: LineOptions) -> Outcome:
     except (_Refused, HostError) as error:
         return Outcome(True, str(error)) if options.quiet else failed(str(error))
     return editing.finish(
-        context, name, before, edited, backup=_backup(options), shows=options.show_changes
+        context, name, before, edited, backup=_backup(context, options), shows=options.show_changes
     )
 
 
-def _backup(options: LineOptions) -> Loose:
-    return options.backup if isinstance(options.backup, str) else ""
+def _backup(context: StateContext, options: LineOptions) -> str:
+    """Give what stands behind the name of the old file's copy; True: the time, as in Salt."""
+    if isinstance(options.backup, str):
+        return options.backup
+    if not options.backup:
+        return ""
+    now = datetime.fromtimestamp(context.host.system.now()).astimezone()
+    return now.strftime(".%Y-%m-%d-%H-%M-%S")
 
 
 def _text(context: StateContext, options: LineOptions) -> str:
@@ -93,21 +100,25 @@ def _matches(pattern: str | None, text: str) -> bool:
         return False
 
 
+def _first_match(lines: list[str], pattern: str | None) -> int | None:
+    return next((i for i, each in enumerate(lines) if _matches(pattern, each.rstrip("\n"))), None)
+
+
 def _replaced(before: str, content: str, options: LineOptions) -> str:
-    wanted = options.match if options.match is not None else content
-    return "".join(
-        f"{_indented(content, each, options)}{_ending(each)}"
-        if _matches(wanted, each.rstrip("\n"))
-        else each
-        for each in before.splitlines(True)
-    )
+    """Replace the first line that matches, and only that one, as Salt does."""
+    lines = before.splitlines(True)
+    found = _first_match(lines, options.match if options.match is not None else content)
+    if found is not None:
+        old = lines[found]
+        lines[found] = f"{_indented(content, old, options)}{_ending(old)}"
+    return "".join(lines)
 
 
 def _deleted(before: str, content: str, options: LineOptions) -> str:
-    wanted = options.match if options.match is not None else content
-    return "".join(
-        each for each in before.splitlines(True) if not _matches(wanted, each.rstrip("\n"))
-    )
+    """Remove the first line that matches, and those that are the same to the letter."""
+    lines = before.splitlines(True)
+    found = _first_match(lines, options.match if options.match is not None else content)
+    return before if found is None else "".join(each for each in lines if each != lines[found])
 
 
 def _inserted(before: str, content: str, options: LineOptions) -> str:
@@ -115,6 +126,8 @@ def _inserted(before: str, content: str, options: LineOptions) -> str:
     if not options.location and options.before is None and options.after is None:
         raise _Refused("On insert either 'location' or 'before/after' conditions are required.")
     if options.before is not None or options.after is not None:
+        if _place(lines, options.before) is None and _place(lines, options.after) is None:
+            raise _Refused("Neither before or after was found in file")
         return _beside(lines, content, options)
     if options.location == "end":
         return f"{before}\n{content}" if before else content
@@ -123,38 +136,35 @@ def _inserted(before: str, content: str, options: LineOptions) -> str:
     raise _Refused(f"the location {options.location!r} is neither start nor end")
 
 
-def _beside(lines: list[str], content: str, options: LineOptions) -> str:
-    """Insert before or after the lines that match, where the line isn't there yet."""
-    found: list[str] = []
-    plain = [each.rstrip("\n") for each in lines]
-    is_both = options.before is not None and options.after is not None
-    if is_both:
-        return _between(lines, content, options)
-    for number, each in enumerate(lines):
-        new = f"{_indented(content, each, options)}\n"
-        if _matches(options.before, plain[number]):
-            if number == 0 or plain[number - 1].strip() != content.strip():
-                found.append(new)
-            found.append(each)
-        elif _matches(options.after, plain[number]):
-            found.append(each if each.endswith("\n") else f"{each}\n")
-            after = plain[number + 1].strip() if number + 1 < len(plain) else None
-            if after != content.strip():
-                found.append(new)
-        else:
-            found.append(each)
-    return "".join(found)
+def _place(lines: list[str], pattern: str | None) -> int | None:
+    """Give the number of the line that matches, or None. Raises `_Refused` for more than one."""
+    if pattern is None:
+        return None
+    found = [i for i, each in enumerate(lines) if _matches(pattern, each.rstrip("\n"))]
+    if len(found) > 1:
+        raise _Refused(f'Found more than expected occurrences in "{pattern}" expression')
+    return found[0] if found else None
 
 
-def _between(lines: list[str], content: str, options: LineOptions) -> str:
-    start = next((i for i, each in enumerate(lines) if _matches(options.after, each)), None)
-    end = next((i for i, each in enumerate(lines) if _matches(options.before, each)), None)
-    if start is None or end is None or end <= start:
-        raise _Refused("the lines of 'after' and 'before' are not in the file in that order")
-    if any(each.strip() == content.strip() for each in lines[start + 1 : end]):
-        return "".join(lines)
-    new = f"{_indented(content, lines[start], options)}\n"
-    return "".join([*lines[:end], new, *lines[end:]])
+def _beside(
+    lines: list[str], content: str, options: LineOptions, neighbour: str | None = None
+) -> str:
+    """Put the line before or after the one that matches, if it isn't there already."""
+    start, end = _place(lines, options.after), _place(lines, options.before)
+    if start is not None and end is not None and start < end:
+        between = lines[start + 1 : end]
+        if any(each.strip() == content.strip() for each in between):
+            return "".join(lines)
+    if end is not None:
+        if end == 0 or lines[end - 1].strip() != content.strip():
+            new = _indented(content, lines[end] if neighbour is None else neighbour, options)
+            lines.insert(end, f"{new}\n")
+    elif start is not None:
+        old = lines[start]
+        new = _indented(content, old, options)
+        if start + 1 == len(lines) or lines[start + 1].strip() != content.strip():
+            lines[start : start + 1] = [old if old.endswith("\n") else f"{old}\n", f"{new}\n"]
+    return "".join(lines)
 
 
 def _ensured(before: str, content: str, options: LineOptions) -> str:
@@ -164,33 +174,30 @@ def _ensured(before: str, content: str, options: LineOptions) -> str:
             "Wrong conditions? Unable to ensure line without knowing where to put it before and/or "
             "after."
         )
-    for pattern in (options.before, options.after):
-        count = sum(_matches(pattern, each.rstrip("\n")) for each in lines)
-        if pattern is not None and count > 1:
-            raise _Refused(f'Found more than expected occurrences in "{pattern}" expression')
-    if options.before is not None and options.after is not None:
-        return _between_exactly(lines, content, options)
-    wanted = options.before if options.before is not None else options.after
-    if not any(_matches(wanted, each.rstrip("\n")) for each in lines):
+    start, end = _place(lines, options.after), _place(lines, options.before)
+    if start is None and end is None:
+        wanted = options.before if options.before is not None else options.after
         raise _Refused(f"Neither before or after was found in file: {wanted}")
-    return _beside(lines, content, options)
+    if end is not None and start is None and end > 0:  # the line above is the one to stand under
+        return _beside(lines, content, options, neighbour=lines[end - 1])
+    if start is None or end is None:
+        return _beside(lines, content, options)
+    return _between_exactly(lines, start, end, content, options)
 
 
-def _between_exactly(lines: list[str], content: str, options: LineOptions) -> str:
-    """Put the line between the two, in the place of the one line that stands there, if any."""
-    start = next((i for i, each in enumerate(lines) if _matches(options.after, each)), None)
-    end = next((i for i, each in enumerate(lines) if _matches(options.before, each)), None)
-    if start is None or end is None or end <= start:
+def _between_exactly(
+    lines: list[str], start: int, end: int, content: str, options: LineOptions
+) -> str:
+    """Put the line between the two, in the place of the one line that stands there, if any.
+
+    It is indented as the line before it is, so that one of another indentation is exchanged.
+    """
+    if end <= start:
         raise _Refused("the lines of 'after' and 'before' are not in the file in that order")
-    if end - start == 2:
-        if lines[start + 1].strip() == content.strip():
-            return "".join(lines)
-        new = f"{_indented(content, lines[start + 1], options)}\n"
-        return "".join([*lines[: start + 1], new, *lines[end:]])
-    if end - start == 1:
-        new = f"{_indented(content, lines[start], options)}\n"
-        return "".join([*lines[:end], new, *lines[end:]])
-    raise _Refused("Found more than one line between boundaries 'before' and 'after'.")
+    if end - start > 2:
+        raise _Refused("Found more than one line between boundaries 'before' and 'after'.")
+    new = f"{_indented(content, lines[start], options)}\n"
+    return "".join([*lines[: start + 1], new, *lines[end:]])
 
 
 def _indented(content: str, neighbour: str, options: LineOptions) -> str:

@@ -34,7 +34,7 @@ def symlink(
         return failed("Must provide name to file.symlink")
     if not name.startswith("/"):
         return failed(f"Specified file {name} is not an absolute path")
-    if unknown := unknown_owner(context, user, group):
+    if unknown := unknown_owner(context, user, group, is_strict=True):
         return failed(unknown)
     try:
         owner = _owner(context, user, group)
@@ -166,7 +166,7 @@ def hardlink(
     for path, what in ((name, "file"), (target, "target")):
         if not path.startswith("/"):
             return failed(f"Specified {what} {path} is not an absolute path")
-    if unknown := unknown_owner(context, user, group):
+    if unknown := unknown_owner(context, user, group, is_strict=True):
         return failed(unknown)
     theirs = context.file_system.facts(target)
     present = context.file_system.facts(name)
@@ -186,6 +186,12 @@ def hardlink(
             return failed(f"File exists where the hard link {name} should be")
     if context.is_test:
         if present is not None:
+            if present.links < 2:
+                comment = (
+                    f"The file or directory {name} is set for removal to make way for a new hard "
+                    f"link targeting {target}"
+                )
+                return Outcome(None, comment)
             return Outcome(
                 None, f"Link {name} target is set to be changed to {target}", {"change": name}
             )

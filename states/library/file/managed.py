@@ -95,6 +95,13 @@ def _problem(context: StateContext, options: ManagedOptions) -> str:
         )
     if count > 1:
         return "Only one of 'contents', 'contents_pillar', and 'contents_grains' is permitted"
+    if isinstance(options.source, list) and not options.source:
+        return "Unable to manage file: none of the specified sources were found"
+    if isinstance(options.contents, list) and not options.contents:
+        return (
+            "Contents specified by contents/contents_pillar/contents_grains is not a string or "
+            "list of strings, and is not binary data. SLS is likely malformed."
+        )
     if options.mode == "keep" and not options.source:
         return "Cannot use 'mode: keep' without a source"
     if not options.name.startswith("/"):

@@ -78,8 +78,11 @@ def comment(
     bare = regex.lstrip("^").rstrip("$")
     try:
         before = editing.read(context, name)
-        if not editing.compiled(regex, re.MULTILINE).search(before):
-            if editing.compiled(re.escape(char) + bare, re.MULTILINE).search(before):
+        # Looked for at the beginning of lines, behind blanks, whether anchored there or not: else
+        # a line that is commented already would be found again.
+        sign = re.escape(char)
+        if not editing.compiled(rf"^(?!\s*{sign})\s*(?:{bare})", re.MULTILINE).search(before):
+            if editing.compiled(rf"^\s*{sign}(?:{bare})", re.MULTILINE).search(before):
                 return Outcome(True, "Pattern already commented")
             if ignore_missing:
                 return Outcome(True, "Pattern not found and ignore_missing set to True")
@@ -90,7 +93,11 @@ def comment(
         lines = [
             f"{char}{line}" if expression.match(line) else line for line in before.splitlines(True)
         ]
-        return _commented(context, name, before, "".join(lines), backup, "Commented")
+        after = "".join(lines)
+        sign = re.escape(char)
+        if after == before and editing.compiled(sign + bare, re.MULTILINE).search(before):
+            return Outcome(True, "Pattern already commented")
+        return _commented(context, name, before, after, backup, "Commented")
     except (HostError, editing.NotEditable) as error:
         return failed(getattr(error, "comment", str(error)))
 
@@ -120,7 +127,11 @@ def uncomment(
             line.lstrip(char) if expression.match(line) else line
             for line in before.splitlines(True)
         ]
-        return _commented(context, name, before, "".join(lines), backup, "Uncommented")
+        after = "".join(lines)
+        if after == before and any(expression.match(line) for line in lines):
+            # As in Salt, a sign that is indented stays, and that is no failure.
+            return Outcome(True, "Uncommented lines successfully")
+        return _commented(context, name, before, after, backup, "Uncommented")
     except (HostError, editing.NotEditable) as error:
         return failed(getattr(error, "comment", str(error)))
 

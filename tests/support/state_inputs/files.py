@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from support.state_bench import FakeTree, StateBench
 from support.state_laws import Arguments, Inputs, Sandbox, World, among, having
 
-NAMES = among(*(f"@/{each}" for each in ("a", "b", "d/x", "d/y", "new/z", "l", "d", "new")))
+NAMES = among(
+    *(f"@/{each}" for each in ("a", "b", "c", "e", "u", "d/x", "d/y", "new/z", "l", "d", "new"))
+)
 TEXTS = among("", "one", "one\n", "one\ntwo\n", "two", "# one", "key=1", "three\n\n")
 MODES = (None, "0644", "0600", 640, "0755")
 YES_OR_NO = (True, False)
@@ -27,6 +29,9 @@ def world(place: Path) -> World:
     (place / "d").mkdir()
     (place / "a").write_text("one\nkey=1\n")
     (place / "b").write_text("two\n#one\n#key=3\n")
+    (place / "c").write_bytes(b"one\r\n  key = 1\r\n\r\n# key = 2\r\n")
+    (place / "e").write_text("")
+    (place / "u").write_bytes("one \u00fc\n#  one\none".encode() + b"\xff\n")
     (place / "d/x").write_text("one")
     (place / "d/y").write_text("")
     (place / "l").symlink_to("a")
@@ -96,23 +101,66 @@ INPUTS: dict[str, Inputs] = {
         {"text": "new", "makedirs": True},
     ),
     "file.replace": of(
-        named(append_if_not_found=YES_OR_NO, prepend_if_not_found=YES_OR_NO, backup=[False]),
+        named(
+            append_if_not_found=YES_OR_NO,
+            prepend_if_not_found=YES_OR_NO,
+            backup=[False],
+            pattern=["^one$", "one", "^key.*", "(?m)^o.*e"],
+            repl=["two", "", "x\n"],
+            count=[0, 1],
+            ignore_if_missing=YES_OR_NO,
+        ),
         {"name": "@/a"},
         {"pattern": "^one$", "repl": "two"},
     ),
-    "file.comment": of(named(char=["#", "//"]), {"name": "@/a"}, {"regex": "^one"}),
-    "file.uncomment": of(named(), {"name": "@/b"}, {"regex": "one"}),
+    "file.comment": of(
+        named(char=["#", "//"], regex=["key", "^  key", "one"], ignore_missing=YES_OR_NO),
+        {"name": "@/a"},
+        {"regex": "^one"},
+    ),
+    "file.uncomment": of(
+        named(char=["#", "# ", "//"], regex=["key", "one", "^one"]),
+        {"name": "@/b"},
+        {"regex": "one"},
+    ),
     "file.keyvalue": of(
-        named(append_if_not_found=YES_OR_NO, uncomment=["#"], ignore_if_missing=YES_OR_NO),
+        named(
+            append_if_not_found=YES_OR_NO,
+            prepend_if_not_found=YES_OR_NO,
+            uncomment=["#", "# "],
+            ignore_if_missing=YES_OR_NO,
+            separator=["=", " = "],
+            key_ignore_case=YES_OR_NO,
+            value_ignore_case=YES_OR_NO,
+            search_only=YES_OR_NO,
+            key_values=[{"key": "2", "other": "x"}],
+        ),
         {"name": "@/a"},
         {"key": "key", "value": "2"},
     ),
     "file.blockreplace": of(
-        named(append_if_not_found=YES_OR_NO, prepend_if_not_found=YES_OR_NO, content=TEXTS),
+        named(
+            append_if_not_found=YES_OR_NO,
+            prepend_if_not_found=YES_OR_NO,
+            content=TEXTS,
+            marker_start=["one", "#one"],
+            marker_end=["key", "two"],
+            insert_before_match=["key"],
+            insert_after_match=["one"],
+            append_newline=[True, False, None],
+            backup=[False],
+        ),
         {"name": "@/a", "content": "in", "append_if_not_found": True},
     ),
     "file.line": of(
-        named(mode=["ensure", "insert", "replace", "delete"], match=["one"]),
+        named(
+            mode=["ensure", "insert", "replace", "delete"],
+            match=["one", "key"],
+            content=["in", "one", "  in"],
+            before=["key"],
+            location=["start", "end"],
+            indent=YES_OR_NO,
+        ),
         {"name": "@/a"},
         {"mode": "ensure", "after": "one", "content": "in"},
     ),
@@ -144,7 +192,10 @@ INPUTS: dict[str, Inputs] = {
         {"name": "@/d"},
     ),
     "file.hardlink": of(
-        named(force=YES_OR_NO), {"name": "@/new/z"}, {"target": "@/b", "makedirs": True}
+        named(force=YES_OR_NO),
+        {"name": "@/new/z"},
+        {"target": "@/b", "makedirs": True},
+        is_announced_in_changes=False,
     ),
     "file.decode": of(
         named(checksum=["md5", "sha256"]), {"name": "@/new"}, {"encoded_data": "aGVsbG8="}
