@@ -100,18 +100,24 @@ INPUTS: dict[str, Inputs] = {
         {"name": "@/a", "text": "x"},
         {"text": "new", "makedirs": True},
     ),
+    # What takes the place of a pattern that is not there is looked for itself in the next run, as in
+    # Salt, whether the pattern had been there before or not: so never both.
     "file.replace": of(
-        named(
-            append_if_not_found=YES_OR_NO,
-            prepend_if_not_found=YES_OR_NO,
-            backup=[False],
-            pattern=["^one$", "one", "^key.*", "(?m)^o.*e"],
-            repl=["two", "", "x\n"],
-            count=[0, 1],
-            ignore_if_missing=YES_OR_NO,
+        st.one_of(
+            named(
+                append_if_not_found=YES_OR_NO,
+                prepend_if_not_found=YES_OR_NO,
+                pattern=["^one$", "^key.*", "(?m)^o.*e"],
+                repl=["two", "x\n"],
+                count=[0, 1],
+                ignore_if_missing=YES_OR_NO,
+            ),
+            named(not_found_content=["nine"]).map(
+                lambda each: {**each, "pattern": "^nowhere$", "append_if_not_found": True}
+            ),
         ),
         {"name": "@/a"},
-        {"pattern": "^one$", "repl": "two"},
+        {"pattern": "^one$", "repl": "two", "backup": False},
     ),
     "file.comment": of(
         named(char=["#", "//"], regex=["key", "^  key", "one"], ignore_missing=YES_OR_NO),
@@ -143,8 +149,8 @@ INPUTS: dict[str, Inputs] = {
             append_if_not_found=YES_OR_NO,
             prepend_if_not_found=YES_OR_NO,
             content=TEXTS,
-            marker_start=["one", "#one"],
-            marker_end=["key", "two"],
+            marker_start=["#one"],
+            marker_end=["#key=3"],
             insert_before_match=["key"],
             insert_after_match=["one"],
             append_newline=[True, False, None],
@@ -152,14 +158,20 @@ INPUTS: dict[str, Inputs] = {
         ),
         {"name": "@/a", "content": "in", "append_if_not_found": True},
     ),
+    # `replace` takes the first line that fits, in each run the next one, as in Salt: there is one.
     "file.line": of(
-        named(
-            mode=["ensure", "insert", "replace", "delete"],
-            match=["one", "key"],
-            content=["in", "one", "  in"],
-            before=["key"],
-            location=["start", "end"],
-            indent=YES_OR_NO,
+        st.one_of(
+            named(
+                mode=["ensure", "insert", "delete"],
+                match=["one", "key"],
+                content=["in", "two", "  in"],
+                before=["key"],
+                location=["start", "end"],
+                indent=YES_OR_NO,
+            ),
+            named(indent=YES_OR_NO, content=["in", "  in"]).map(
+                lambda each: {**each, "mode": "replace", "match": "key=1"}
+            ),
         ),
         {"name": "@/a"},
         {"mode": "ensure", "after": "one", "content": "in"},
