@@ -5,6 +5,7 @@ from typing import Any, Final
 from limpet.common.errors import HostError
 from limpet.states import programs
 from limpet.states.context import FunctionContext
+from limpet.states.lines import lines_of
 
 _LOADED: Final = "/proc/modules"
 _NAME: Final = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,120}"
@@ -105,7 +106,7 @@ def remove(
     if persist and name in mod_list(context, only_persist=True):
         path = _file(context)
         lines = []
-        for line in (context.host.files.read_text(path) or "").splitlines():
+        for line in lines_of(context.host.files.read_text(path) or ""):
             if not (_is_module(line) and line.split()[0] == name):
                 lines.append(line)
             elif comment:

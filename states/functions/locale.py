@@ -6,6 +6,7 @@ from typing import Final
 from limpet.common.errors import HostError
 from limpet.states import programs
 from limpet.states.context import FunctionContext, Loose
+from limpet.states.lines import lines_of
 
 _GEN: Final = "/etc/locale.gen"
 _DEBIAN: Final = "/etc/default/locale"
@@ -51,7 +52,7 @@ def set_locale(context: FunctionContext, locale: str) -> bool:
     name = programs.plain_word(locale, "the name of a locale", _NAME)
     path = _file(context)
     text = context.host.files.read_text(path)
-    kept = [e for e in (text or "").splitlines() if not re.match(r"\s*(export\s+)?LANG=", e)]
+    kept = [e for e in lines_of(text or "") if not re.match(r"\s*(export\s+)?LANG=", e)]
     content = "".join(f"{line}\n" for line in [f"LANG={name}", *kept]).encode()
     context.host.file_system.place(path, content, mode=0o644 if text is None else None)
     return True

@@ -5,6 +5,7 @@ import re
 from limpet.common.errors import HostError
 from limpet.states import programs
 from limpet.states.context import FunctionContext, Loose
+from limpet.states.lines import lines_of
 
 _PLAIN = "/etc/sysctl.conf"
 _DROP_IN = "/etc/sysctl.d/99-salt.conf"
@@ -71,7 +72,7 @@ def persist(context: FunctionContext, name: str, value: Loose, config: str | Non
     text = files.read_text(path)
     wanted = _value(value)
     kept, is_there = [], False
-    for line in (text or "").splitlines():
+    for line in lines_of(text or ""):
         if _key(line) != name:
             kept.append(line)
         elif not is_there:  # the first place keeps it; another one further down would win
@@ -113,7 +114,7 @@ def _key(line: str) -> str | None:
 
 def _settings(text: str) -> dict[str, str]:
     found = {}
-    for line in text.splitlines():
+    for line in lines_of(text):
         key = _key(line)
         if key is not None:
             found[key] = line.partition("=")[2].strip()

@@ -14,6 +14,8 @@ with its identifier and comment. The marks are Salt's, so that existing crontabs
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from limpet.states.lines import lines_of
+
 MARK: Final = "# Lines below here are managed by Salt, do not edit"
 IDENTIFIER: Final = "SALT_CRON_IDENTIFIER"
 _ALIKE: Final = ("# Lines below here are managed by limpet, do not edit",)
@@ -107,7 +109,7 @@ def parse(text: str) -> Tab:
     is_managed = False
     comment: str | None = None
     identifier: str | None = None
-    for line in text.splitlines():
+    for line in lines_of(text):
         if line in (MARK, *_ALIKE):
             is_managed = True
         elif not is_managed:

@@ -6,6 +6,8 @@ A line that nothing changes stays as it is, with its blanks and comments.
 from dataclasses import dataclass
 from typing import Any
 
+from limpet.states.lines import lines_of
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -36,7 +38,7 @@ class Table:
     """All lines, in their order."""
 
     def __init__(self, text: str) -> None:
-        self.entries = [Entry.of(line) for line in text.splitlines()]
+        self.entries = [Entry.of(line) for line in lines_of(text)]
 
     def text(self) -> str:
         """Give the whole file."""

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass, field
 
+from limpet.states.lines import lines_of
+
 _HEADER = re.compile(r"\s*\[(?P<name>.+)\]\s*")
 
 
@@ -47,7 +49,7 @@ class Document:
         self._option = re.compile(rf"\s*(?P<name>[^#;\s]{name}|[^#;\s]){between}(?P<value>.*?)\s*")
         self.sections: dict[str, Section] = {"": Section()}
         section = self.sections[""]
-        for line in text.splitlines():
+        for line in lines_of(text):
             header = _HEADER.fullmatch(line)
             if header is not None:
                 section = self.sections.setdefault(header["name"], Section())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from limpet.common.errors import HostError
+from limpet.states.lines import lines_of
 
 SPECIAL: Final = frozenset(
     ("none", "tmpfs", "sysfs", "proc", "fusectl", "debugfs", "securityfs", "devtmpfs", "cgroup",
@@ -61,7 +62,7 @@ class Table:
     @classmethod
     def of(cls, text: str) -> "Table":
         """Read the file."""
-        return cls([Line.of(line) for line in text.splitlines()])
+        return cls([Line.of(line) for line in lines_of(text)])
 
     def text(self) -> str:
         """Give the whole file."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from limpet.common.errors import UsageError
+from limpet.states.lines import lines_of
 
 _LINE: Final = re.compile(
     r"(?P<off>#[#\s]*)?(?P<type>deb|deb-src)\s+(?:\[(?P<options>[^\]]*)\]\s*)?"
@@ -113,7 +114,7 @@ class SourcesFile:
         self._pieces = (
             _paragraphs(self.before)
             if self.is_paragraphs
-            else [parse_line(line) or line for line in self.before.splitlines()]
+            else [parse_line(line) or line for line in lines_of(self.before)]
         )
 
     @property
@@ -316,7 +317,7 @@ class _Paragraph:
 def _paragraphs(text: str) -> list[_Paragraph]:
     found: list[_Paragraph] = []
     fields: list[tuple[str, str]] = []
-    for line in [*text.splitlines(), ""]:
+    for line in [*lines_of(text), ""]:
         match = _FIELD.match(line)
         if not line.strip():
             if fields:

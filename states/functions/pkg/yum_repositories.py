@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from limpet.common.errors import UsageError
 from limpet.states.context import FunctionContext
+from limpet.states.lines import lines_of
 
 _SECTION: Final = re.compile(r"\[([^\]]+)\]\s*\Z")
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*\Z")
@@ -33,7 +34,7 @@ class RepositoryFile:
         found: dict[str, dict[str, str]] = {}
         current: dict[str, str] = {}
         last = ""
-        for line in self.text.splitlines():
+        for line in lines_of(self.text):
             if match := _SECTION.match(line.strip()):
                 current = found.setdefault(match[1], {})
                 last = ""
@@ -56,7 +57,7 @@ class RepositoryFile:
         lines: list[str] = []
         is_inside = is_written = False
         new = [] if options is None else [f"[{name}]", *_lines(options), ""]
-        for line in self.text.splitlines():
+        for line in lines_of(self.text):
             match = _SECTION.match(line.strip())
             if match:
                 is_inside = match[1] == name

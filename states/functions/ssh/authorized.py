@@ -7,6 +7,7 @@ from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.cmd import sources
 from limpet.states.functions.ssh import files
 from limpet.states.functions.ssh.keys import Key, given
+from limpet.states.lines import lines_of
 
 DEFAULT: Final = ".ssh/authorized_keys"
 
@@ -91,7 +92,7 @@ def set_auth_key(
     place = files.place_of(context.host, user, config)
     text = files.read(context.host, place)
     lines, told = [], "new"
-    for line in text.splitlines():
+    for line in lines_of(text):
         present = Key.of(line)
         if present is None or present.key != wanted.key:
             lines.append(line)
@@ -139,7 +140,7 @@ def rm_auth_key(
     whole = Key.of(key)
     unwanted = key.strip() if whole is None else whole.key
     place = files.place_of(context.host, user, config)
-    lines = files.read(context.host, place).splitlines()
+    lines = lines_of(files.read(context.host, place))
     kept = [line for line in lines if (found := Key.of(line)) is None or found.key != unwanted]
     if len(kept) == len(lines):
         return "Key not present"
@@ -189,7 +190,7 @@ def user_keys(
 
 
 def _keys(text: str) -> list[Key]:
-    return [key for line in text.splitlines() if (key := Key.of(line)) is not None]
+    return [key for line in lines_of(text) if (key := Key.of(line)) is not None]
 
 
 def _of_source(context: FunctionContext, source: str, saltenv: str) -> list[Key]:

@@ -7,6 +7,7 @@ from limpet.states import programs
 from limpet.states.context import FunctionContext
 from limpet.states.functions.ssh import files
 from limpet.states.functions.ssh.keys import KnownHost, fingerprint, kind_of
+from limpet.states.lines import lines_of
 
 OF_USER: Final = ".ssh/known_hosts"
 OF_ALL: Final = "/etc/ssh/ssh_known_hosts"
@@ -147,7 +148,7 @@ def set_known_host(
         new = [KnownHost(name, each["enc"], each["key"]) for each in asked]
     lines = [
         line
-        for line in files.read(context.host, place).splitlines()
+        for line in lines_of(files.read(context.host, place))
         if (entry := KnownHost.of(line)) is None or not entry.is_of(name)
     ]
     lines += [(each.hashed() if hash_known_hosts else each).line() for each in new]
@@ -172,7 +173,7 @@ def rm_known_host(
         return {"status": "error", "error": "hostname argument required"}
     name = _name(hostname, port)
     place = _place(context, user, config)
-    lines = files.read(context.host, place).splitlines()
+    lines = lines_of(files.read(context.host, place))
     kept = [line for line in lines if (each := KnownHost.of(line)) is None or not each.is_of(name)]
     if len(kept) == len(lines):
         return {"status": "removed", "comment": f"Host {name} not found in {place.path}"}
@@ -195,7 +196,7 @@ def hash_known_hosts(
         return {"status": "error", "error": f"Known hosts file {place.path} does not exist"}
     lines = [
         line if (each := KnownHost.of(line)) is None else each.hashed().line()
-        for line in files.read(context.host, place).splitlines()
+        for line in lines_of(files.read(context.host, place))
     ]
     files.write(context.host, place, "".join(f"{line}\n" for line in lines))
     return {"status": "updated", "comment": f"the names in {place.path} are hashed"}
@@ -255,5 +256,5 @@ def _name(hostname: str, port: int | None) -> str:
 
 
 def _entries(context: FunctionContext, place: files.Place) -> list[KnownHost]:
-    lines = files.read(context.host, place).splitlines()
+    lines = lines_of(files.read(context.host, place))
     return [each for line in lines if (each := KnownHost.of(line)) is not None]

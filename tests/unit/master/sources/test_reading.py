@@ -412,7 +412,6 @@ def test_a_fault_of_ours_in_one_question_takes_nobody_elses_answer_away(
     assert "the file server failed" in done[1].result.problem
 
 
-@pytest.mark.covers("I4")
 def test_where_no_thread_can_be_started_the_question_is_answered_so(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limpet.common.errors import HostError
+from limpet.states.functions.cron.tab import Job, Tab, parse
 from limpet.states.functions.hosts.table import Table as Hosts
 from limpet.states.functions.mount import entry, listed
 from limpet.states.functions.mount.fstab import Line, Table, decoded, encoded
+from limpet.states.lines import lines_of
 
 FSTAB = "# table\nproc /proc proc defaults 0 0\nUUID=abc\t/data  ext4  defaults,noatime 0  2\n"
 HOSTS = "127.0.0.1 localhost\n# c\n10.0.0.1 a  a.example # tail\n\n10.0.0.2 b\n"
@@ -18,6 +20,30 @@ def test_a_table_that_nothing_changes_stays_as_it_is(text: str) -> None:
     whole = "".join(f"{line}\n" for line in text.splitlines())
     assert Table.of(text).text() == whole
     assert Hosts(text).text() == whole
+
+
+@pytest.mark.covers("B-69")
+@pytest.mark.parametrize(
+    "end", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+)
+def test_what_only_python_takes_for_a_line_end_makes_no_line(end: str) -> None:
+    """A comment with such a character, written once, came back as a line when written again."""
+    hidden = f"# a comment{end}* * * * * evil"
+    assert Table.of(f"{hidden}\n").text() == f"{hidden}\n"
+    assert Hosts(f"{hidden}\n").text() == f"{hidden}\n"
+    assert parse(f"{hidden}\n").own == [hidden]
+    managed = Tab(jobs=[Job("backup", comment=f"daily{end}* * * * * evil", identifier="b")])
+    again = parse(managed.text())
+    assert [each.command for each in again.jobs] == ["backup"]
+    assert again.text() == managed.text()
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [("", []), ("a", ["a"]), ("a\n", ["a"]), ("a\r\nb\r\n\n", ["a", "b", ""]), ("a\rb", ["a\rb"])],
+)
+def test_a_line_ends_with_a_line_feed(text: str, found: list[str]) -> None:
+    assert lines_of(text) == found
 
 
 def test_a_name_is_added_to_its_address_and_taken_away_again() -> None:
