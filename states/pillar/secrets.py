@@ -23,6 +23,7 @@ CHARACTERS_MIN: Final = 4
 """Shorter texts are hidden only under their key."""
 SECRETS_MAX: Final = 20_000
 """Forms of secrets that one masker looks for; beyond it the longest are looked for."""
+_DEPTH_MAX: Final = 200
 _HUNK: Final = re.compile(r"^(?=@@ )", re.MULTILINE)
 _PEM_FRAME: Final = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 
@@ -196,12 +197,14 @@ class Masker:
         if isinstance(value, bytes):
             return self.data(value)
         if isinstance(value, Mapping | list | tuple | set | frozenset):
-            if id(value) in above or len(above) > 200:
-                return value  # whoever writes it down cuts what contains itself or has no end
+            if id(value) in above or len(above) > _DEPTH_MAX:
+                return MASK  # what contains itself or has no end is not looked through
             return self._container(value, way, above | {id(value)})
         if value is None or isinstance(value, bool | int | float):
             return self._number(value)
-        return value
+        told = str(value)  # which is what is written down of it
+        shown = self.text(told)
+        return value if shown == told else shown
 
     def _number(self, value: Any) -> Any:  # noqa: ANN401
         if self._text is None or value is None or isinstance(value, bool):

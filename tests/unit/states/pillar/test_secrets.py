@@ -4,6 +4,7 @@ import base64
 import json
 import shlex
 import urllib.parse
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,8 +139,23 @@ def test_short_values_are_hidden_under_their_key_and_nowhere_else() -> None:
 def test_a_value_that_holds_itself_ends() -> None:
     ring: list[Any] = ["hunter22"]
     ring.append(ring)
-    shown = Masker({"hunter22"}).value(ring)
-    assert shown[0] == MASK
+    assert Masker({"hunter22"}).value(ring) == [MASK, MASK]
+
+
+def test_what_lies_too_deep_to_be_looked_at_is_hidden_whole() -> None:
+    value: Any = "hunter22"
+    for _ in range(300):
+        value = [value]
+    assert "hunter22" not in repr(Masker(["hunter22"]).value(value))
+
+
+def test_a_secret_is_hidden_in_what_an_object_says_of_itself() -> None:
+    """The journal of a run writes down the text of what it has no form for."""
+    masker = Masker(["hunter22"])
+    shown = masker.value({"error": ValueError("login with hunter22 failed")})
+    assert shown == {"error": f"login with {MASK} failed"}
+    plain = Path("/etc/motd")
+    assert masker.value(plain) is plain
 
 
 def test_without_secrets_values_come_back_as_they_are() -> None:
