@@ -81,8 +81,9 @@ def comment(
         # Looked for at the beginning of lines, behind blanks, whether anchored there or not: else
         # a line that is commented already would be found again.
         sign = re.escape(char)
-        if not editing.compiled(rf"^(?!\s*{sign})\s*(?:{bare})", re.MULTILINE).search(before):
-            if editing.compiled(rf"^\s*{sign}(?:{bare})", re.MULTILINE).search(before):
+        old = editing.compiled(rf"^\s*{sign}{bare}", re.MULTILINE)
+        if not editing.compiled(rf"^(?!\s*{sign})\s*{bare}", re.MULTILINE).search(before):
+            if old.search(before):
                 return Outcome(True, "Pattern already commented")
             if ignore_missing:
                 return Outcome(True, "Pattern not found and ignore_missing set to True")
@@ -94,9 +95,8 @@ def comment(
             f"{char}{line}" if expression.match(line) else line for line in before.splitlines(True)
         ]
         after = "".join(lines)
-        sign = re.escape(char)
-        if after == before and editing.compiled(sign + bare, re.MULTILINE).search(before):
-            return Outcome(True, "Pattern already commented")
+        if after == before and old.search(before):  # one of several alternatives stands elsewhere
+            return Outcome(True, "Commented lines successfully")
         return _commented(context, name, before, after, backup, "Commented")
     except (HostError, editing.NotEditable) as error:
         return failed(getattr(error, "comment", str(error)))
@@ -139,10 +139,10 @@ def uncomment(
 def _commented(
     context: StateContext, name: str, before: str, after: str, backup: Loose, done: str
 ) -> Outcome:
-    if context.is_test:
-        return Outcome(None, f"File {name} is set to be updated", {name: "updated"})
     if before == after:
         return failed(f"Expected {done.lower()} lines not found")
+    if context.is_test:
+        return Outcome(None, f"File {name} is set to be updated", {name: "updated"})
     return editing.finish(
         context, name, before, after, backup=backup, done=f"{done} lines successfully"
     )

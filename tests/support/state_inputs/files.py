@@ -100,18 +100,17 @@ INPUTS: dict[str, Inputs] = {
         {"name": "@/a", "text": "x"},
         {"text": "new", "makedirs": True},
     ),
-    # What takes the place of a pattern that is not there is looked for itself in the next run, as in
-    # Salt, whether the pattern had been there before or not: so never both.
+    # Where it is to be appended the next run looks for the whole line, as in Salt: it must be one.
     "file.replace": of(
         st.one_of(
             named(
                 append_if_not_found=YES_OR_NO,
                 prepend_if_not_found=YES_OR_NO,
-                pattern=["^one$", "^key.*", "(?m)^o.*e"],
-                repl=["two", "x\n"],
+                pattern=["^one$", "^key.*"],
                 count=[0, 1],
                 ignore_if_missing=YES_OR_NO,
             ),
+            named(pattern=["one", "(?m)^o.*e", "(?i)KEY"], repl=["two", "", "x\n"]),
             named(not_found_content=["nine"]).map(
                 lambda each: {**each, "pattern": "^nowhere$", "append_if_not_found": True}
             ),
@@ -158,19 +157,20 @@ INPUTS: dict[str, Inputs] = {
         ),
         {"name": "@/a", "content": "in", "append_if_not_found": True},
     ),
-    # `replace` takes the first line that fits, in each run the next one, as in Salt: there is one.
+    # `replace` and `delete` take the first line that fits, in each run the next one, as in Salt:
+    # there is one at most.
     "file.line": of(
         st.one_of(
             named(
-                mode=["ensure", "insert", "delete"],
+                mode=["ensure", "insert"],
                 match=["one", "key"],
                 content=["in", "two", "  in"],
                 before=["key"],
                 location=["start", "end"],
                 indent=YES_OR_NO,
             ),
-            named(indent=YES_OR_NO, content=["in", "  in"]).map(
-                lambda each: {**each, "mode": "replace", "match": "key=1"}
+            named(indent=YES_OR_NO, content=["in", "  in"], mode=["replace", "delete"]).map(
+                lambda each: {"mode": "replace", **each, "match": "key=1"}
             ),
         ),
         {"name": "@/a"},

@@ -73,6 +73,8 @@ ANSWERS = st.fixed_dictionaries(
     {"type": among("string", "boolean"), "value": among("one", "two", True, 3)}
 )
 NEEDED = among("a", "a>=1.5", "a==1.0", "A", "b<2", "c", "gone")
+SEVERAL = st.lists(NEEDED, min_size=1, max_size=2, unique_by=lambda each: each[0].lower())
+"""Of different packages: of one that is to have two versions each run would install the other."""
 ENVIRONMENTS = ("@/env", None)
 
 INPUTS: dict[str, Inputs] = {
@@ -113,7 +115,7 @@ INPUTS: dict[str, Inputs] = {
         st.one_of(
             having({"name": NEEDED}, bin_env=ENVIRONMENTS, upgrade=YES_OR_NO),
             having(
-                {"name": among("it"), "pkgs": st.lists(NEEDED, min_size=1, max_size=2)},
+                {"name": among("it"), "pkgs": SEVERAL},
                 bin_env=ENVIRONMENTS,
             ),
             having({"name": among("it"), "requirements": among("@/needs", "@/has")},

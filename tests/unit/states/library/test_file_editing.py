@@ -84,10 +84,37 @@ def test_a_file_that_is_not_there_is_a_failure_unless_that_is_ignored(bench: Sta
         ("a\nb\n", {"regex": "^b"}, "a\n#b\n"),
         ("a\n", {"regex": "^a$", "char": ";"}, ";a\n"),
         ("#a\n", {"regex": "^a"}, "#a\n"),
+        ("#a\n", {"regex": "a"}, "#a\n"),
+        ("#a\na\n", {"regex": "a"}, "#a\n#a\n"),
+        (" #a\n", {"regex": "a"}, " #a\n"),
+        ("# a\n", {"regex": "a", "char": "# "}, "# a\n"),
+        ("  a\n", {"regex": r"^\s*a"}, "#  a\n"),
     ],
 )
 def test_comment(bench: StateBench, before: str, arguments: dict[str, Any], after: str) -> None:
     assert edited(bench, before, "file.comment", **arguments) == after
+
+
+@pytest.mark.parametrize(
+    "before, regex, told",
+    [
+        ("#a\n", "#a", "#a: Pattern not found"),
+        ("xa\n", "a", "a: Pattern not found"),
+        ("# a\n", "a", "a: Pattern not found"),
+        ("  a\n", "^a", "Expected commented lines not found"),
+        ("a=1\n", "^a$", "Expected commented lines not found"),
+    ],
+)
+@pytest.mark.parametrize("is_test", [True, False])
+def test_what_can_not_be_commented_is_a_failure_and_announced_as_one(
+    bench: StateBench, before: str, regex: str, told: str, is_test: bool
+) -> None:
+    (bench.place / "f").write_text(before)
+
+    outcome = bench.call("file.comment", is_test=is_test, name=str(bench.place / "f"), regex=regex)
+
+    assert (outcome.result, outcome.comment) == (False, told)
+    assert (bench.place / "f").read_text() == before
 
 
 def test_uncomment(bench: StateBench) -> None:
