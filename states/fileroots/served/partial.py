@@ -123,8 +123,8 @@ class Partial:
             self.close()
 
     def discard(self) -> None:
-        """Throw away what has come."""
-        with contextlib.suppress(FileNotFoundError):
+        """Throw away what has come, as far as that can be; the rest is pruned some day."""
+        with contextlib.suppress(OSError):  # what went wrong before it is told, and says more
             os.unlink(self.path)
         self.close()
 
@@ -159,7 +159,7 @@ class Incoming:
         _error: BaseException | None,
         _: TracebackType | None,
     ) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # on a disk that can't be written to it is pruned later
             os.unlink(self._path)
         os.close(self._descriptor)
 

@@ -1,5 +1,6 @@
 """File roots that a master serves: what is asked, what moves, what is believed."""
 
+import errno
 import hashlib
 import multiprocessing
 import os
@@ -11,7 +12,7 @@ import pytest
 
 from limpet.common.errors import HostError, SourceError
 from limpet.states.fileroots.served.cache import FileCache
-from limpet.states.fileroots.served.partial import Partial
+from limpet.states.fileroots.served.partial import Incoming, Partial
 from limpet.states.fileroots.served.roots import ServedRoots
 from support.fake_sources import FakeSources
 
@@ -470,3 +471,23 @@ def test_several_processes_use_the_cache_at_once(tmp_path: Path) -> None:
     assert [process.exitcode for process in processes] == [0, 0, 0, 0]
     assert len(list((tmp_path / "cache").rglob("objects/*/*"))) == 20
     assert list((tmp_path / "cache/partial").iterdir()) == []
+
+
+def test_on_a_disk_that_turned_read_only_the_first_error_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with (
+        pytest.raises(HostError, match="more bytes came than the 3"),
+        monkeypatch.context() as patch,
+        Incoming(str(tmp_path)) as incoming,
+    ):
+        partial = Partial.of(
+            str(tmp_path), "ab" * 32, 3, is_there=lambda: False, wait=lambda _: None
+        )
+        assert partial is not None
+        incoming.add(b"x")
+        patch.setattr(os, "unlink", refuse)
+        partial.add(b"abcd")
