@@ -61,7 +61,7 @@ class SourcesOfMaster:
             raise HostError(f"{_shown(question)}: the minion said {reply!r:.200} instead")
         try:
             attributes = self._attributes.decode(reply.attributes) if reply.attributes else {}
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise HostError(f"{_shown(question)}: the master described it badly") from error
         body = reply.body if reply.has_body else None
         return Served(reply.is_found, reply.digest, reply.total, attributes, body)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # a job that needs no pillar does not load what compiles it
 
 TRIES_MAX: Final = 3
 """Bodies that the master no longer has when they are pulled are asked for again."""
+BODY_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Four times what a master makes."""
 _SECRETS: Final = "pillar.secrets"
 _COMPILING: Final = "pillar.compiling"
 
@@ -172,14 +174,19 @@ def _body_of(context: "FunctionContext", question: Question) -> bytes:
             break
         if served.body is not None:
             return served.body
+        if served.size > BODY_BYTES_MAX:
+            raise HostError(
+                f"the pillar of this minion has {served.size} bytes, says the master; "
+                f"{BODY_BYTES_MAX} are allowed"
+            )
         try:
-            body = b""
+            body = bytearray()
             while len(body) < served.size:
                 body += sources.pull(question, served, len(body))
         except SourceChanged:
             continue
         if hashlib.sha256(body).hexdigest() == served.digest:
-            return body
+            return bytes(body)
     raise HostError(f"the master did not give the pillar of this minion, {TRIES_MAX} times asked")
 
 

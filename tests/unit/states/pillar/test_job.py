@@ -103,6 +103,19 @@ def test_a_master_that_never_gives_it_is_an_error() -> None:
         call(prepared(master), "pillar.get", "v")
 
 
+def test_a_master_that_promises_more_than_can_be_is_told_so_before_anything_is_pulled() -> None:
+    class Endless(Master):
+        def ask(self, question: Question, *, known: str = "") -> Served:
+            return Served(True, "ab" * 32, 2**50, {}, None)
+
+        def pull(self, question: Question, served: Served, offset: int) -> bytes:
+            raise AssertionError("nothing is pulled")
+
+    context = prepared(Endless(Pillar({})))
+    with pytest.raises(HostError, match=r"has 1125899906842624 bytes"):
+        call(context, "pillar.items")
+
+
 def test_errors_of_the_pillar_are_seen_by_functions_and_refreshes() -> None:
     master = Master(Pillar({"v": 1}, ["it is broken"], places={"it is broken": "/srv/a.sls:3"}))
     context = prepared(master)
