@@ -2,6 +2,7 @@
 
 import json
 import os.path
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -69,12 +70,29 @@ _VALUES: Final = {
     "cache_dir": "--cache-dir", "no_binary": "--no-binary", "source": "--src", "log": "--log",
     "global_options": "--global-option",
 }  # fmt: skip
+_ADDRESSES: Final = {
+    "find_links": "PIP_FIND_LINKS", "index_url": "PIP_INDEX_URL",
+    "extra_index_url": "PIP_EXTRA_INDEX_URL", "proxy": "PIP_PROXY",
+}  # fmt: skip
+_WITH_USER: Final = re.compile(r"://[^/\s]*@")
+
+
+def _secret_addresses(options: PipOptions) -> dict[str, str]:
+    """Give the options whose addresses hold a name or password, as pip's variables.
+
+    Arguments can be read by every user of the machine.
+    """
+    given = {name: " ".join(map(str, listed(getattr(options, name)))) for name in _ADDRESSES}
+    return {name: text for name, text in given.items() if _WITH_USER.search(text)}
 
 
 def words_of(options: PipOptions) -> list[str]:
-    """Give the options as pip's own."""
+    """Give the options as pip's own, but for those that `run` hands over otherwise."""
     found = [flag for name, flag in _FLAGS.items() if getattr(options, name)]
+    secret = _secret_addresses(options)
     for name, flag in _VALUES.items():
+        if name in secret:
+            continue
         found += [f"{flag}={each}" for each in listed(getattr(options, name))]
     for extra in listed(options.extra_args, separator="\n"):
         found += _extra(extra)
@@ -144,6 +162,9 @@ def run(
         PIP_NO_INPUT="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_ROOT_USER_ACTION="ignore",
         LC_ALL="C.UTF-8",
     )  # fmt: skip
+    environment.update(
+        {_ADDRESSES[name]: text for name, text in _secret_addresses(options).items()}
+    )
     given = options.env_vars
     pairs = (
         given if isinstance(given, Mapping) else {k: v for e in given or () for k, v in e.items()}

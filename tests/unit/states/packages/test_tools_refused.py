@@ -155,6 +155,22 @@ def test_pip_runs_as_the_account_with_its_home_and_without_our_environment() -> 
     assert not {"PYTHONPATH", "VIRTUAL_ENV"} & set(command.environment)
 
 
+def test_passwords_in_addresses_stand_in_no_argument_of_pip() -> None:
+    host = pip_host()
+    ask(
+        host, "pip.install", "a", bin_env="/srv/v", index_url="https://u:secret@i.x/simple",
+        extra_index_url=["https://plain.x/", "https://u:secret@j.x/"], find_links="https://f.x/",
+        proxy="http://u:secret@proxy:3128",
+    )  # fmt: skip
+    (ran,) = [each for each in host.commands.ran if "install" in each.argv]
+    assert "secret" not in " ".join(ran.argv)
+    assert "--find-links=https://f.x/" in ran.argv
+    assert ran.environment["PIP_INDEX_URL"] == "https://u:secret@i.x/simple"
+    assert ran.environment["PIP_EXTRA_INDEX_URL"] == "https://plain.x/ https://u:secret@j.x/"
+    assert ran.environment["PIP_PROXY"] == "http://u:secret@proxy:3128"
+    assert "PIP_FIND_LINKS" not in ran.environment
+
+
 @pytest.mark.parametrize(
     "keyword",
     [
