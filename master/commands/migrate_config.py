@@ -1,5 +1,6 @@
 """`limpet migrate-config`: limpet's configuration made of Salt's."""
 
+import itertools
 import os
 import sys
 from collections.abc import Iterable
@@ -60,8 +61,15 @@ def _migrations(place: Path) -> Iterable[tuple[str, Migrated]]:
         yield "master", migrate_master(master)
     minion = _merged(place, "minion")
     if minion is not None:
-        named = _whole(place / "minion_id")
-        yield "minion", migrate_minion(minion, None if named is None else named.decode().strip())
+        yield "minion", migrate_minion(minion, _minion_id(place / "minion_id"))
+
+
+def _minion_id(path: Path) -> str | None:
+    named = _whole(path)
+    try:
+        return None if named is None else named.decode().strip()
+    except UnicodeDecodeError as error:
+        raise SourceError("is no UTF-8 text: write the minion's id into it", str(path)) from error
 
 
 def _merged(place: Path, name: str) -> dict[str, Any] | None:
@@ -102,8 +110,10 @@ def _make_room(targets: list[Path], force: bool, grains: bytes | None) -> None:
             continue
         if not force:
             raise UsageError(f"{target} is there already: --force keeps it as {target.name}.old")
+        numbered = (f"{target.name}.old{number or ''}" for number in itertools.count())
+        free = next(each for each in map(target.with_name, numbered) if not os.path.lexists(each))
         try:
-            os.replace(target, target.with_name(f"{target.name}.old"))
+            os.rename(target, free)
         except OSError as error:
             raise HostError(f"cannot rename {target}: {error.strerror}") from error
 
