@@ -182,6 +182,5 @@ def _key(
     content = context.host.file_system.read(str(cached))
     folder = "/tmp" if user else str(context.places.state_directory)  # noqa: S108 — new, private
     path = context.host.files.place_script(content, directory=folder, suffix="", user=user)
-    placed.append(path)
-    context.host.file_system.set_mode(path, 0o600)
+    placed.append(path)  # its mode is left alone: the user may have put a link there by now
     return path
