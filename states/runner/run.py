@@ -7,13 +7,13 @@ The order is the compiler's. The plan says what waits for what, `requisites` whe
 import contextlib
 import datetime
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from limpet.states.library import registry
 from limpet.states.library.context import Chunk, StateContext, tag_of
-from limpet.states.runner import requisites, single
+from limpet.states.runner import listening, requisites, single
 from limpet.states.runner.earlier import Earlier
 from limpet.states.runner.parallel import ParallelRuns
 from limpet.states.runner.plan import Plan, plan
@@ -78,9 +78,9 @@ class Run:
             with contextlib.suppress(Failhard):
                 self._go_through(chosen)
             self._settle(self._parallel.everything())
+            # As in Salt, what has changed is told to its listeners even after a failed `failhard`.
             with contextlib.suppress(Failhard):
-                if not self._has_failed_hard(chosen):
-                    self._listen(chosen)
+                self._listen(chosen)
             self._settle(self._parallel.everything())
         return self.results
 
@@ -348,74 +348,29 @@ class Run:
         result = self.results.get(tag_of(chunk))
         return result is not None and result["result"] is False
 
-    def _has_failed_hard(self, chunks: Iterable[Chunk]) -> bool:
-        return any(self._fails_hard(chunk) for chunk in chunks)
-
     def _listen(self, chunks: Sequence[Chunk]) -> None:
         """Call `mod_watch` of the states that listen to a state that has changed something."""
-        watchers: list[Chunk] = []
-        for listener, reference in _listeners(chunks):
-            for chunk in _meant(chunks, reference):
-                result = self.results.get(tag_of(chunk))
-                if result is None or not result["changes"]:
-                    continue
-                watchers += [_as_listener(each) for each in _meant(chunks, listener)]
+        watchers, unknown = listening.found(chunks, self._plan.chunks, self.results)
         if watchers:
             self._plan = plan(watchers)
             self.progress.planned(watchers)
-            self._go_through(watchers)
+            with contextlib.suppress(Failhard):
+                self._go_through(watchers)
+        for module, word in unknown:
+            self._keep_unknown(module, word)
 
-
-Reference = tuple[str, str]
-
-
-def _listeners(chunks: Sequence[Chunk]) -> Iterator[tuple[Reference, Reference]]:
-    """Give each pair of who listens and to whom, as `(module, id or name)`."""
-    for chunk in chunks:
-        own = (str(chunk["state"]), str(chunk["__id__"]))
-        for reference in chunk.get("listen") or ():
-            for each in _references(chunks, reference):
-                yield own, each
-        for reference in chunk.get("listen_in") or ():
-            for each in _references(chunks, reference):
-                yield each, own
-
-
-def _references(chunks: Sequence[Chunk], reference: object) -> list[Reference]:
-    if isinstance(reference, Mapping):
-        return [(str(module), str(word)) for module, word in reference.items()]
-    return [
-        (str(chunk["state"]), str(chunk["__id__"]))
-        for chunk in chunks
-        if reference in (chunk["__id__"], chunk["name"])
-    ][-1:]
-
-
-def _meant(chunks: Sequence[Chunk], reference: Reference) -> list[Chunk]:
-    module, word = reference
-    found = {
-        tag_of(chunk): chunk
-        for chunk in chunks
-        if chunk["state"] == module and word in (chunk["__id__"], chunk["name"])
-    }
-    return list(found.values())
-
-
-_REQUISITES: Final = frozenset(
-    kind
-    for kind in registry.RUNTIME_KEYWORDS
-    if kind.split("_")[0] in ("require", "watch", "onchanges", "onfail", "prereq", "listen")
-)
-
-
-def _as_listener(chunk: Chunk) -> Chunk:
-    kept = {key: value for key, value in chunk.items() if key not in _REQUISITES}
-    return {
-        **kept,
-        "sfun": chunk["fun"],
-        "fun": "mod_watch",
-        "__id__": f"listener_{chunk['__id__']}",
-    }
+    def _keep_unknown(self, module: str, word: str) -> None:
+        """Add the failed result that Salt has for a state which is listened to and isn't there."""
+        self.results[f"Listen_Error_|-listen_{word}_|-listen_{module}_|-Listen_Error"] = {
+            "name": f"listen_{module}:{word}",
+            "changes": {},
+            "result": False,
+            "comment": f"Referenced state {module}: {word} does not exist",
+            "duration": 0.0,
+            "start_time": _time_of_day(self.context.host.system.now()),
+            "__run_num__": self._number,
+        }
+        self._number += 1
 
 
 def _time_of_day(wall_s: float) -> str:

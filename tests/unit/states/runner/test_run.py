@@ -124,7 +124,9 @@ def test_listeners_run_at_the_end_once_each(bench: StateBench) -> None:
     assert found["listener_l"]["changes"]["stdout"] == "l"
 
 
-def test_failhard_ends_the_run_and_nothing_listens(bench: StateBench) -> None:
+def test_failhard_ends_the_run_and_what_has_changed_is_still_told_to_its_listeners(
+    bench: StateBench,
+) -> None:
     chunks = [
         chunk("test.succeed_with_changes", "a", listen_in=[{"cmd": "l"}]),
         chunk("cmd.wait", "l", name="echo l"),
@@ -132,8 +134,16 @@ def test_failhard_ends_the_run_and_nothing_listens(bench: StateBench) -> None:
         chunk("test.nop", "z"),
     ]
 
-    assert list(bench.run(*chunks)) == ["a", "l", "bad"]
+    assert list(bench.run(*chunks)) == ["a", "l", "bad", "listener_l"]
     assert "z" in bench.run(*chunks, is_test=True)
+
+
+def test_a_state_that_is_listened_to_and_is_not_there_is_a_failure(bench: StateBench) -> None:
+    done = bench.run(chunk("cmd.wait", "l", name="echo l", listen=[{"test": "nosuch"}]))
+
+    error = done["listen_test:nosuch"]
+    assert error["result"] is False
+    assert error["comment"] == "Referenced state test: nosuch does not exist"
 
 
 def test_failhard_for_all_may_be_refused_by_one(bench: StateBench) -> None:
