@@ -24,7 +24,6 @@ MACHINES = (
     "master/jobs/*.py",
     "master/enrolment/desk.py",
     "master/sources/desk.py",
-    "master/sources/port.py",
     "master/sources/shelf.py",
     "master/sources/turns.py",
     "master/sources/work.py",
