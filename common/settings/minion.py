@@ -92,6 +92,8 @@ class MinionConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
     """For `N@` in top files, as on the master."""
     refuse: tuple[str, ...] = ()
     """Globs over functions that this minion never runs, whoever asks."""
+    allow_code_sync: bool = True
+    """Whether a shop's own modules are brought from the file roots and run (decision 007)."""
     jobs_at_once: Annotated[int, Meta(ge=1, le=64)] = 8
     job_timeout_s: Annotated[float, Meta(gt=0, le=365 * 86400.0)] | None = field(
         default=None, name="job_timeout"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from limpet.common.errors import HostError
 from limpet.states.context import FunctionContext
 from limpet.states.custom import using
 from limpet.states.custom.folders import FOLDERS
@@ -22,6 +23,11 @@ def bring(
 
     What changed is used at once; new grains are seen when grains are next asked for.
     """
+    if not context.configuration.get("allow_code_sync", True):
+        raise HostError(
+            f"`allow_code_sync: false` in {context.places.configuration_file}: modules of the file "
+            "roots are not brought here"
+        )
     changed = sync(
         kinds, roots_of(context), environments, context.places, allowed=allowed, denied=denied
     )
@@ -39,6 +45,8 @@ def bring_for_a_run(context: FunctionContext, saltenv: str | None) -> None:
     Salt's key for it is `autoload_dynamic_modules`. Raises `HostError`.
     """
     configuration = context.configuration
+    if not configuration.get("allow_code_sync", True):
+        return
     wanted = configuration.get("autoload_dynamic_modules")
     if wanted is None:
         wanted = (configuration.get("custom") or {}).get("autoload_dynamic_modules", True)

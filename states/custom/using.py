@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 _used: "CustomModules | None" = None
 
 
-def use(places: "Places | None") -> None:
-    """Use the modules that were brought to this minion from now on; None: none of anybody's."""
+def use(places: "Places | None", *, is_allowed: bool = True) -> None:
+    """Use the modules that were brought to this minion from now on; None: none of anybody's.
+
+    `is_allowed`: what `allow_code_sync` of the minion says; where it is not, none are used.
+    """
     global _used
     _used = None
-    if places is None:
+    if places is None or not is_allowed:
         return
     directory = custom_directory(places)
     if directory.is_dir():

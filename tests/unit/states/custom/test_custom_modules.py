@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from limpet.common.errors import UsageError
+from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Places
 from limpet.states.custom import using
 from limpet.states.functions import registry
@@ -184,6 +184,17 @@ def test_a_state_of_ones_own_runs_and_is_brought_by_the_run_itself(
     assert "Malformed state return" in found["shop_|-c_|-c_|-nothing"]["comment"]
     tested = call(context, "state.apply", "main", test=True)
     assert tested["shop_|-a_|-a_|-open"]["result"] is None
+
+
+def test_a_minion_may_take_no_code_of_the_roots(roots: Path, context: FunctionContext) -> None:
+    write(roots, "_states/shop.py", "def open(name): return {}\n")
+    write(roots, "main.sls", "a:\n  shop.open: []\n")
+    context.configuration = {**context.configuration, "allow_code_sync": False}
+    with pytest.raises(HostError, match="allow_code_sync"):
+        call(context, "saltutil.sync_all")
+    found = call(context, "state.apply", "main")
+    assert "was not found" in found["shop_|-a_|-a_|-open"]["comment"]
+    assert not (context.places.state_directory / "custom").exists()
 
 
 def test_a_run_brings_nothing_where_the_configuration_says_so(
