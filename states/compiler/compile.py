@@ -230,6 +230,7 @@ class Compilation:
             default=minion.settings.renderer,
             sls_settings=minion.settings.sls_templates,
             file_settings=minion.settings.file_templates,
+            allowed=minion.settings.limits,
             secret=secret,
         )
 

@@ -199,11 +199,15 @@ def _compiled_here(
     """Compile pillar out of the minion's own roots; files see the pillar that was there before."""
     from limpet.states.compiler.compile import Compilation
     from limpet.states.runner.applying import Applying, Wishes
+    from limpet.states.sls.limits import LimitReached
 
     seed: Mapping[str, Any] | None = None
     if not is_first:
         usual = context.pillar.loaded if isinstance(context.pillar, JobPillar) else None
-        seed = (load(context, is_first=True) if usual is None else usual).items
+        before = load(context, is_first=True) if usual is None else usual
+        if any(isinstance(each, LimitReached) for each in before.problems):
+            return before  # it would take as long again, to no better end
+        seed = before.items
     inside = replace(context, pillar={}, kept={**context.kept, **compiling()})
     minion = Applying(
         inside, Wishes(saltenv=settled["saltenv"], pillarenv=settled["pillarenv"])
