@@ -9,7 +9,7 @@ from limpet.states.context import FunctionContext, Places
 from limpet.states.functions import registry
 from limpet.states.host.machine import ThisMachine
 
-ENDLESS = "{% for _ in range(10**9) %}{% for _ in range(10**9) %}{% endfor %}{% endfor %}\n"
+ENDLESS = "{% for _ in range(90000) %}{% for _ in range(90000) %}{% endfor %}{% endfor %}\n"
 TOLD = "rendering did not end within 0.3 s"
 
 
