@@ -89,8 +89,14 @@ def test_words_are_sorted_into_positional_and_keyword_arguments() -> None:
 def test_the_quick_way_reads_the_same_as_yaml(text: str) -> None:
     if arguments._PLAIN_TEXT.match(text) and text.lower() not in arguments._WORDS_WITH_MEANING:
         assert yaml.safe_load(text) == parse_value(text) == text
-    if arguments._PLAIN_NUMBER.match(text):
-        assert yaml.safe_load(text) == parse_value(text)
+    if text.isdigit():
+        is_text = isinstance(yaml.safe_load(text), str)
+        assert parse_value(text) == (text if is_text else int(text))
+
+
+@pytest.mark.parametrize("text, value", [("09", "09"), ("027", 27), ("0", 0), ("007", 7)])
+def test_zeros_in_front_mean_what_they_mean_to_salt(text: str, value: object) -> None:
+    assert parse_value(text) == value
 
 
 @given(st.text(max_size=40))
