@@ -16,8 +16,8 @@ from limpet.common.messages.fields import ARGUMENTS_BYTES_MAX
 _KEYWORD: Final = re.compile(r"\A([^\d\W][\w.-]*)=(?!=)(.*)\Z", re.DOTALL)
 _PLAIN_TEXT: Final = re.compile(r"\A[A-Za-z/](?:[A-Za-z0-9_./@%+=,*?-]|:(?=[^ ]))*\Z")
 _PLAIN_NUMBER: Final = re.compile(r"\A(?:[1-9][0-9]{0,17}|0[0-7]{0,17})\Z")
-"""Decimal even with zeros in front, as Salt reads it: `umask=027` means its digits. What begins with
-a zero and is not octal is a text to YAML and stays one: `09`."""
+"""Decimal even with zeros in front, as Salt reads it: `umask=027` means its digits. What
+begins with a zero and is not octal is a text to YAML and stays one: `09`."""
 _WORDS_WITH_MEANING: Final = frozenset(
     ("true", "false", "yes", "no", "on", "off", "null", "none", "y", "n")
 )

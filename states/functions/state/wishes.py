@@ -41,7 +41,7 @@ def applying_of(context: FunctionContext, more: dict[str, Any]) -> "Applying":
         context,
         Wishes(
             test=test,
-            saltenv=_text(more.get("saltenv")),
+            saltenv=_text(more.get("saltenv")) or _configured_environment(context),
             pillarenv=_text(more.get("pillarenv")),
             pillar=pillar,
             exclude=_listed(more.get("exclude")),
@@ -49,6 +49,13 @@ def applying_of(context: FunctionContext, more: dict[str, Any]) -> "Applying":
             top=_text(more.get("topfn")),
         ),
     )
+
+
+def _configured_environment(context: FunctionContext) -> str | None:
+    """Give the environment that the minion is fixed to, by the configuration key `saltenv`."""
+    own = context.configuration.get("custom")
+    custom = own if isinstance(own, dict) else {}
+    return _text(custom.get("saltenv") or context.configuration.get("saltenv") or None)
 
 
 def names_of(mods: Loose) -> list[str]:

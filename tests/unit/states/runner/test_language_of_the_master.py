@@ -8,6 +8,7 @@ import pytest
 
 from limpet.states.compiler.settings import language_of
 from limpet.states.context import FunctionContext, Places
+from limpet.states.functions import registry
 from limpet.states.host.machine import ThisMachine
 from limpet.states.pillar.body import decode_pillar, encode_pillar
 from limpet.states.pillar.compile import Pillar
@@ -55,3 +56,15 @@ def test_a_master_may_want_runs_to_end_with_their_first_failure(
     found = applying(context, {"failhard": is_failhard}).run(Asked("sls", ["web"]))
     assert isinstance(found, dict)
     assert len(found) == ran
+
+
+def test_a_minion_may_be_fixed_to_an_environment(context: FunctionContext, tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/web.sls").write_text("of-dev: {test.nop: []}\n")
+    roots = {**context.configuration["file_roots"], "dev": [str(tmp_path / "dev")]}
+    context.configuration = {"file_roots": roots, "saltenv": "dev"}
+    assert list(registry.call("state.show_sls", ["web"], {}, context)) == ["of-dev"]
+    assert list(registry.call("state.show_sls", ["web"], {"saltenv": "base"}, context)) == [
+        "a",
+        "b",
+    ]
