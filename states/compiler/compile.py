@@ -71,6 +71,8 @@ class Lowstate:
     graph: Graph = field(default_factory=Graph)
     highstate: Highstate = field(default_factory=Highstate)
     """The high data that the chunks were made of, with places."""
+    had_states: bool = True
+    """The files had something in them, though all of it may have been excluded."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -352,12 +354,13 @@ class Compilation:
         return self._low(Highstate(copy.deepcopy(high)), [], ())
 
     def _low(self, highstate: Highstate, errors: list[str], exclude: Iterable[Any]) -> Lowstate:
+        had_states = bool(highstate.high)
         excluded = [each if isinstance(each, dict) else str(each) for each in exclude]
         if excluded:
             highstate.high.setdefault("__exclude__", []).extend(excluded)
         if errors or highstate.errors:
             return Lowstate(errors=[*errors, *highstate.errors], highstate=highstate)
-        return self.low_of(highstate)
+        return replace(self.low_of(highstate), had_states=had_states)
 
     def _highstate_of_sls(self, wanted: Sequence[str]) -> Highstate:
         environment = self._saltenv or "base"

@@ -209,7 +209,8 @@ def _match_entry(
     matching: Matching,
     matches: dict[str, list[str]],
 ) -> None:
-    listed = [data] if isinstance(data, str) else data if isinstance(data, list) else []
+    # As in Salt, of a mapping its keys are the SLS.
+    listed = [data] if isinstance(data, str) else list(data) if _is_many(data) else []
     if not matching.confirms(str(target), listed):
         return
     matches.setdefault(environment, [])
@@ -224,3 +225,7 @@ def _match_entry(
             other, sls = list(each.items())[-1]
             if other in environments and isinstance(sls, str):
                 matches.setdefault(other, []).append(sls)
+
+
+def _is_many(data: Any) -> bool:  # noqa: ANN401
+    return isinstance(data, list | Mapping)

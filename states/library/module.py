@@ -91,19 +91,26 @@ def _run_one(context: StateContext, name: str, given: dict[str, Any]) -> Outcome
         return failed(f"Module function {name} is not available{functions.did_you_mean(name)}")
     if context.is_test:
         return Outcome(None, f"Module function {name} is set to execute")
-    positional = given.pop("args", None)
-    keyword = dict(given.pop("kwargs", None) or {})
-    given.pop("returner", None)
+    rest = given.pop("args", None) or []
+    if not isinstance(rest, list):
+        return failed("'args' must be a list.")
     function = functions.find(name)
-    known = function.signature.names if function is not None else []
+    assert function is not None, "it has just been found"
+    signature = function.signature
+    named: dict[str, Any] = {}
     for key, value in given.items():
         plain = key.removeprefix("m_")
-        keyword.setdefault(plain if key != plain and key not in known else key, value)
-    if positional is None:
-        positional = []
-    answer = context.call(
-        name, *(positional if isinstance(positional, list) else [positional]), **keyword
-    )
+        key = key if key in signature.names else plain
+        # As in Salt, what the function has no argument for is not handed on.
+        if key in signature.names or signature.takes_more_keyword:
+            named.setdefault(key, value)
+    for key in ("kwargs", "returner", "func"):
+        if key not in signature.names:
+            named.pop(key, None)
+    # Those that must be given come by place, so that `args` go on behind them.
+    required = [each.name for each in signature.parameters if each.is_required]
+    positional = [named.pop(each) for each in required if each in named] if rest else []
+    answer = context.call(name, *positional, *rest, **{**named, **dict(given.get("kwargs") or {})})
     return Outcome(_is_good(answer), f"Module function {name} executed", {"ret": answer})
 
 

@@ -28,6 +28,7 @@ from limpet.states.library.context import Chunk, StateContext
 from limpet.states.library.tree import Rendering, RootsTree
 from limpet.states.pillar.compile import Pillar
 from limpet.states.pillar.job import JobPillar, load
+from limpet.states.runner import single
 from limpet.states.runner.earlier import Earlier
 from limpet.states.runner.following import Asked, Following
 from limpet.states.runner.progress import Nobody, Progress
@@ -98,13 +99,17 @@ class Applying:
         if errors := self._pillar_errors():
             return errors
         if asked.kind == "chunks":
+            wrong = [single.prepare(chunk) for chunk in asked.data]
+            if errors := [error for each in wrong if isinstance(each, list) for error in each]:
+                self.context.retcode = 1
+                return errors
             return self._apply(asked, asked.data, None)
         low = self._low(asked)
         only = None if asked.id_ is None else _is_named(asked.id_)
         if low.errors:
             self.context.retcode = 1
             return low.errors
-        if asked.kind == "top" and not low.chunks:
+        if asked.kind == "top" and not low.had_states:
             self.context.retcode = 1
             return _no_states(self.context)
         if only is not None and not any(map(only, low.chunks)):

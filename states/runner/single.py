@@ -84,7 +84,7 @@ def call(context: StateContext, prepared: Prepared) -> dict[str, Any]:
     arguments = slots.fill(context, dict(chunk))
     with context.file_system.umask(prepared.umask):
         outcome = registry.call(prepared.function, context, arguments)
-    found = outcome.data(chunk["name"])
+    found = outcome.data(arguments["name"])
     odd = prepared.function.odd(chunk)
     signature = prepared.function.signature
     if odd and not (signature.drops_odd_keyword or signature.takes_more_keyword):

@@ -272,7 +272,7 @@ def test_a_run_whose_pillar_held_secrets_is_not_resumed_with_masks(
 
 
 def test_a_run_inside_another_has_no_journal_of_its_own(minion: Minion, tmp_path: Path) -> None:
-    inner = chunk("module.run", "inner", name="state.single", fun="test.nop", m_name="x")
+    inner = chunk("module.run", "inner", name="state.single", m_fun="test.nop", m_name="x")
     jid = minion.run([inner, touch(tmp_path, "a")])
 
     recorded = journal.read(minion.journal(jid))
