@@ -1,0 +1,4 @@
+include: [s1]
+extend:
+  x:
+    test: [{v: main}]

@@ -1,0 +1,4 @@
+include: [s2]
+extend:
+  x:
+    test: [{v: s1}, {w: s1}]

@@ -1,0 +1,6 @@
+chg: {test.succeed_with_changes: []}
+w:
+  cmd.wait: [{name: echo w}, {listen: [{test: chg}]}]
+b: {test.fail_without_changes: []}
+c:
+  cmd.wait: [{name: echo c}, {listen: [{test: chg}]}]

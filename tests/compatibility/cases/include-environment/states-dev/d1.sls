@@ -1,0 +1,2 @@
+include: [d2]
+d1: {test.nop: []}

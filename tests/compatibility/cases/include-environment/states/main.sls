@@ -1,0 +1,3 @@
+include:
+  - dev: d1
+a: {test.nop: []}

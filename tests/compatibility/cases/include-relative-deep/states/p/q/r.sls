@@ -1,0 +1,2 @@
+include: [.s, ..t, ...u, .sub]
+r: {test.nop: []}

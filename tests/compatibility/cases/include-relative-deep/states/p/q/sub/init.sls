@@ -1,0 +1,2 @@
+include: [.x]
+sub: {test.nop: []}

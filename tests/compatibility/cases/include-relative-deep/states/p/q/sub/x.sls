@@ -1,0 +1,1 @@
+subx: {test.nop: []}

@@ -1,0 +1,1 @@
+web: {lookup: {port: 81, opts: {b: 2}}}

@@ -1,0 +1,3 @@
+{% from 'web/map.jinja' import web with context %}
+a:
+  test.nop: [{m: {{ web|json }}}]

@@ -1,0 +1,3 @@
+include: [s2]
+x: {test.nop: []}
+y: {test.nop: []}

@@ -1,0 +1,2 @@
+p: {test.nop: []}
+q: {test.nop: [{order: last}]}

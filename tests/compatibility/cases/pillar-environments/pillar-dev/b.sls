@@ -1,0 +1,2 @@
+b: dev
+x: dev

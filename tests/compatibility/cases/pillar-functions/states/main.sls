@@ -1,0 +1,27 @@
+a:
+  test.nop:
+    - v0: {{ salt['pillar.get']('a:b:c')|json }}
+    - v1: {{ salt['pillar.get']('a:b:nosuch', 'd')|json }}
+    - v2: {{ salt['pillar.get']('a/b/c', delimiter='/')|json }}
+    - v3: {{ salt['pillar.get']('a', {'z': 1}, merge=True)|json }}
+    - v4: {{ salt['pillar.get']('nosuch')|json }}
+    - v5: {{ salt['pillar.get']('l:1')|json }}
+    - v6: {{ salt['pillar.get']('l', [9], merge=True, merge_nested_lists=False)|json }}
+    - v7: {{ salt['pillar.item']('a', 'l')|json }}
+    - v8: {{ salt['pillar.keys']('a')|json }}
+    - v9: {{ salt['pillar.ls']()|sort|json }}
+    - v10: {{ salt['pillar.raw']('a')|json }}
+    - v11: {{ salt['pillar.fetch']('a:b:c')|json }}
+    - v12: {{ salt['pillar.fetch']('a:q', 'dd')|json }}
+    - v13: {{ salt['pillar.get']('n', 'dflt')|json }}
+    - v14: {{ salt['pillar.items']()|json }}
+    - v15: {{ salt['pillar.get']('')|json }}
+    - v16: {{ pillar['a']['b']['c'] }}
+    - v17: {{ pillar.a.b.c }}
+    - v18: {{ pillar.get('a:b')|json }}
+    - v19: {{ pillar.get('zz','q') }}
+    - v20: {{ salt['config.get']('a:b:c')|json }}
+    - v21: {{ salt['pillar.get']('recs:*:name')|json }}
+    - v22: {{ salt['pillar.item']('nosuch', default='x')|json }}
+    - v23: {{ salt['pillar.item']('a:b:c')|json }}
+    - v24: {{ salt['pillar.obfuscate']()|json }}

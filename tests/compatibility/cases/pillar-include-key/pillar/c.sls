@@ -1,0 +1,2 @@
+c: theirs
+d: 1

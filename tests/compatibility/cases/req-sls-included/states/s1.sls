@@ -1,0 +1,2 @@
+x: {test.nop: []}
+y: {test.succeed_with_changes: []}

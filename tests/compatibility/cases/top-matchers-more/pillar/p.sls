@@ -1,0 +1,2 @@
+l: [a, b]
+deep: {er: value}

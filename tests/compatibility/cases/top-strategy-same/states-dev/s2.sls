@@ -1,0 +1,1 @@
+devs2: {test.nop: []}
