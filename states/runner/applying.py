@@ -169,7 +169,8 @@ class Applying:
             )
             run.refresh = lambda with_pillar: self._refresh(run.context.functions, with_pillar)
             results = run.apply(chunks, only)
-            is_well = is_good(results, chunks)
+            # As in Salt, a run that has nothing to do has not done what was wanted of it.
+            is_well = bool(results) and is_good(results, chunks)
             following.over(is_good=is_well)
         self.context.retcode = 0 if is_well else 1
         _add_warnings(results, following.warnings)

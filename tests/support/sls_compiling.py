@@ -119,7 +119,7 @@ def _answer(sandbox: Sandbox, step: Step) -> tuple[Any, int]:
     seed = Compilation(minion).pillar.items
     compilation = Compilation(
         minion,
-        saltenv=step.keywords.get("saltenv"),
+        saltenv=step.keywords.get("saltenv") or sandbox.configuration.get("saltenv"),
         pillarenv=step.keywords.get("pillarenv"),
         pillar_override=step.keywords.get("pillar"),
         seed_pillar=seed,

@@ -83,11 +83,14 @@ def single(context: FunctionContext, fun: str, name: str, **more: Loose) -> Loos
     return run(context, more, "chunks", [chunk])
 
 
-def high(context: FunctionContext, data: dict[str, Any], **more: Loose) -> Loose:
+def high(context: FunctionContext, data: Loose, **more: Loose) -> Loose:
     """Run high data that is handed in.
 
     CLI Example: limpet run '*' state.high '{"vim": {"test": ["nop"]}}'
     """
+    if not isinstance(data, dict):
+        context.retcode = 1
+        return ["High data is not a dictionary and is invalid"]
     return run(context, more, "high", data)
 
 
