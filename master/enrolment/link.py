@@ -3,9 +3,6 @@
 start ─▶ running ─ its line ends, or 30 s of silence ─▶ killed, reaped ─ backoff ≤ 1 s ─▶ start
 """
 
-import socket
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -30,6 +27,7 @@ from limpet.master.enrolment.line import (
     Reply,
     Setup,
 )
+from limpet.master.helper_process import HelperProcess
 
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 1.0
@@ -79,8 +77,7 @@ class EnrolmentLink:
         self.connections = 0
         self._setup = Setup(secret_key, tuple(addresses), port, int(log.level))
         self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-        self._line: FramedSocket | None = None
+        self._process: HelperProcess | None = None
         self._silent_s_max = silent_s_max
         self._silent_until = FOREVER
         self._start_at = Instant(0.0)
@@ -96,7 +93,7 @@ class EnrolmentLink:
     @property
     def line(self) -> FramedSocket | None:
         """The socket to poll; another one after each start, None between two."""
-        return self._line
+        return None if self._process is None else self._process.line
 
     @property
     def next_deadline(self) -> Instant:
@@ -122,20 +119,20 @@ class EnrolmentLink:
             if now.boot >= self._start_at:
                 self._start(now)
             return []
-        assert self._line is not None
+        line = self._process.line
         found: list[Enrolling] = []
-        self._line.flush()
+        line.flush()
         try:
-            for payload in self._line.receive(reads_max=_READS_A_TURN):
+            for payload in line.receive(reads_max=_READS_A_TURN):
                 self._silent_until = now.after(self._silent_s_max)
                 self._on_process(_decoder.decode(payload), found)
         except (PeerError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._log.error(f"the enrolment process said what can't be read: {error}")
-            self._line.close()
+            line.close()
         if now.boot >= self._silent_until:
             self._log.error("the enrolment process says nothing any more and is replaced")
-            self._line.close()
-        if self._line.is_closed:
+            line.close()
+        if line.is_closed:
             self._end(now)
         return found
 
@@ -150,57 +147,33 @@ class EnrolmentLink:
     def answer(self, handle: int, answer: EnrolAnswer) -> None:
         """Answer a question; one that came from an earlier process is dropped."""
         generation, number = divmod(handle, 1 << _GENERATION_BITS)
-        if generation != self.starts or self._line is None:
+        if generation != self.starts or self._process is None:
             return
-        if not self._line.send(_encoder.encode(Reply(number, encode(answer)))):
+        if not self._process.line.send(_encoder.encode(Reply(number, encode(answer)))):
             self._log.report("warning", "enrol.line", "the enrolment process does not read answers")
 
     def close(self, *, within_s: float = 1.0) -> None:
         """End the process."""
-        if self._line is not None:
-            self._line.close()
-            self._line = None
         if self._process is not None:
-            try:
-                self._process.wait(within_s)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            self._process.close(within_s)
             self._process = None
         self.is_open = False
 
     def _start(self, now: Moment) -> None:
         try:
-            ours, theirs = socket.socketpair()
+            self._process = HelperProcess(
+                "limpet.master.enrolment.process",
+                read_bytes_max=LINE_BYTES_MAX,
+                write_bytes_max=LINE_BYTES_MAX,
+                queue_bytes_max=LINE_QUEUE_BYTES_MAX,
+            )
         except OSError as error:
             self._put_off(now, error)
             return
-        line = FramedSocket(
-            ours,
-            read_bytes_max=LINE_BYTES_MAX,
-            write_bytes_max=LINE_BYTES_MAX,
-            queue_bytes_max=LINE_QUEUE_BYTES_MAX,
-        )
-        module = "limpet.master.enrolment.process"
-        words = [sys.executable, "-I", "-m", module, str(theirs.fileno())]
-        try:
-            with theirs:
-                self._process = subprocess.Popen(
-                    words,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    close_fds=True,
-                )
-        except OSError as error:
-            line.close()
-            self._put_off(now, error)
-            return
-        self._line = line
         self.starts += 1
         self._started_at = now.boot
         self._silent_until = now.after(self._silent_s_max)
-        line.send(_encoder.encode(self._setup))
+        self._process.line.send(_encoder.encode(self._setup))
 
     def _put_off(self, now: Moment, error: OSError) -> None:
         """Try again in a moment: descriptors or processes have run out."""
@@ -211,11 +184,7 @@ class EnrolmentLink:
     def _end(self, now: Moment) -> None:
         """Reap the process and set the time of the next."""
         assert self._process is not None
-        assert self._line is not None
-        self._line.close()
-        self._line = None
-        self._process.kill()  # without a line it is of no use, if it lives at all
-        code = self._process.wait()
+        code = self._process.end()
         self._process = None
         self._rejected_before = self.rejected
         self._rejected_now = {}

@@ -8,9 +8,6 @@ error. So each `render` is followed by one `Rendered` from `collect`, whatever h
 """
 
 import hashlib
-import socket
-import subprocess
-import sys
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +18,7 @@ from limpet.common.clock import FOREVER, Instant, Moment
 from limpet.common.control.framing import FramedSocket
 from limpet.common.errors import PeerError
 from limpet.common.service.logs import Log
+from limpet.master.helper_process import HelperProcess
 from limpet.master.pillar.line import (
     LINE_BYTES_MAX,
     SETUP_BYTES_MAX,
@@ -64,8 +62,7 @@ class WorkshopLink:
         """Why there is no workshop though there is need of one, for `limpet status`."""
         self._setup = setup
         self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-        self._line: FramedSocket | None = None
+        self._process: HelperProcess | None = None
         self._is_ready = False
         self._start_at = Instant(0.0)
         self._ready_by = FOREVER
@@ -75,7 +72,7 @@ class WorkshopLink:
     @property
     def line(self) -> FramedSocket | None:
         """The socket to poll; another one after each start, None between two."""
-        return self._line
+        return None if self._process is None else self._process.line
 
     @property
     def pid(self) -> int:
@@ -96,36 +93,29 @@ class WorkshopLink:
     def render(self, asked: Render, now: Moment) -> None:
         """Have a minion's pillar rendered."""
         self._pending[asked.number] = pending = _Pending(asked)
-        if self._line is not None and self._is_ready:
+        if self._process is not None and self._is_ready:
             self._send(pending, now)
 
     def reconfigure(self, setup: Setup) -> None:
         """Let renderings that begin from now on go by another configuration."""
         self._setup = setup
-        if self._line is not None:
-            self._line.send(_encoder.encode(setup))
+        if self._process is not None:
+            self._process.line.send(_encoder.encode(setup))
 
     def collect(self, now: Moment) -> list[Rendered]:
         """Start the workshop if there is need, read what it says, notice its end."""
         if self._process is None and self._pending and now.boot >= self._start_at:
             self._start(now)
-        if self._line is not None:
-            self._listen(self._line, now)
+        if self._process is not None:
+            self._listen(self._process.line, now)
         answers, self._answers = self._answers, []
         return answers
 
     def close(self, *, within_s: float = 1.0) -> None:
         """End the workshop with what it renders; nothing is answered any more."""
         self._pending.clear()
-        if self._line is not None:
-            self._line.close()
-            self._line = None
         if self._process is not None:
-            try:
-                self._process.wait(within_s)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            self._process.close(within_s)
             self._process = None
 
     def _listen(self, line: FramedSocket, now: Moment) -> None:
@@ -153,45 +143,28 @@ class WorkshopLink:
             self._send(pending, now)
 
     def _send(self, pending: _Pending, now: Moment) -> None:
-        assert self._line is not None
+        assert self._process is not None
         pending.attempts += 1
         # Two are rendered at once, and what is before this one may take its whole time.
         turns = 1 + len(self._pending) // 2
         pending.give_up_at = now.after(self._setup.wall_s * turns + GRACE_S)
-        self._line.send(_encoder.encode(pending.asked))
+        self._process.line.send(_encoder.encode(pending.asked))
 
     def _start(self, now: Moment) -> None:
         try:
-            ours, theirs = socket.socketpair()
+            self._process = HelperProcess(
+                "limpet.master.pillar.workshop",
+                read_bytes_max=LINE_BYTES_MAX,
+                write_bytes_max=SETUP_BYTES_MAX,
+                queue_bytes_max=4 * SETUP_BYTES_MAX,
+            )
         except OSError as error:
             self._put_off(now, error)
             return
-        line = FramedSocket(
-            ours,
-            read_bytes_max=LINE_BYTES_MAX,
-            write_bytes_max=SETUP_BYTES_MAX,
-            queue_bytes_max=4 * SETUP_BYTES_MAX,
-        )
-        module = "limpet.master.pillar.workshop"
-        words = [sys.executable, "-I", "-m", module, str(theirs.fileno())]
-        try:
-            with theirs:
-                self._process = subprocess.Popen(
-                    words,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    close_fds=True,
-                )
-        except OSError as error:
-            line.close()
-            self._put_off(now, error)
-            return
-        self._line = line
         self._is_ready = False
         self._ready_by = now.after(START_S_MAX)
         self.starts += 1
-        line.send(_encoder.encode(self._setup))
+        self._process.line.send(_encoder.encode(self._setup))
 
     def _put_off(self, now: Moment, error: OSError) -> None:
         """Try again in a moment: descriptors or processes have run out."""
@@ -204,11 +177,7 @@ class WorkshopLink:
     def _end(self, now: Moment) -> None:
         """Reap the workshop; what it has not answered is begun again or answered with an error."""
         assert self._process is not None
-        assert self._line is not None
-        self._line.close()
-        self._line = None
-        self._process.kill()  # without a line it is of no use, if it lives at all
-        code = self._process.wait()
+        code = self._process.end()
         self._process = None
         was_ready, self._is_ready = self._is_ready, False
         if not self._pending:
