@@ -158,6 +158,13 @@ class FunctionContext:
                 self._grains = loading.load(self)
         return self._grains
 
+    def configured(self, key: str, default: Loose = None) -> Loose:
+        """Give a setting by Salt's name; those that limpet has not stand under `custom`."""
+        found = self.configuration.get(key)
+        if found is None:
+            found = (self.configuration.get("custom") or {}).get(key)
+        return default if found is None else found
+
     def forget_grains(self) -> None:
         """Have them loaded again when they are next needed: a grain was changed."""
         self._grains = None

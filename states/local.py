@@ -42,7 +42,7 @@ def call_local(
         context.stream = stream
         context.is_followed = True
     flush = job.prepare(context)
-    using.use(context.places, is_allowed=bool(context.configuration["allow_code_sync"]))
+    using.use(context.places, context.configuration)
     try:
         value = registry.call(function, positional, keyword, context)
     except LimpetError as error:

@@ -7,7 +7,7 @@ a block for those that failed or changed something, `filter` leaves out what did
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from limpet.common.terminal.colors import Palette
 from limpet.common.terminal.escape import cut_line, escape_line, lines
@@ -25,18 +25,7 @@ Form = Literal[
     "mixed_id",
     "filter_id",
 ]
-FORMS: Final[tuple[Form, ...]] = (
-    "full",
-    "changes",
-    "terse",
-    "mixed",
-    "filter",
-    "full_id",
-    "changes_id",
-    "terse_id",
-    "mixed_id",
-    "filter_id",
-)
+FORMS: Final[tuple[Form, ...]] = get_args(Form)
 
 _LINE: Final = "----------"
 _WIDTH: Final = 12

@@ -204,8 +204,7 @@ def _call(job: Spawn, setup: WorkerSetup, hiding: Hiding) -> tuple[Outcome, int,
     from limpet.states.custom import using
     from limpet.states.functions import registry
 
-    is_allowed = bool(setup.configuration.get("allow_code_sync", True))
-    using.use(places_of(setup), is_allowed=is_allowed)
+    using.use(places_of(setup), setup.configuration)
     if registry.find(job.function) is None:
         return "refused", 1, registry.unknown(job.function), _NOTHING
     decoded = msgspec.msgpack.decode(job.arguments)

@@ -23,7 +23,7 @@ def bring(
 
     What changed is used at once; new grains are seen when grains are next asked for.
     """
-    if not context.configuration.get("allow_code_sync", True):
+    if not using.is_allowed(context.configuration):
         raise HostError(
             f"`allow_code_sync: false` in {context.places.configuration_file}: modules of the file "
             "roots are not brought here"
@@ -44,11 +44,6 @@ def bring_for_a_run(context: FunctionContext, saltenv: str | None) -> None:
 
     Salt's key for it is `autoload_dynamic_modules`. Raises `HostError`.
     """
-    configuration = context.configuration
-    if not configuration.get("allow_code_sync", True):
-        return
-    wanted = configuration.get("autoload_dynamic_modules")
-    if wanted is None:
-        wanted = (configuration.get("custom") or {}).get("autoload_dynamic_modules", True)
-    if wanted:
+    is_allowed = using.is_allowed(context.configuration)
+    if is_allowed and context.configured("autoload_dynamic_modules", True):
         bring(context, FOLDERS, [saltenv or "base"])

@@ -3,7 +3,8 @@
 A job has a process of its own, so there is one set; whoever starts a job calls `use`.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from limpet.states.custom.folders import custom_directory
 
@@ -14,14 +15,19 @@ if TYPE_CHECKING:
 _used: "CustomModules | None" = None
 
 
-def use(places: "Places | None", *, is_allowed: bool = True) -> None:
+def is_allowed(configuration: Mapping[str, Any]) -> bool:
+    """Say whether the minion takes modules of the file roots (decision 007)."""
+    return bool(configuration.get("allow_code_sync", True))
+
+
+def use(places: "Places | None", configuration: Mapping[str, Any] | None = None) -> None:
     """Use the modules that were brought to this minion from now on; None: none of anybody's.
 
-    `is_allowed`: what `allow_code_sync` of the minion says; where it is not, none are used.
+    Where its configuration does not allow them, none are used.
     """
     global _used
     _used = None
-    if places is None or not is_allowed:
+    if places is None or not is_allowed(configuration or {}):
         return
     directory = custom_directory(places)
     if directory.is_dir():

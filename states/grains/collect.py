@@ -54,7 +54,7 @@ def run(root: str | None, minion_id: str) -> bytes:
     host = ThisMachine()
     name = minion_id or minion_id_of(roots, settings)
     context = FunctionContext(minion_id=name, host=host, places=places, configuration=configuration)
-    using.use(places, is_allowed=settings.allow_code_sync)
+    using.use(places, configuration)
     facts = all_facts(context, os.getppid())
     keep(context, facts)
     return fit(with_own(facts, places, configuration), GRAINS_BYTES_MAX)

@@ -5,7 +5,7 @@ too. `function_table` gives the same for all of Salt's functions; the documentat
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -120,28 +120,30 @@ def _states_in(lines: list[str], number: int, known: Known) -> Iterator[str]:
 
 def state_status(name: str, known: Known | None = None) -> Status:
     """Say who has a state function; one of the tree's own is as good as here."""
-    if states.find(name) is not None or (known is not None and name in known.custom_states):
+    custom = () if known is None else known.custom_states
+    if states.find(name) is not None or name in custom:
         return "here"
-    module = name.partition(".")[0]
-    if known is not None and module in known.custom_opaque:
-        return "here"
-    if name in salt_names().states:
-        return "not here"
-    is_extension = module in extension_modules("states")
-    return "an extension of Salt, not here" if is_extension else "nobody has it"
+    return _status_elsewhere(name, known, salt_names().states, extension_modules("states"))
 
 
 def function_status(name: str, known: Known | None = None) -> Status:
     """Say who has an execution function."""
-    if functions.find(name) is not None or (known is not None and name in known.custom_functions):
+    custom = () if known is None else known.custom_functions
+    if functions.find(name) is not None or name in custom:
         return "here"
+    return _status_elsewhere(name, known, salt_names().functions, extension_modules("functions"))
+
+
+def _status_elsewhere(
+    name: str, known: Known | None, salts: Container[str], extensions: Container[str]
+) -> Status:
+    """Say who has a name that neither limpet nor the tree plainly has."""
     module = name.partition(".")[0]
     if known is not None and module in known.custom_opaque:
         return "here"
-    if name in salt_names().functions:
+    if name in salts:
         return "not here"
-    is_extension = module in extension_modules("functions")
-    return "an extension of Salt, not here" if is_extension else "nobody has it"
+    return "an extension of Salt, not here" if module in extensions else "nobody has it"
 
 
 def function_table() -> dict[str, dict[str, Status]]:

@@ -88,7 +88,7 @@ def prepare(context: "FunctionContext") -> Callable[[], None]:
 
     What is given back passes on the last of the live output, at the job's end.
     """
-    configured = _configured(context, "pillar_secret_keys") or ()
+    configured = context.configured("pillar_secret_keys") or ()
     keys = (configured,) if isinstance(configured, str) else tuple(map(str, configured))
     secrets = JobSecrets(keys)
     context.kept[_SECRETS] = secrets
@@ -114,8 +114,8 @@ def load(
     none.
     """
     settled: dict[str, str | None] = {
-        "saltenv": saltenv or _configured(context, "saltenv"),
-        "pillarenv": pillarenv or _configured(context, "pillarenv"),
+        "saltenv": saltenv or context.configured("saltenv"),
+        "pillarenv": pillarenv or context.configured("pillarenv"),
     }
     if context.sources is None:
         pillar = _compiled_here(context, settled, override, is_first)
@@ -219,9 +219,3 @@ def _compiled_here(
         pillar_override=override,
         seed_pillar=seed,
     ).pillar
-
-
-def _configured(context: "FunctionContext", key: str) -> Any:  # noqa: ANN401
-    """Give a setting by Salt's name, from `custom` where it stands there."""
-    found = context.configuration.get(key)
-    return (context.configuration.get("custom") or {}).get(key) if found is None else found

@@ -77,7 +77,7 @@ class Applying:
     def is_test(self) -> bool:
         """Change nothing, only say what would change."""
         wanted = self.wishes.test
-        return bool(_configured(self.context, "test", False)) if wanted is None else wanted
+        return bool(self.context.configured("test", False)) if wanted is None else wanted
 
     @property
     def compilation(self) -> Compilation:
@@ -164,7 +164,7 @@ class Applying:
                 self.state_context(),
                 is_failhard=self._is_failhard(),
                 progress=following,
-                parallel_at_most=int(_configured(self.context, "state_max_parallel", 0) or 0),
+                parallel_at_most=int(self.context.configured("state_max_parallel", 0) or 0),
                 earlier=self.earlier,
             )
             run.refresh = lambda with_pillar: self._refresh(run.context.functions, with_pillar)
@@ -218,7 +218,7 @@ class Applying:
         """Have the pillar of this request rendered, or take the job's own where that is meant."""
         context, wishes = self.context, self.wishes
         pillarenv = wishes.pillarenv
-        if pillarenv is None and _configured(context, "pillarenv_from_saltenv", False):
+        if pillarenv is None and context.configured("pillarenv_from_saltenv", False):
             pillarenv = wishes.saltenv
         is_usual = not wishes.pillar and not wishes.saltenv and not pillarenv
         if is_usual and isinstance(context.pillar, JobPillar) and context.sources is not None:
@@ -261,7 +261,7 @@ class Applying:
     def _is_failhard(self) -> bool:
         """Let a run end with its first failed state, if master or minion say so."""
         language = self.compilation.pillar.language
-        return bool(_configured(self.context, "failhard", False) or language.get("failhard"))
+        return bool(self.context.configured("failhard", False) or language.get("failhard"))
 
     def _ruled(self, pillar: Pillar) -> dict[str, Any]:
         """Give the configuration as the master and the request change it."""
@@ -347,11 +347,3 @@ def _no_states(context: FunctionContext) -> Results:
             "__run_num__": 0,
         }
     }
-
-
-def _configured(context: FunctionContext, key: str, default: object) -> Any:  # noqa: ANN401
-    """Give a setting by Salt's name; those that limpet has not stand under `custom`."""
-    found = context.configuration.get(key)
-    if found is None:
-        found = (context.configuration.get("custom") or {}).get(key)
-    return default if found is None else found

@@ -1,7 +1,6 @@
 """`cp.list_…` and its like: what the tree holds, without bringing it."""
 
 import stat
-from typing import Any
 
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.cp import tree
@@ -95,5 +94,4 @@ def stat_file(
 
 
 def _hash_type(context: FunctionContext) -> str:
-    custom: dict[str, Any] = context.configuration.get("custom") or {}
-    return str(context.configuration.get("hash_type") or custom.get("hash_type") or "sha256")
+    return str(context.configured("hash_type") or "sha256")

@@ -30,8 +30,7 @@ def environment(context: FunctionContext, saltenv: str | None) -> str:
     """Give the environment that is meant: the given one, the configured one, or `base`."""
     if saltenv:
         return saltenv
-    custom = context.configuration.get("custom") or {}
-    return str(context.configuration.get("saltenv") or custom.get("saltenv") or "base")
+    return str(context.configured("saltenv") or "base")
 
 
 def address_of(context: FunctionContext, path: str, saltenv: str | None) -> Address:

@@ -30,9 +30,7 @@ def backup_mode(context: StateContext, backup: Loose) -> Loose:
     """Give the state's own wish for a backup, or else the configured one."""
     if backup:
         return backup
-    configuration = context.functions.configuration
-    own = configuration.get("custom") or {}
-    return configuration.get("backup_mode") or own.get("backup_mode") or ""
+    return context.functions.configured("backup_mode") or ""
 
 
 def keep_backup(context: StateContext, path: str) -> str | None:
