@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from limpet import __version__
 from limpet.common.messages.enrolment import EnrolRequest
 from limpet.common.messages.jobs import (
     Accepted,
@@ -61,7 +62,7 @@ def test_a_minion_enrols_greets_syncs_and_beats(
 ) -> None:
     assert master.all(EnrolRequest)[0].minion_id == "web1"
     hello = master.all(Hello)[0]
-    assert (hello.version, hello.last_loss, hello.attempts) == ("0.1.0", "", 2)
+    assert (hello.version, hello.last_loss, hello.attempts) == (__version__, "", 2)
     assert master.all(SyncPage)[0].entries == ()
     master.wait_for(Beat, lambda beat: beat.number >= 3 and beat.echo >= 2)
     wait_until(lambda: minion.status()["state"] == "ready")

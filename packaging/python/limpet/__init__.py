@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from limpet.master.client import Client
 
 __all__ = ["Client", "__version__"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
