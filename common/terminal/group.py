@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from limpet.common.errors import UsageError
 from limpet.common.terminal.session import Session, common_options
@@ -55,7 +56,7 @@ class LazyGroup(click.Group):
             near = difflib.get_close_matches(args[0], self._lazy, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise UsageError(
-                f"there is no command {args[0][:40]!a}{hint} (limpet --help lists them)"
+                f"there is no command {args[0][:40]!a}{hint} ({ctx.command_path} --help lists them)"
             )
         name, command, rest = super().resolve_command(ctx, args)
         session = ctx.ensure_object(Session)
@@ -66,8 +67,50 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
+        if not self._lazy:
+            return
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self._lazy.items()])
+
+
+class DaemonGroup(LazyGroup):
+    """A command that runs a daemon when it stands alone, and has commands beside that.
+
+    The options of the group are the daemon's; none of them may stand before one of the commands,
+    whose own they might be taken for.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        callback: Callable[..., Any],
+        **options: Any,  # noqa: ANN401
+    ) -> None:
+        def run_alone(**values: Any) -> Any:  # noqa: ANN401
+            """Run the daemon unless a command stands behind it."""
+            if click.get_current_context().invoked_subcommand is None:
+                return callback(**values)
+            return None
+
+        run_alone.__doc__ = callback.__doc__
+        super().__init__(name, callback=run_alone, invoke_without_command=True, **options)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command. Raises `UsageError` where an option of the daemon stands before it."""
+        found = super().resolve_command(ctx, args)
+        common = {option.name for option in common_options()}
+        for parameter in self.params:
+            name = parameter.name or ""
+            is_given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+            if is_given and name not in common:
+                raise UsageError(
+                    f"{parameter.opts[0]} is an option of `{ctx.command_path}` alone: "
+                    f"what {args[0][:40]!a} should know stands behind it"
+                )
+        return found
 
 
 def add_common_options(command: click.Command) -> None:

@@ -1,15 +1,23 @@
-"""`limpet master`: the master in the foreground, as a service manager wants it."""
+"""`limpet master`: the master in the foreground, as a service manager wants it; and its set-up."""
+
+from typing import Final
 
 import click
 
+from limpet.common.terminal.group import DaemonGroup
 from limpet.common.terminal.session import Session
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {}
 
 
 @click.command(
+    cls=DaemonGroup,
+    lazy=COMMANDS,
+    name="master",
     epilog="""\b
 Examples:
   limpet master                         as configured in /etc/limpet/master.yaml
-  limpet --root ./try master            everything below one directory"""
+  limpet --root ./try master            everything below one directory""",
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Port for enrolled minions.")
 @click.option("--enrol-port", type=click.IntRange(1, 65535), help="Port for new minions.")

@@ -1,7 +1,10 @@
-"""`limpet minion`: run the minion in the foreground."""
+"""`limpet minion`: run the minion in the foreground; and what is done around it on its host."""
+
+from typing import Final
 
 import click
 
+from limpet.common.terminal.group import DaemonGroup
 from limpet.common.terminal.session import Session
 
 EPILOG = """\b
@@ -10,8 +13,10 @@ Examples:
   limpet minion                        with /etc/limpet/minion.yaml
   limpet minion --root ~/try --id web1 --master 127.0.0.1 --join limpet-join-1.…"""
 
+COMMANDS: Final[dict[str, tuple[str, str]]] = {}
 
-@click.command(name="minion", epilog=EPILOG)
+
+@click.command(cls=DaemonGroup, lazy=COMMANDS, name="minion", epilog=EPILOG)
 @click.option("--id", "minion_id", metavar="ID", help="Name of this minion [the host's, once].")
 @click.option(
     "--master",
