@@ -15,6 +15,7 @@ from typing import Final
 _TCP_INFO_BYTES: Final = 232
 _BYTES_ACKNOWLEDGED_AT: Final = 120
 _BYTES_RECEIVED_AT: Final = 128
+_NO_LINGERING: Final = struct.pack("ii", 1, 0)
 
 
 def peer_name(fd: int) -> tuple[str, int] | None:
@@ -74,7 +75,9 @@ def bytes_taken(fd: int) -> int | None:
 def shut_down(fd: int, expected: tuple[str, int]) -> bool:
     """Shut a connection down, both ways, if its other end is the expected one.
 
-    The check and the deed are done on one duplicate, so that they mean the same connection.
+    The check and the deed are done on one duplicate, so that they mean the same connection. The
+    other end gets a reset: one that floods sits in a full window, and would hear of a mere end
+    only when its own patience is over.
     """
     try:
         duplicate = os.dup(fd)
@@ -85,6 +88,7 @@ def shut_down(fd: int, expected: tuple[str, int]) -> bool:
         if peer_name(duplicate) != expected:
             return False
         try:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
             connection.shutdown(socket.SHUT_RDWR)
         except OSError:  # the peer was faster
             return False
