@@ -209,7 +209,7 @@ class Carrier:
             case Publish(event=event):
                 # A line for each return would drown the rest: those are for `limpet events`.
                 level = Level.DEBUG if event.tag.startswith("job/") else Level.INFO
-                self._log.write(level, f"event {event.tag}", event.data)
+                self._log.write(level, f"event {event.tag}", event.data, marks_of_event(event.tag))
                 for client in list(self._subscribed):
                     self._queue(Answer(client, event), now)
 
@@ -260,6 +260,19 @@ class Carrier:
         if isinstance(reply, MasterStatus):
             reply = self._add_figures(reply)
         self._control.answer(client, reply, now)
+
+
+def marks_of_event(tag: str) -> dict[str, object]:
+    """Give what an event's tag says, as fields of a record: see `events/making.py`."""
+    marks: dict[str, object] = {"event": tag}
+    match tag.split("/"):
+        case ["minion" | "key", minion, *_]:
+            marks["minion"] = minion
+        case ["job", jid, "return", minion]:
+            marks.update(jid=jid, minion=minion)
+        case ["job", jid, *_]:
+            marks["jid"] = jid
+    return marks
 
 
 def merged(

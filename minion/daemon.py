@@ -358,7 +358,8 @@ def check_pair(plan: Plan) -> None:
 def run(plan_fd: int, *, limit_s: float = watchdog.LIMIT_S, instant: Instants = INSTANT) -> int:
     """Run the minion of a plan; gives the exit code, or does not come back (started afresh)."""
     plan = plans.take_over(plan_fd)
-    log = Log(level=Level(plan.log_level))
+    marks = {"minion": plan.minion_id}
+    log = Log(level=Level(plan.log_level), identifier="limpet-minion", marks=marks)
     check_pair(plan)
     tighten_umask()
 

@@ -1,13 +1,14 @@
-"""Lines on stderr, in the form that the journal or a person reads best.
+"""Records for systemd's journal, and lines on stderr where there is none.
 
-One line for one record. Under systemd (stderr is the journal) each begins with its priority,
-`<4>`, and the journal adds the time; elsewhere it begins with the time (UTC) and the level. Nothing
-that came from outside can forge a line: control characters are escaped and fields are cut.
+One line for one record. Where stderr is the journal, the record goes there with its fields
+(`journal.py`); what the journal's socket does not take goes to stderr, beginning with its priority,
+`<4>`. Elsewhere a line begins with the time (UTC) and the level. Nothing that came from outside can
+forge a line: control characters are escaped and fields are cut.
 
 A log never harms the process: it does not raise (the disk may be full, the reader gone), and if
 stderr takes no more, lines are dropped and counted rather than waited for.
 
-    log = Log(level=parse_level("info"))
+    log = Log(level=parse_level("info"), identifier="limpet-master")
     log.warning("the store is slow", commit_ms=812)
     log.report("warning", "link.refused", "192.0.2.1 refuses connections")   # once a minute
 """
@@ -17,11 +18,15 @@ import select
 import time
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from limpet.common.clock import Clock, SystemClock
 from limpet.common.errors import UsageError
 
+if TYPE_CHECKING:
+    from limpet.common.service.journal import Journal
+
+NO_MARKS: Final[Mapping[str, object]] = {}
 FIELD_CHARACTERS_MAX: Final = 1024
 """A field longer than this is cut, with a mark."""
 LINE_BYTES_MAX: Final = 4000
@@ -59,6 +64,10 @@ _LEVELS: Final[Mapping[str, Level]] = {
     "all": Level.DEBUG,
 }
 
+MINION_TOPICS: Final = frozenset(
+    ("cloned", "facts", "frame", "key.conflict", "key.renamed", "pillar", "slow", "source")
+)
+"""Kinds of topics of the master whose second word is a minion."""
 LEVEL_NAMES: Final = ("quiet", "critical", "error", "warning", "info", "debug")
 """The levels to show in a help text."""
 
@@ -129,13 +138,24 @@ class Log:
         fd: int = 2,
         clock: Clock | None = None,
         has_priorities: bool | None = None,
+        identifier: str = "",
+        marks: Mapping[str, object] = NO_MARKS,
+        journal: "Journal | None" = None,
     ) -> None:
-        """Write to `fd`. `has_priorities`: None looks whether it is the journal."""
+        """Write to `fd`. `has_priorities`: None looks whether it is the journal.
+
+        `identifier` is the program's name there; with none, records are lines there as well.
+        `marks` are fields of each record that its line does not show. `journal`: for a test.
+        """
         self.level = level
         self.lines_dropped = 0
         self._fd = fd
         self._clock = clock if clock is not None else SystemClock()
         self._has_priorities = is_journal(fd) if has_priorities is None else has_priorities
+        self._marks = dict(marks)
+        self._journal = journal
+        if journal is None and self._has_priorities and identifier:
+            self._journal = _journal_as(identifier)
         self._topics: dict[str, _Topic] = {}
         self._is_stuck = False
 
@@ -181,7 +201,7 @@ class Log:
         if len(self._topics) >= TOPICS_MAX:
             self._topics.pop(next(iter(self._topics)))
         self._topics[topic] = _Topic(now)
-        self.write(priority, text, fields)
+        self.write(priority, text, fields, marks_of(topic))
 
     def sweep(self) -> None:
         """Tell of records held back for a minute; to be called every minute or so."""
@@ -193,17 +213,38 @@ class Log:
             if seen.held:
                 self._topics[topic] = _Topic(now)
                 ago_s = round(now - seen.held_at)  # what it tells may be over by now
-                self.write(seen.level, seen.text, {"repeated": seen.held, "seconds_ago": ago_s})
+                fields = {"repeated": seen.held, "seconds_ago": ago_s}
+                self.write(seen.level, seen.text, fields, marks_of(topic))
 
-    def write(self, level: Level, text: str, fields: Mapping[str, object]) -> None:
-        """Write one line at a level, whatever came before."""
+    def write(
+        self,
+        level: Level,
+        text: str,
+        fields: Mapping[str, object],
+        marks: Mapping[str, object] = NO_MARKS,
+    ) -> None:
+        """Write one record at a level, whatever came before.
+
+        `fields` stand in the line too; `marks` say what the text says already, for the journal.
+        """
         if level > self.level:
             return
         line = escaped(text)
         for name, value in fields.items():
             line += f" {name}={_shown(value)}"
+        if self._journal is not None:
+            every = {**self._marks, **marks, **fields}
+            shown = {name: escaped(str(value)) for name, value in every.items()}
+            if self._journal.send(int(level), _cut(line), shown):
+                return
         start = f"<{int(level)}>" if self._has_priorities else f"{self._stamp()} {level.name:<8} "
-        self._put((start + line).encode("utf-8", "backslashreplace"))
+        self._put(_cut(start + line).encode("utf-8", "backslashreplace"))
+
+    def close(self) -> None:
+        """Let go of the journal's socket: records are lines on stderr from here on."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
 
     def _stamp(self) -> str:
         wall = self._clock.now().wall
@@ -211,8 +252,6 @@ class Log:
         return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(wall))}.{milliseconds:03d}Z"
 
     def _put(self, line: bytes) -> None:
-        if len(line) > LINE_BYTES_MAX:
-            line = line[:LINE_BYTES_MAX].decode("utf-8", "ignore").encode() + "…".encode()
         if not self._is_writable():
             self.lines_dropped += 1
             return
@@ -231,6 +270,34 @@ class Log:
             return False
         self._is_stuck = not found
         return bool(found) and not found[0][1] & (select.POLLNVAL | select.POLLERR)
+
+
+def marks_of(topic: str) -> dict[str, object]:
+    """Give the fields of a topic: `KIND [REASON]`, or `KIND MINION [REASON]` where it is of one."""
+    kind, _, reason = topic.partition(" ")
+    marks: dict[str, object] = {"topic": kind}
+    if kind in MINION_TOPICS:
+        marks["minion"], _, reason = reason.partition(" ")
+    if reason:
+        marks["reason"] = reason
+    return marks
+
+
+def _journal_as(identifier: str) -> "Journal | None":
+    """Open the journal's socket; None: lines on stderr have to do."""
+    from limpet.common.service.journal import Journal  # only where it is: `socket` costs memory
+
+    try:
+        return Journal(identifier)
+    except OSError:
+        return None
+
+
+def _cut(line: str) -> str:
+    data = line.encode("utf-8", "backslashreplace")
+    if len(data) <= LINE_BYTES_MAX:
+        return line
+    return data[:LINE_BYTES_MAX].decode("utf-8", "ignore") + "…"
 
 
 def _shown(value: object) -> str:

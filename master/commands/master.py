@@ -45,7 +45,7 @@ def command(port: int | None, enrol_port: int | None, listen: tuple[str, ...]) -
     def read() -> MasterConfiguration:
         return load_master(roots, given)
 
-    log = Log(level=read().level)
+    log = Log(level=read().level, identifier="limpet-master")
     if session.log_level is not None:
         log.level = parse_level(session.log_level)
     serve(roots, read, log)

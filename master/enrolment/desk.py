@@ -127,7 +127,7 @@ class EnrolmentDesk:
         reports: tuple[Report, ...] = ()
         if minion != row.minion:
             text = f"the key of {row.minion} asks as {minion}; it stays {row.minion}"
-            reports = (Report("warning", f"key.renamed.{row.key}", text),)
+            reports = (Report("warning", f"key.renamed {row.minion} {row.key}", text),)
         return Decision(self._answer(request, "accepted", ""), reports=reports)
 
     def _rejected(
@@ -234,7 +234,7 @@ class EnrolmentDesk:
                 f"the id {minion} is claimed by a second key: {fingerprint(key)} from {address}, "
                 f"beside {', '.join(f'{fingerprint(o.key)} from {o.address}' for o in rivals[:3])}"
             )
-            reports = (Report("warning", f"key.conflict.{minion}", text),)
+            reports = (Report("warning", f"key.conflict {minion}", text),)
             if is_news:
                 others = ", ".join(rival.address for rival in rivals[:3])
                 events = (_key_event(row, "conflict", wall_s, beside=others),)

@@ -341,7 +341,7 @@ def main(words: list[str]) -> int:
     connection = socket.socket(fileno=int(words[0]))
     connection.setblocking(True)
     connection.settimeout(10.0)
-    log = Log()
+    log = Log(identifier="limpet-enrol")
     try:
         setup = _first_message(connection)
     except (OSError, msgspec.DecodeError) as error:

@@ -241,7 +241,7 @@ class PillarDesk:
         self._timetable.clear(("pillar", str(rendered.number), ""))
         minion = rendering.minion
         for line in rendered.problems:
-            turn.report("error", line, line)
+            turn.report("error", f"pillar {minion.minion} {line}", line)
         if rendering.asked:
             self._turns.done(minion.key)
             self._shelf.put(turn.now, minion.key, rendered.digest, rendered.body)

@@ -350,7 +350,7 @@ def main(words: list[str]) -> int:
         queue_bytes_max=AT_ONCE * LINE_BYTES_MAX,
     )
     _load()
-    Workshop(line, Log()).run()
+    Workshop(line, Log(identifier="limpet-pillar")).run()
     line.close()
     return 0
 

@@ -20,7 +20,7 @@ from limpet.common.messages.fields import Message
 from limpet.common.messages.jobs import ReturnAck
 from limpet.common.service.logs import Level, Log
 from limpet.common.transport.errors import FrameTooLarge
-from limpet.master.carrying import Carrier
+from limpet.master.carrying import Carrier, marks_of_event
 from limpet.master.effects import (
     Answer,
     AnswerEnrolment,
@@ -228,3 +228,19 @@ def test_the_status_is_completed_by_the_shell(world: World) -> None:
     world.carry(Answer(ALICE, status))
     ((_, told),) = world.take()
     assert told.rejected == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    "tag, marks",
+    [
+        ("minion/web1/lost", {"minion": "web1"}),
+        ("key/web1/pending", {"minion": "web1"}),
+        ("job/01J/ended", {"jid": "01J"}),
+        ("job/01J/return/web1", {"jid": "01J", "minion": "web1"}),
+        ("master/start", {}),
+    ],
+)
+def test_what_an_event_is_about_is_told_apart_for_the_journal(
+    tag: str, marks: dict[str, str]
+) -> None:
+    assert marks_of_event(tag) == {"event": tag, **marks}
