@@ -28,6 +28,7 @@ from limpet.common.settings.loader import exposed_secrets
 from limpet.common.settings.minion import MinionConfiguration, load_minion, require_master
 from limpet.common.settings.minion_identity import find_minion_id
 from limpet.common.storage.files import read_whole
+from limpet.minion.host_identity import set_aside_if_copied
 from limpet.minion.jobs.parent_messages import WorkerSetup
 from limpet.minion.plan import Plan, PlannedPlace, hand_over, program_of
 
@@ -53,6 +54,7 @@ def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
     tighten_umask()
     roots.prepare()
     with InstanceLock(roots.lock_path, "a limpet minion"):
+        copied = set_aside_if_copied(roots.state_dir, is_followed=configuration.follow_machine_id)
         keys = PairMaker(roots.keys_dir / f"{KEY_NAME}.public")
         pair = load_or_make_pair(roots.keys_dir, KEY_NAME, make=keys.make, public_of=keys.public_of)
         server_key, notices = find_server_key(roots, configuration, join)
@@ -82,6 +84,7 @@ def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
         notices=(
             *((JOIN_WAS_SHOWN,) if options.get("join") else ()),
             *exposed_secrets(configuration, roots.config_file),
+            *copied,
             *pair.notices,
             *notices,
             *found.notices,

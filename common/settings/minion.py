@@ -73,6 +73,8 @@ class MinionConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
     """A join string; the file should then be readable by its owner only."""
     master_key: str | None = None
     """The master's public key, where there is no join string."""
+    follow_machine_id: bool = True
+    """Whether another machine id means another host, which makes a key of its own."""
     grains: dict[str, Any] = field(default_factory=dict)
     """Facts that the administrator adds."""
     file_client: Literal["remote", "local"] = "remote"
