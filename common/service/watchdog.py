@@ -40,16 +40,19 @@ class Watchdog:
         limit_s: float = LIMIT_S,
         on_hang: Callable[[], None],
         on_alive: Callable[[], None] | None = None,
+        fed_within_s: float | None = None,
         fd: int = 2,
     ) -> None:
         """Make a watchdog; nothing happens before `start`.
 
         `on_hang` runs in the watchdog's thread and should not return: see `exit_process` and
-        `exec_process`. `on_alive` runs there too, after each look that saw a turn (to feed
-        systemd). Stacks go to `fd`.
+        `exec_process`. `on_alive` runs there too, after each look that saw a turn: to feed
+        systemd, which wants that within `fed_within_s` (None: it does not). A loop that turns as
+        often as `turn_s_max` says feeds it twice in that time. Stacks go to `fd`.
         """
         assert limit_s > 0
         self._limit_s = limit_s
+        self._interval_s = turn_s_max(limit_s / _LOOKS, fed_within_s)
         self._on_hang = on_hang
         self._on_alive = on_alive
         self._fd = fd
@@ -84,7 +87,7 @@ class Watchdog:
         self.close()
 
     def _watch(self) -> None:
-        patience = Patience(self._limit_s, time.monotonic(), self._turns)
+        patience = Patience(self._limit_s, time.monotonic(), self._turns, self._interval_s)
         while not self._stop.wait(patience.interval_s):
             signal.setitimer(signal.ITIMER_PROF, self._limit_s)
             if patience.look(time.monotonic(), self._turns):
@@ -106,11 +109,21 @@ class Watchdog:
                 faulthandler.dump_traceback(file=self._fd, all_threads=True)
 
 
+def turn_s_max(usual_s: float, fed_within_s: float | None) -> float:
+    """Give how long a turn, or the pause between two looks, may take: a quarter of the limit.
+
+    So from one feeding to the next half of it passes at most: a pause, and a turn.
+    """
+    return usual_s if fed_within_s is None else min(usual_s, fed_within_s / 4)
+
+
 class Patience:
     """How long a loop has stood still while its process ran. Times are on any steady clock."""
 
-    def __init__(self, limit_s: float, now: float, turns: int) -> None:
-        self.interval_s = limit_s / _LOOKS
+    def __init__(
+        self, limit_s: float, now: float, turns: int, interval_s: float | None = None
+    ) -> None:
+        self.interval_s = limit_s / _LOOKS if interval_s is None else interval_s
         self.stood_s = 0.0
         self._limit_s = limit_s
         self._last = now

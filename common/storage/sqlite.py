@@ -6,7 +6,7 @@ is left as it is and refused with what to do; nothing here ever deletes or repla
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,9 @@ INTEGER_MAX: Final = 2**63 - 1
 
 ROOM_BYTES_MIN: Final = 256 * 1024
 """With less free space than this a failed write is taken as a full disk."""
+
+STEPS_BETWEEN_WORDS: Final = 100_000
+"""Instructions of SQLite's machine, some ten milliseconds, after which a migration speaks."""
 
 _WRITE_ERRORS: Final = (
     sqlite3.SQLITE_IOERR_WRITE,
@@ -96,11 +99,18 @@ def connect(
     return connection
 
 
-def migrate(connection: sqlite3.Connection, path: str | Path, steps: Sequence[str]) -> int:
+def migrate(
+    connection: sqlite3.Connection,
+    path: str | Path,
+    steps: Sequence[str],
+    *,
+    busy: Callable[[str], None] | None = None,
+) -> int:
     """Bring the schema to version `len(steps)`, each step in a transaction; give the old version.
 
-    `steps[n]` leads from version n to n + 1. Raises `HostError` if the file is newer than that, or
-    damaged.
+    `steps[n]` leads from version n to n + 1. `busy` is called again and again while a step goes
+    on, with what is being done; it must not raise or touch the connection. Raises `HostError` if
+    the file is newer than that, or damaged.
     """
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -111,6 +121,7 @@ def migrate(connection: sqlite3.Connection, path: str | Path, steps: Sequence[st
                 "the backup that was made before the upgrade"
             )
         for step in range(version, len(steps)):
+            speak(connection, busy, f"the database goes from schema {step} to {step + 1}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 for statement in _statements(steps[step]):
@@ -121,9 +132,27 @@ def migrate(connection: sqlite3.Connection, path: str | Path, steps: Sequence[st
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            finally:
+                speak(connection, None)
     except sqlite3.Error as error:
         raise HostError(explain(path, error)) from error
     return int(version)
+
+
+def speak(
+    connection: sqlite3.Connection, busy: Callable[[str], None] | None, text: str = ""
+) -> None:
+    """Have `busy` told this as long as statements of the connection really go on; None: no more."""
+    if busy is None:
+        connection.set_progress_handler(None, 0)
+        return
+    say = busy
+
+    def go_on() -> int:
+        say(text)
+        return 0
+
+    connection.set_progress_handler(go_on, STEPS_BETWEEN_WORDS)
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:

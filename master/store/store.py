@@ -10,6 +10,7 @@ import os
 import sqlite3
 import threading
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -42,19 +43,23 @@ Outcome = Committed | Trouble | Failed | Answered
 class Store:
     """The store of one master process."""
 
-    def __init__(self, path: Path, *, clock: Clock) -> None:
+    def __init__(
+        self, path: Path, *, clock: Clock, busy: Callable[[str], None] | None = None
+    ) -> None:
         """Open or make the database file and bring its schema up to date.
 
-        Raises `HostError` if it is damaged, newer than this release, or can't be written; nothing
+        `busy` is told, again and again, what goes on while that, or loading, takes long. Raises
+        `HostError` if the file is damaged, newer than this release, or can't be written; nothing
         is changed then.
         """
         self._path = path
+        self._busy = busy
         self._outcomes: deque[Outcome] = deque()
         self._lock = threading.Lock()
         self._wake = -1
         make_directory(path.parent)
         reserve = Reserve(path.with_name("reserve"), RESERVE_BYTES)
-        database = _open(path, reserve)
+        database = _open(path, reserve, busy)
         try:
             self._reader = Reader(path, clock=clock, report=self._report)
         except HostError:
@@ -66,10 +71,13 @@ class Store:
 
     def load(self, *, wall_s: float) -> Snapshot:
         """Read what the core begins with; only before `start`. Raises `HostError`."""
+        sqlite.speak(self._database, self._busy, "the database is read")
         try:
             return reading.load(self._database, wall_s=wall_s)
         except sqlite3.Error as error:
             raise HostError(sqlite.explain(self._path, error)) from error
+        finally:
+            sqlite.speak(self._database, None)
 
     def start(self) -> None:
         """Begin to write and to answer."""
@@ -152,22 +160,23 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _open(path: Path, reserve: Reserve) -> sqlite3.Connection:
+def _open(path: Path, reserve: Reserve, busy: Callable[[str], None] | None) -> sqlite3.Connection:
     """Open the file, on a full disk with the space set aside for such moments."""
     try:
-        return _open_once(path)
+        return _open_once(path, busy)
     except HostError:
         if sqlite.has_room(path) or not reserve.give_up():
             raise
-    return _open_once(path)
+    return _open_once(path, busy)
 
 
-def _open_once(path: Path) -> sqlite3.Connection:
+def _open_once(path: Path, busy: Callable[[str], None] | None) -> sqlite3.Connection:
     database = sqlite.connect(path)
     try:
+        sqlite.speak(database, busy, "the database is checked")
         if path.stat().st_size <= CHECKED_BYTES_MAX:
             sqlite.check(database, path)
-        sqlite.migrate(database, path, MIGRATIONS)
+        sqlite.migrate(database, path, MIGRATIONS, busy=busy)
         # The writer tries again each second, and must not stand in a lock for long.
         database.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
     except HostError:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from limpet.common.service.watchdog import HANG_EXIT_CODE, Patience
+from limpet.common.service.watchdog import HANG_EXIT_CODE, Patience, Watchdog, turn_s_max
 
 _HEAD = """
 import os, re, signal, sys, time
@@ -76,6 +76,34 @@ def test_code_that_keeps_the_interpreter_lock_is_ended_too() -> None:
     assert "in stuck_in_a_regular_expression" in ended.stderr
 
 
+def test_systemd_is_fed_twice_in_its_time_by_a_loop_that_turns_and_by_no_other() -> None:
+    fed: list[float] = []
+    watchdog = Watchdog(
+        limit_s=30.0,
+        on_hang=lambda: None,
+        on_alive=lambda: fed.append(time.monotonic()),
+        fed_within_s=1.2,
+    )
+    with watchdog:
+        began = time.monotonic()
+        while time.monotonic() - began < 2.5:
+            watchdog.turned()
+            time.sleep(turn_s_max(5.0, 1.2))
+        time.sleep(0.4)
+        before = len(fed)
+        time.sleep(1.0)  # the loop stands
+        assert len(fed) == before
+    gaps = [after - earlier for earlier, after in zip([began, *fed], fed, strict=False)]
+    assert len(fed) >= 4
+    assert max(gaps) < 1.0, gaps  # half of the time, and room for a busy machine
+
+
+def test_a_loop_turns_as_it_likes_where_nobody_is_to_be_fed() -> None:
+    assert turn_s_max(5.0, None) == 5.0
+    assert turn_s_max(5.0, 60.0) == 5.0
+    assert turn_s_max(5.0, 8.0) == 2.0
+
+
 @pytest.mark.covers("B7")
 def test_a_process_that_was_stopped_as_a_whole_is_not_taken_for_hung() -> None:
     process = subprocess.Popen(
@@ -122,8 +150,7 @@ def test_only_time_that_the_watchdog_lived_through_counts() -> None:
 def test_systemd_is_fed_only_while_the_loop_turns_and_closing_leaves_nothing_behind() -> None:
     ended = run("""
         fed = []
-        watchdog = Watchdog(limit_s=10, on_hang=exit_process(), on_alive=lambda: fed.append(1))
-        watchdog._limit_s = 0.5  # ten looks in half a second, but no hang at ten seconds
+        watchdog = Watchdog(limit_s=0.5, on_hang=exit_process(), on_alive=lambda: fed.append(1))
         with watchdog:
             turn_for(watchdog, 0.4)
         assert fed

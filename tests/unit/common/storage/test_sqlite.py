@@ -1,5 +1,6 @@
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,25 @@ def test_a_step_that_fails_leaves_the_version_before_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.covers("B-78", "J4")
+def test_a_long_step_says_again_and_again_that_it_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    words: list[str] = []
+    with closing(sqlite.connect(path)) as connection:
+        sqlite.migrate(connection, path, SCHEMA, busy=words.append)
+        assert words == []  # a short one says nothing
+        long = (
+            "CREATE TABLE many (n INTEGER); WITH RECURSIVE c(n) AS "
+            "(SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 200000) "
+            "INSERT INTO many SELECT n FROM c"
+        )
+        sqlite.migrate(connection, path, (*SCHEMA, long), busy=words.append)
+        assert len(words) > 5
+        assert set(words) == {"the database goes from schema 1 to 2"}
+        words.clear()
+        connection.execute("SELECT sum(a.n * b.n) FROM many a JOIN (SELECT n FROM many LIMIT 9) b")
+        assert words == []  # whoever uses the connection afterwards is not spoken of
+
+
 def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "db"
     connection = sqlite.connect(path)
