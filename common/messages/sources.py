@@ -31,6 +31,9 @@ SOURCE_INLINE_BYTES_MAX: Final = 128 * 1024
 PIECE_BYTES_MAX: Final = 512 * 1024
 ATTRIBUTES_BYTES_MAX: Final = 4096
 
+CLOCK: Final = "clock"
+"""Attribute of the Offer of environments: the master's wall clock, microseconds since 1970."""
+
 BUSY: Final = "busy"
 """Problem of an Offer or a Piece: too much is asked at once; asked again after a second."""
 CHANGED: Final = "changed"
@@ -70,7 +73,7 @@ class Offer(Message, tag="offer", frozen=True):
     total: Count
     """Bytes of the body."""
     attributes: Annotated[bytes, Meta(max_length=ATTRIBUTES_BYTES_MAX)]
-    """MessagePack of a mapping, or empty. Of a file: `mode`, `mtime_s`."""
+    """MessagePack of a mapping, or empty. Of a file: `mode`, `mtime_s`; environments: `clock`."""
     body: Annotated[bytes, Meta(max_length=SOURCE_INLINE_BYTES_MAX)]
     has_body: bool
     """The whole body is here; else it has to be pulled (or has the digest that is known)."""

@@ -12,6 +12,7 @@ Nobody is told why a token was refused: one answer for all reasons; the reason i
 refused or rejected minion goes on asking for ever, so accepting it needs nobody at its host.
 """
 
+import dataclasses
 import math
 import random
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from limpet.common.errors import UsageError
 from limpet.common.identifiers import MinionId, MinionKey, minion_id
 from limpet.common.messages.enrolment import EnrolAnswer, EnrolRequest, EnrolStatus
 from limpet.common.messages.fields import PROTOCOL_MAX, PROTOCOL_MIN
+from limpet.common.refusals import with_clock
 from limpet.master.effects import Report
 from limpet.master.enrolment.decisions import Decision, KeyChange, TokenChange
 from limpet.master.enrolment.keys import PENDING_MAX, KeyTable
@@ -103,6 +105,14 @@ class EnrolmentDesk:
 
     def decide(self, now: Moment, key: MinionKey, address: str, request: EnrolRequest) -> Decision:
         """Answer one request of a key that CURVE proved."""
+        decision = self._decide(now, key, address, request)
+        answer = decision.answer
+        if answer.status != "refused":
+            return decision
+        told = replace(answer, text=with_clock(answer.text, now.wall))
+        return dataclasses.replace(decision, answer=told)
+
+    def _decide(self, now: Moment, key: MinionKey, address: str, request: EnrolRequest) -> Decision:
         wall_s = now.wall
         if request.protocol_min > PROTOCOL_MAX or request.protocol_max < PROTOCOL_MIN:
             text = f"this master speaks protocol {PROTOCOL_MIN} to {PROTOCOL_MAX}"

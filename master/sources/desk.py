@@ -12,11 +12,14 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from limpet.common.clock import Instant
+import msgspec
+
+from limpet.common.clock import Instant, to_micros
 from limpet.common.identifiers import MinionKey
 from limpet.common.messages.sources import (
     BUSY,
     CHANGED,
+    CLOCK,
     GONE,
     SOURCE_INLINE_BYTES_MAX,
     Ask,
@@ -287,6 +290,9 @@ def _answer(turn: Turn, asked: _Asked, result: Result) -> None:
             answer = refused_offer(message, problem)
         else:
             answer = offer_of(message, result.digest, result.body)
+            if message.kind == "environments":  # whoever asks on a host can compare its clock
+                clock = msgspec.msgpack.encode({CLOCK: to_micros(turn.now.wall)})
+                answer = msgspec.structs.replace(answer, attributes=clock)
     else:
         assert isinstance(result, Found)
         problem = result.problem

@@ -11,6 +11,7 @@ from limpet.common.control.replies import TokenInfo
 from limpet.common.crypto.joinstring import JoinString, parse_join_string
 from limpet.common.errors import UsageError
 from limpet.common.identifiers import MinionKey
+from limpet.common.refusals import clock_in
 from limpet.master.enrolment.tokens import TOKENS_MAX, USES_MAX
 from limpet.master.store.operations import PutKey, PutToken
 from support.enrolment import Counter, FakeVerifier, key_of
@@ -119,19 +120,21 @@ def test_a_peer_is_never_told_why() -> None:
         ("token_other_id", A, "web1", narrow, {}),
         ("id_taken", A, "taken", good, {}),
     ]
-    answers = set()
+    answers, clocks = set(), set()
     for reason, key, minion, join, more in cases:
         assert counter.ask(key, minion, join, **more) == "refused", reason  # type: ignore[arg-type]
         assert counter.reasons[0] == reason
         assert counter.last is not None
         assert reason in counter.last.reports[0].text
-        answers.add((counter.last.answer.status, counter.last.answer.text))
+        answers.add((counter.last.answer.status, counter.last.answer.text.partition(";")[0]))
+        clocks.add(clock_in(counter.last.answer.text))
     counter.change("reject", is_all=True)
     assert counter.ask(A, "web1", good) == "refused"
     assert counter.reasons == ("key_rejected",)
     assert counter.last is not None
-    answers.add((counter.last.answer.status, counter.last.answer.text))
+    answers.add((counter.last.answer.status, counter.last.answer.text.partition(";")[0]))
     assert answers == {("refused", "refused")}
+    assert clocks == {int(counter.now.wall)}
     assert not counter.desk.is_accepted(A)
     assert counter.kept.tokens[good.token_id].used == 0
 

@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 import pytest
 
-from limpet.common.clock import Instant, Moment
+from limpet.common.clock import Instant, Moment, to_micros
 from limpet.common.identifiers import MinionKey
 from limpet.common.messages.sources import BUSY, CHANGED, GONE, Ask, Offer, Piece, Pull
 from limpet.master import effects as do
@@ -223,6 +223,14 @@ def test_a_body_that_is_known_is_not_sent_again() -> None:
     assert made.take_work() == [NameEnvironments()]
     made.done(Listed(True, b"\x91\xa4base", "01" * 32))
     assert not offers(web1)[0].has_body
+
+
+def test_the_list_of_environments_tells_the_time_of_the_master() -> None:
+    made, (web1,) = bench("web1")
+    ask(web1, 1, "", kind="environments")
+    made.done(Listed(True, b"\x91\xa4base", "01" * 32))
+    told = msgspec.msgpack.decode(offers(web1)[0].attributes)
+    assert told == {"clock": to_micros(made.now.wall)}
 
 
 def test_what_can_not_be_served_is_told_to_the_minion_and_to_the_log() -> None:
