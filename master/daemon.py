@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Final
 
 from limpet.common.clock import Clock, Instant, Moment
-from limpet.common.control.framing import FramedSocket
 from limpet.common.control.replies import MasterStatus
 from limpet.common.errors import LimpetError, UsageError
 from limpet.common.identifiers import Commit
@@ -25,6 +24,7 @@ from limpet.master.carrying import Carrier, merged
 from limpet.master.control.server import Asked, ClientGone, ControlServer
 from limpet.master.core import MasterCore
 from limpet.master.effects import Effect
+from limpet.master.enrolment.lines import Pollable
 from limpet.master.enrolment.link import EnrolmentLink
 from limpet.master.mainport import BadFrame, Heard, MainPort, PeerLeft, PortEvent
 from limpet.master.memory import ceiling_bytes, open_descriptors, resident_bytes
@@ -112,7 +112,7 @@ class Master:
             committed=Commit(committed),
         )
         self._poller = Poller()
-        self._lines_polled: dict[str, tuple[FramedSocket, bool]] = {}
+        self._lines_polled: dict[str, tuple[Pollable, bool]] = {}
         self._stop_at: Instant | None = None
         self._drain_until = Instant(0.0)
         self._log_sweep_at = Instant(0.0)
@@ -276,7 +276,11 @@ class Master:
 
     def _follow_lines(self) -> None:
         """Poll the lines to the present enrolment process and the present pillar workshop."""
-        for name, line in (("enrolment", self._enrolment.line), ("pillar", self._pillar.line)):
+        lines: tuple[tuple[str, Pollable | None], ...] = (
+            ("enrolment", self._enrolment.pollable),
+            ("pillar", self._pillar.line),
+        )
+        for name, line in lines:
             wish = None if line is None else (line, line.wants_write)
             polled = self._lines_polled.get(name)
             if wish == polled:

@@ -38,6 +38,7 @@ from limpet.common.transport.sockets import (
 from limpet.master.control.server import ControlServer
 from limpet.master.core import MasterCore
 from limpet.master.daemon import Master
+from limpet.master.enrolment.lines import SOCKET_NAME, Lines, OwnProcess, Service
 from limpet.master.enrolment.link import EnrolmentLink
 from limpet.master.mainport import MainPort
 from limpet.master.pillar.line import Setup
@@ -112,7 +113,11 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         stack.callback(check.close)
         port.allow_probe(check.key)
         enrolment = EnrolmentLink(
-            secret_key=pair.secret, addresses=addresses, port=configuration.enrol_port, log=log
+            secret_key=pair.secret,
+            addresses=addresses,
+            port=configuration.enrol_port,
+            log=log,
+            lines=enrolment_lines(roots, configuration),
         )
         stack.callback(enrolment.close)
         pillar_work(roots).mkdir(mode=0o700, exist_ok=True)
@@ -158,6 +163,13 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
             )
             master.run(signals, notifier)
         log.info("the master has ended as asked")
+
+
+def enrolment_lines(roots: Roots, configuration: MasterConfiguration) -> Lines:
+    """Give where the enrolment process comes from. Raises `UsageError`."""
+    if configuration.is_enrolment_a_service:
+        return Service(roots.run_dir / SOCKET_NAME)
+    return OwnProcess()
 
 
 def database_path(roots: Roots) -> Path:

@@ -20,7 +20,7 @@ from limpet.common.service import watchdog
 from limpet.common.service.locks import InstanceLock
 from limpet.common.service.logs import Level, Log
 from limpet.common.service.notify import Notifier
-from limpet.common.service.paths import tighten_umask
+from limpet.common.service.paths import Roots, tighten_umask
 from limpet.common.service.signals import SignalPipe
 from limpet.common.transport.sockets import Poller, check_library, public_key_of
 from limpet.minion import plan as plans
@@ -392,7 +392,10 @@ def main() -> int:
     try:
         return run(int(sys.argv[1]))
     except LimpetError as error:
-        sys.stderr.write(f"limpet: {error}\n")
+        from limpet.common.service.misconfigured import stay  # loads what a minion does not need
+
+        if not stay(error, Roots.locate("minion").config_file, "limpet-minion"):
+            sys.stderr.write(f"limpet: {error}\n")
         return int(error.exit_code)
 
 

@@ -1,9 +1,10 @@
 """`master.yaml`: what the master may be told. Without the file everything has a default."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 from msgspec import Meta, field
 from msgspec.structs import force_setattr, replace
@@ -20,7 +21,10 @@ PORT_DEFAULT = 4506
 Port = Annotated[int, Meta(ge=1, le=65535)]
 ANY_ADDRESS = "*"
 _GROUP: Final = re.compile(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,31}\Z")
-_IPV6_OF_THIS_HOST: Final = Path("/proc/net/if_inet6")
+_IPV6_OF_THIS_HOST: Final = Path("/proc/self/net/if_inet6")
+"""Not below /proc/net, which a service that sees nothing but processes there has not."""
+_ENROL_VARIABLE: Final = "LIMPET_ENROL"
+EnrolProcess = Literal["own", "service"]
 
 _SALT: Mapping[str, str] = {
     "interface": "use `listen`",
@@ -57,6 +61,8 @@ class MasterConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
     """For enrolled minions."""
     enrol_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """For minions whose key is not known yet; 0 or nothing in the file: `port` less one."""
+    enrol_process: EnrolProcess | None = None
+    """Who serves that port; nothing in the file: as `LIMPET_ENROL` says, else `own`."""
     file_roots: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Environment to directories of states, absolute; the first that has a file wins."""
     pillar_roots: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -94,6 +100,17 @@ class MasterConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
         if ANY_ADDRESS not in self.listen:
             return self.listen
         return ("::", "0.0.0.0") if _IPV6_OF_THIS_HOST.exists() else ("0.0.0.0",)  # noqa: S104
+
+    @property
+    def is_enrolment_a_service(self) -> bool:
+        """Whether a service connects for the enrolment port, rather than a process of its own.
+
+        Raises `UsageError` where the variable says neither.
+        """
+        said = self.enrol_process or os.environ.get(_ENROL_VARIABLE) or "own"
+        if said not in get_args(EnrolProcess):
+            raise UsageError(f"{_ENROL_VARIABLE} is {said[:40]!a}: use `own` or `service`")
+        return said == "service"
 
     @property
     def level(self) -> Level:

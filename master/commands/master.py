@@ -28,6 +28,7 @@ def command(port: int | None, enrol_port: int | None, listen: tuple[str, ...]) -
     It ends on SIGTERM, and reads node groups and log level anew on SIGHUP.
     """
     from limpet.common.service.logs import Log, parse_level
+    from limpet.common.service.misconfigured import slow_to_fail
     from limpet.common.service.paths import Roots
     from limpet.common.settings.master import MasterConfiguration, load_master
     from limpet.master.starting import serve
@@ -45,7 +46,8 @@ def command(port: int | None, enrol_port: int | None, listen: tuple[str, ...]) -
     def read() -> MasterConfiguration:
         return load_master(roots, given)
 
-    log = Log(level=read().level, identifier="limpet-master")
-    if session.log_level is not None:
-        log.level = parse_level(session.log_level)
-    serve(roots, read, log)
+    with slow_to_fail(roots.config_file, "limpet-master"):
+        log = Log(level=read().level, identifier="limpet-master")
+        if session.log_level is not None:
+            log.level = parse_level(session.log_level)
+        serve(roots, read, log)

@@ -24,12 +24,19 @@ def listen(path: Path, *, group: str) -> socket.socket:
     try:
         if os.path.lexists(path) and not stat.S_ISSOCK(path.lstat().st_mode):
             raise UsageError(f"{path} is in the way and is not a socket: move it away")
-        return _open(path, group_id(group) if os.geteuid() == 0 else -1)
+        gid = group_id(group) if os.geteuid() == 0 else -1
+        if gid >= 0:
+            os.chown(path.parent, -1, gid)
+        return open_socket(path, gid=gid, backlog=BACKLOG)
     except OSError as error:
         raise HostError(f"cannot listen at {path}: {error.strerror or error}") from error
 
 
-def _open(path: Path, gid: int) -> socket.socket:
+def open_socket(path: Path, *, gid: int, backlog: int) -> socket.socket:
+    """Open a socket for this user and a group (-1: its own). Raises `OSError`.
+
+    It stands there under its name only when its rights are as they should be.
+    """
     temporary = path.with_name(".new")
     temporary.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -41,9 +48,8 @@ def _open(path: Path, gid: int) -> socket.socket:
         finally:
             os.umask(before)
         if gid >= 0:
-            os.chown(path.parent, -1, gid)
             os.chown(temporary, -1, gid)
-        listener.listen(BACKLOG)
+        listener.listen(backlog)
         listener.setblocking(False)
         temporary.chmod(SOCKET_MODE)
         temporary.rename(path)

@@ -1,6 +1,8 @@
-"""The master's end of the line to its enrolment process: started, watched, started again.
+"""The master's end of the line to its enrolment process: opened, watched, opened again.
 
-start ─▶ running ─ its line ends, or 30 s of silence ─▶ killed, reaped ─ backoff ≤ 1 s ─▶ start
+open ─▶ running ─ its line ends, or 30 s of silence ─▶ line closed ─ backoff ≤ 1 s ─▶ open
+
+Where lines come from, a process of the master's own or a service, is the business of `lines.py`.
 """
 
 from collections.abc import Sequence
@@ -16,9 +18,8 @@ from limpet.common.identifiers import MinionKey, is_minion_key
 from limpet.common.messages.enrolment import EnrolAnswer, EnrolRequest
 from limpet.common.service.logs import Log
 from limpet.common.wire.codec import encode, enrol_request_decoder
+from limpet.master.enrolment.backoff import Backoff
 from limpet.master.enrolment.line import (
-    LINE_BYTES_MAX,
-    LINE_QUEUE_BYTES_MAX,
     Bound,
     Counters,
     FromProcess,
@@ -27,7 +28,7 @@ from limpet.master.enrolment.line import (
     Reply,
     Setup,
 )
-from limpet.master.helper_process import HelperProcess
+from limpet.master.enrolment.lines import Lines, OwnProcess, Pollable
 
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 1.0
@@ -38,6 +39,8 @@ SILENT_S_MAX: Final = 30.0
 """It says something each second; one that is silent for so long hangs, or was stopped."""
 SETTLED_S: Final = 10.0
 """A process that lived this long starts the backoff afresh."""
+ABSENT_S_MAX: Final = 10.0
+"""How long nobody may be connected before it is told."""
 _READS_A_TURN: Final = 1
 _GENERATION_BITS: Final = 32
 
@@ -65,9 +68,13 @@ class EnrolmentLink:
         addresses: Sequence[str],
         port: int,
         log: Log,
+        lines: Lines | None = None,
         silent_s_max: float = SILENT_S_MAX,
     ) -> None:
-        """Take note of what the process will be told; `collect` starts it."""
+        """Take note of what the process will be told; `collect` opens the line.
+
+        `lines`: None starts processes of the master's own.
+        """
         self.port = port
         """The port that is open, as far as known; as asked for, before that."""
         self.is_open = False
@@ -77,12 +84,14 @@ class EnrolmentLink:
         self.connections = 0
         self._setup = Setup(secret_key, tuple(addresses), port, int(log.level))
         self._log = log
-        self._process: HelperProcess | None = None
+        self._lines = OwnProcess() if lines is None else lines
+        self._line: FramedSocket | None = None
         self._silent_s_max = silent_s_max
         self._silent_until = FOREVER
-        self._start_at = Instant(0.0)
-        self._started_at = Instant(0.0)
-        self._backoff_s = BACKOFF_FIRST_S
+        self._is_waiting = False
+        """Whether the next line is up to somebody who has not come yet."""
+        self._absent_until: Instant | None = None
+        self._backoff = Backoff(first_s=BACKOFF_FIRST_S, max_s=BACKOFF_MAX_S, settled_s=SETTLED_S)
         self._was_open = False
         self._bind_trouble = ""
         self._bind_trouble_since = Instant(0.0)
@@ -92,13 +101,25 @@ class EnrolmentLink:
 
     @property
     def line(self) -> FramedSocket | None:
-        """The socket to poll; another one after each start, None between two."""
-        return None if self._process is None else self._process.line
+        """The present line; another one after each start, None between two."""
+        return self._line
+
+    @property
+    def pollable(self) -> Pollable | None:
+        """What to poll: the line, or the socket at which the next one comes in."""
+        if self._line is not None:
+            return self._line
+        return self._lines.doorway if self._is_waiting else None
 
     @property
     def next_deadline(self) -> Instant:
         """When `collect` is wanted even if nothing is readable."""
-        return self._start_at if self._process is None else self._silent_until
+        if self._line is not None:
+            return self._silent_until
+        if self._is_waiting:
+            assert self._absent_until is not None
+            return self._absent_until
+        return self._backoff.next_at
 
     @property
     def rejected(self) -> dict[str, int]:
@@ -110,16 +131,16 @@ class EnrolmentLink:
 
     @property
     def pid(self) -> int:
-        """The process that runs now; 0: none."""
-        return 0 if self._process is None else self._process.pid
+        """The process of the master's own that runs now; 0: none."""
+        return self._lines.pid
 
     def collect(self, now: Moment) -> list[Enrolling]:
-        """Start the process if it is due, read what it says, notice its end."""
-        if self._process is None:
-            if now.boot >= self._start_at:
-                self._start(now)
+        """Open the line if it is due, read what the process says, notice its end."""
+        line = self._line
+        if line is None:
+            if now.boot >= self._backoff.next_at:
+                self._open(now)
             return []
-        line = self._process.line
         found: list[Enrolling] = []
         line.flush()
         try:
@@ -139,62 +160,70 @@ class EnrolmentLink:
     def raise_if_never_open(self, now: Moment) -> None:
         """Raise `UsageError` if another process holds the port since the start, `OPEN_S_MAX` long.
 
-        A port that was open once and is taken later is tried for ever: the fleet is served.
+        A port that was open once and is taken later is tried for ever: the fleet is served. So is
+        one that a service should open: nobody sits before it.
         """
+        if not self._lines.is_own:
+            return
         if self._bind_trouble and self._bind_trouble_since + OPEN_S_MAX <= now.boot:
             raise UsageError(self._bind_trouble)
 
     def answer(self, handle: int, answer: EnrolAnswer) -> None:
         """Answer a question; one that came from an earlier process is dropped."""
         generation, number = divmod(handle, 1 << _GENERATION_BITS)
-        if generation != self.starts or self._process is None:
+        if generation != self.starts or self._line is None:
             return
-        if not self._process.line.send(_encoder.encode(Reply(number, encode(answer)))):
+        if not self._line.send(_encoder.encode(Reply(number, encode(answer)))):
             self._log.report("warning", "enrol.line", "the enrolment process does not read answers")
 
     def close(self, *, within_s: float = 1.0) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.close(within_s)
-            self._process = None
+        """End the line, and the process if it is the master's own."""
+        self._line = None
+        self._lines.close(within_s)
         self.is_open = False
 
-    def _start(self, now: Moment) -> None:
+    def _open(self, now: Moment) -> None:
         try:
-            self._process = HelperProcess(
-                "limpet.master.enrolment.process",
-                read_bytes_max=LINE_BYTES_MAX,
-                write_bytes_max=LINE_BYTES_MAX,
-                queue_bytes_max=LINE_QUEUE_BYTES_MAX,
-            )
+            self._line = self._lines.open()
         except OSError as error:
             self._put_off(now, error)
             return
+        if self._line is None:
+            self._note_absence(now)
+            return
+        self._is_waiting = False
+        self._absent_until = None
         self.starts += 1
-        self._started_at = now.boot
+        self._backoff.on_begun(now.boot)
         self._silent_until = now.after(self._silent_s_max)
-        self._process.line.send(_encoder.encode(self._setup))
+        self._line.send(_encoder.encode(self._setup))
 
     def _put_off(self, now: Moment, error: OSError) -> None:
-        """Try again in a moment: descriptors or processes have run out."""
-        self.problem = f"the enrolment process can't be started: {error}"
+        """Try again in a moment: descriptors or processes have run out, or a stranger came."""
+        self.problem = f"there is no line to an enrolment process: {error}"
         self._log.report("error", "enrol.start", self.problem)
-        self._start_at = now.after(BACKOFF_MAX_S)
+        self._is_waiting = False
+        self._backoff.on_failed(now.boot)
+
+    def _note_absence(self, now: Moment) -> None:
+        """Tell it when nobody has connected for a while."""
+        self._is_waiting = True
+        if self._absent_until is None:
+            self._absent_until = now.after(ABSENT_S_MAX)
+        elif now.boot >= self._absent_until:
+            self._absent_until = FOREVER
+            self.problem = self._lines.absent
+            self._log.report("error", "enrol.absent", self.problem)
 
     def _end(self, now: Moment) -> None:
-        """Reap the process and set the time of the next."""
-        assert self._process is not None
-        code = self._process.end()
-        self._process = None
+        """Give the line up and set the time of the next."""
+        self._line = None
+        self.problem = self._lines.end()
         self._rejected_before = self.rejected
         self._rejected_now = {}
         self.is_open = False
         self.connections = 0
-        if now.boot - self._started_at >= SETTLED_S:
-            self._backoff_s = BACKOFF_FIRST_S
-        self._start_at = now.after(self._backoff_s)
-        self._backoff_s = min(self._backoff_s * 2, BACKOFF_MAX_S)
-        self.problem = f"the enrolment process ended (status {code}) and is started again"
+        self._backoff.on_ended(now.boot)
         self._log.report("error", "enrol.ended", self.problem)
 
     def _on_process(self, message: FromProcess, found: list[Enrolling]) -> None:
@@ -210,7 +239,7 @@ class EnrolmentLink:
                 self.problem = text
                 self._log.report("error", "enrol.bind", text)
                 if not self._was_open and not self._bind_trouble:
-                    self._bind_trouble_since = self._started_at
+                    self._bind_trouble_since = self._backoff.began_at
                 if not self._was_open:
                     self._bind_trouble = text
             case Counters(rejected=rejected, connections=connections):

@@ -1,18 +1,19 @@
 """`python -I -m limpet.master.enrolment.process FD`: the port for keys that nobody knows yet.
 
 A process of its own, so that nothing that strangers do there, a crash of the library included,
-touches the main port. It has no database and no configuration; the key comes over the socket pair
-whose descriptor is its only argument. It ends when the other end of that pair does.
+touches the main port. It has no database and no configuration; the key comes over the line to the
+master. Run like this, that is a socket pair whose descriptor is the only argument, and the process
+ends with it; `service.py` has a line of another kind.
 
     stranger ─ EnrolRequest ─▶ bounds, rates ─ Question ─▶ master ─ Reply ─▶ stranger
 """
 
-import ctypes
 import gc
 import signal
 import socket
 import sys
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,7 @@ from limpet.common.errors import PeerError, UsageError
 from limpet.common.identifiers import MinionKey
 from limpet.common.messages.fields import ENROL_FRAME_BYTES_MAX
 from limpet.common.service.logs import Level, Log
+from limpet.common.service.signals import STOP_SIGNALS, SignalPipe
 from limpet.common.service.watchdog import Watchdog, exit_process
 from limpet.common.transport import tcp
 from limpet.common.transport.errors import BadArrival, FrameTooLarge, PeerFull, PeerGone
@@ -177,7 +179,24 @@ class EnrolmentPort:
 class EnrolmentProcess:
     """The loop between the line and the port."""
 
-    def __init__(self, line: FramedSocket, setup: Setup, log: Log, watchdog: Watchdog) -> None:
+    def __init__(
+        self,
+        line: FramedSocket,
+        setup: Setup,
+        log: Log,
+        watchdog: Watchdog,
+        *,
+        signals: SignalPipe | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Take over a line on which the set-up has come.
+
+        `signals`: those that end it, if there are any. `tell` hears in a few words how it is.
+        """
+        self.is_stopped = False
+        """Whether a signal ended it, rather than the line."""
+        self._signals = signals
+        self._tell = tell
         self._line = line
         self._setup = setup
         self._log = log
@@ -197,9 +216,11 @@ class EnrolmentProcess:
         self._sweep_log_at = now
 
     def run(self) -> None:
-        """Serve until the master is gone."""
+        """Serve until the master is gone, or a stop was asked for."""
         self._poller.register(self._line)
-        while not self._line.is_closed:
+        if self._signals is not None:
+            self._poller.register(self._signals)
+        while not (self._line.is_closed or self.is_stopped):
             self._watchdog.turned()
             now = self._clock.now().boot
             if self._port is None and now >= self._retry_at:
@@ -216,6 +237,11 @@ class EnrolmentProcess:
         return Instant(min(soonest, self._port.next_sweep))
 
     def _turn(self, now: Instant) -> None:
+        if self._signals is not None and any(
+            number in STOP_SIGNALS for number in self._signals.take()
+        ):
+            self.is_stopped = True
+            return
         self._line.flush()
         try:
             payloads = self._line.receive()
@@ -244,12 +270,14 @@ class EnrolmentProcess:
             port.close()
             self._retry_at = Instant(now + 1.0)
             self._say(NotBound(str(error)[:1000]))
+            self._tell(str(error))
             return
         self._port = port
         self._setup = msgspec.structs.replace(self._setup, port=number)
         self._poller.register(port.router)
         self._poller.register(port.authenticator)
         self._say(Bound(number))
+        self._tell(f"new minions may ask on port {number}")
 
     def _close(self) -> None:
         if self._port is not None:
@@ -365,6 +393,8 @@ def _die_with_parent() -> None:
 
     Where that can't be had, the end of the line is heard as soon as the loop turns.
     """
+    import ctypes  # of no use to the service
+
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 

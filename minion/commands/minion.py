@@ -32,17 +32,17 @@ def command(minion_id: str | None, masters: tuple[str, ...], join: str | None) -
     It stays up whatever happens to the master, and comes back to it by itself. Options stand
     above minion.yaml. Why it is not connected: DIR/run/minion-status.json, and the log.
     """
+    from limpet.common.service.misconfigured import slow_to_fail
+    from limpet.common.service.paths import Roots
     from limpet.minion.starting import make_plan, make_way
 
     session = Session.current()
-    plan = make_plan(
-        session.root,
-        {
-            "id": minion_id,
-            "master": list(masters) or None,
-            "join": join,
-            "log_level": session.log_level,
-        },
-    )
-    make_way(plan)
+    given = {
+        "id": minion_id,
+        "master": list(masters) or None,
+        "join": join,
+        "log_level": session.log_level,
+    }
+    with slow_to_fail(Roots.locate("minion", session.root).config_file, "limpet-minion"):
+        make_way(make_plan(session.root, given))
     return 0

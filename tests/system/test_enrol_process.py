@@ -9,55 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from limpet.common.clock import SystemClock
 from limpet.common.crypto.keys import encode_base32
 from limpet.common.messages.enrolment import EnrolAnswer
-from limpet.common.service.logs import Level, Log
-from limpet.common.transport.sockets import Context, Poller, make_keypair
+from limpet.common.transport.sockets import Context, Poller
 from limpet.common.wire.codec import encode
-from limpet.master.enrolment.link import Enrolling, EnrolmentLink
-from support.hand_minion import HandMinion, receive_within, wait_ready
+from support.enrolment_line import Desk, Visit
+from support.hand_minion import HandMinion, wait_ready
 from support.hostile import HostilePeer
-
-
-class Desk:
-    """The master's side: it answers everything with `pending` while it is turned."""
-
-    def __init__(self, root: Path, *, silent_s_max: float = 30.0) -> None:
-        self.public, self.secret = make_keypair()
-        root.mkdir(exist_ok=True)
-        (root / "master.public").write_text(encode_base32(self.public))
-        self.link = EnrolmentLink(
-            secret_key=self.secret,
-            addresses=("127.0.0.1",),
-            port=0,
-            log=Log(level=Level.QUIET),
-            silent_s_max=silent_s_max,
-        )
-        self.asked: list[Enrolling] = []
-        self.is_answering = True
-
-    def turn(self) -> None:
-        for question in self.link.collect(SystemClock().now()):
-            self.asked.append(question)
-            if self.is_answering:
-                nonce = question.request.nonce
-                answer = EnrolAnswer(nonce, "pending", 15_000_000, "wait")
-                self.link.answer(question.handle, answer)
-
-    def turn_until(self, is_done: Callable[[], bool], within_s: float = 20.0) -> float:
-        began = time.monotonic()
-        while not is_done():
-            assert time.monotonic() - began < within_s, "it did not come to that"
-            self.turn()
-            time.sleep(0.002)
-        return time.monotonic() - began
-
-    def turn_for(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self.turn()
-            time.sleep(0.002)
 
 
 @pytest.fixture
@@ -75,46 +33,11 @@ def strangers(desk: Desk, tmp_path: Path) -> Iterator[Callable[[], HandMinion]]:
     assert context.close()
 
 
-def _knock(desk: Desk, stranger: HandMinion) -> "Visit":
-    return Visit(desk, stranger)
-
-
-class Visit:
-    """One connection of a stranger to the enrolment port."""
-
-    def __init__(self, desk: Desk, stranger: HandMinion) -> None:
-        self.desk = desk
-        self.stranger = stranger
-        self.dealer = stranger.dial(desk.link.port, is_enrolling=True)
-        self.is_over = False
-        assert wait_ready(self.dealer, 10.0)
-
-    def ask(self, frame: bytes | None = None) -> None:
-        assert self.dealer.send(encode(self.stranger.enrol_request()) if frame is None else frame)
-
-    def answer(self, within_s: float = 5.0) -> bytes | None:
-        end = time.monotonic() + within_s
-        while time.monotonic() < end:
-            self.desk.turn()
-            frame = receive_within(self.dealer, 0.01)
-            if frame is not None:
-                return frame
-        return None
-
-    def is_cut(self, within_s: float) -> bool:
-        end = time.monotonic() + within_s
-        while time.monotonic() < end and not self.is_over:
-            self.desk.turn()
-            self.is_over = "disconnected" in self.dealer.events()
-            time.sleep(0.005)
-        return self.is_over
-
-
 def test_a_request_comes_with_the_proven_key_and_the_answer_goes_back(
     desk: Desk, strangers: Callable[[], HandMinion]
 ) -> None:
     stranger = strangers()
-    visit = _knock(desk, stranger)
+    visit = Visit(desk, stranger)
     visit.ask()
     assert visit.answer() is not None
     visit.dealer.close()
@@ -138,11 +61,11 @@ def test_whatever_is_no_enrolment_request_is_counted_and_never_reaches_the_maste
 ) -> None:
     stranger = strangers()
     for frame in (b"\x91\xa3run", b"\xc1", b"\x00", encode(stranger.enrol_request())[:-1]):
-        visit = _knock(desk, stranger)
+        visit = Visit(desk, stranger)
         visit.ask(frame)
         visit.desk.turn_for(0.1)
         visit.dealer.close()
-    visit = _knock(desk, stranger)
+    visit = Visit(desk, stranger)
     visit.ask()
     assert visit.answer() is not None
     visit.dealer.close()
@@ -158,7 +81,7 @@ def _bad(desk: Desk) -> dict[str, int]:
 def test_the_fourth_message_of_a_connection_ends_it(
     desk: Desk, strangers: Callable[[], HandMinion]
 ) -> None:
-    visit = _knock(desk, strangers())
+    visit = Visit(desk, strangers())
     for _ in range(3):
         visit.ask()
         assert visit.answer() is not None
@@ -189,13 +112,13 @@ def test_one_key_that_asks_without_end_is_dropped_after_its_share(
 ) -> None:
     stranger = strangers()
     for _ in range(10):
-        visit = _knock(desk, stranger)
+        visit = Visit(desk, stranger)
         visit.ask()
         visit.answer(0.3)
         visit.dealer.close()
     assert 3 <= len(desk.asked) <= 8
     desk.turn_until(lambda: desk.link.rejected.get("enrol_rate", 0) >= 2)
-    other = _knock(desk, strangers())
+    other = Visit(desk, strangers())
     other.ask()
     assert other.answer() is not None
     other.dealer.close()
@@ -212,7 +135,7 @@ def test_a_process_that_dies_is_back_on_the_same_port_within_two_seconds(
     assert desk.turn_until(lambda: desk.link.is_open) < 10.0
     assert (desk.link.port, desk.link.starts) == (port, 2)
     assert desk.link.pid != pid
-    visit = _knock(desk, strangers())
+    visit = Visit(desk, strangers())
     visit.ask()
     assert visit.answer() is not None
     visit.dealer.close()
@@ -237,7 +160,7 @@ def test_an_answer_to_a_question_of_a_dead_process_is_dropped(
     desk: Desk, strangers: Callable[[], HandMinion]
 ) -> None:
     desk.is_answering = False
-    visit = _knock(desk, strangers())
+    visit = Visit(desk, strangers())
     visit.ask()
     desk.turn_until(lambda: bool(desk.asked))
     visit.dealer.close()
@@ -245,7 +168,7 @@ def test_an_answer_to_a_question_of_a_dead_process_is_dropped(
     desk.turn_until(lambda: desk.link.starts == 2 and desk.link.is_open)
     desk.link.answer(desk.asked[0].handle, EnrolAnswer(bytes(16), "accepted", 0, ""))
     desk.is_answering = True
-    visit = _knock(desk, strangers())
+    visit = Visit(desk, strangers())
     visit.ask()
     frame = visit.answer()
     visit.dealer.close()
@@ -275,11 +198,8 @@ def _state(pid: int) -> str:
 @pytest.mark.covers("C12")
 def test_a_port_that_is_held_is_tried_again_and_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
-        held = Desk(tmp_path / "root")
         port = int(holder.getsockname()[1])
-        held.link = EnrolmentLink(
-            secret_key=held.secret, addresses=("127.0.0.1",), port=port, log=Log(level=Level.QUIET)
-        )
+        held = Desk(tmp_path / "root", port=port)
         held.turn_until(lambda: bool(held.link.problem))
         assert f"the port {port}" in held.link.problem
     held.turn_until(lambda: held.link.is_open)
@@ -295,7 +215,7 @@ def test_silent_and_garbage_connections_are_ended_and_others_are_served(
     for number, peer in enumerate(peers):
         if number % 2:
             peer.send(os.urandom(500))
-    visit = _knock(desk, strangers())
+    visit = Visit(desk, strangers())
     visit.ask()
     assert visit.answer() is not None
     visit.dealer.close()
@@ -310,7 +230,7 @@ def test_the_line_can_be_polled(desk: Desk, strangers: Callable[[], HandMinion])
     assert line is not None
     poller.register(line)
     asked = len(desk.asked)
-    visit = _knock(desk, strangers())
+    visit = Visit(desk, strangers())
     visit.ask()
     for _ in range(20):
         assert line in poller.wait(10.0)

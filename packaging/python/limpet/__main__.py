@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "doc": ("limpet.master.commands.doc:command", "Show what a function does (offline)."),
     "call": ("limpet.minion.commands.call:command", "Run a function on this minion."),
     "master": ("limpet.master.commands.master:command", "Run the master in the foreground."),
+    "enrol": ("limpet.master.commands.enrol:command", "Serve new minions (run by the service)."),
     "minion": ("limpet.minion.commands.minion:command", "Run the minion in the foreground."),
     "migrate-config": (
         "limpet.master.commands.migrate_config:command",
