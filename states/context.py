@@ -13,6 +13,7 @@ from limpet.common.errors import HostError
 from limpet.common.service.paths import Roots
 from limpet.states.ports import Host
 from limpet.states.served import MasterSources
+from limpet.states.upgrades import Upgrades
 
 Loose = Any
 """A value of any type that YAML or MessagePack gives; functions check what they need."""
@@ -131,6 +132,8 @@ class FunctionContext:
     sources: MasterSources | None = None
     """Files and pillar of the master; None: those of the minion's own roots (`--local`, or
     `file_client: local`)."""
+    upgrades: Callable[[], Upgrades] | None = None
+    """Gives the minion's own package; None where no minion runs (`--local`)."""
     stream: Callable[[bytes], None] = _drop
     """Hands over live output, as it comes. Never blocks for long, never raises."""
     is_followed: bool = False

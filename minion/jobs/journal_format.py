@@ -22,7 +22,11 @@ import msgspec
 
 from limpet.minion.jobs.records import AnyRecord, Record
 
-MAGIC: Final = b"limpet-journal-1"
+FORMAT: Final = 1
+"""What this release writes, and the newest that it reads; a package tells it in its control field
+`Limpet-Journal-Format`."""
+MAGIC_STEM: Final = b"limpet-journal-"
+MAGIC: Final = MAGIC_STEM + str(FORMAT).encode()
 HEADER_BYTES: Final = 32
 FRAME_HEADER_BYTES: Final = 16
 PAYLOAD_BYTES_MAX: Final = 512 * 1024

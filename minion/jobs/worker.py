@@ -28,6 +28,7 @@ from limpet.states.sls import limits
 
 if TYPE_CHECKING:
     from limpet.states.context import FunctionContext, Places
+    from limpet.states.upgrades import Upgrades
 
 REPORT_BYTES_MAX: Final = 60 * 1024
 """A report fits the pipe's buffer, so that writing it never waits for the keeper."""
@@ -252,9 +253,16 @@ def make_context(job: Spawn, setup: WorkerSetup) -> "FunctionContext":
         user=job.user,
         jobs=JobsOfMinion(local_socket),
         sources=SourcesOfMaster(local_socket) if is_remote else None,
+        upgrades=lambda: _upgrades(Path(setup.state_directory)),
         stream=_stream,
         is_followed=job.is_streamed,
     )
+
+
+def _upgrades(state_directory: Path) -> "Upgrades":
+    from limpet.minion.upgrading.beginning import UpgradesOfMinion  # few jobs need it
+
+    return UpgradesOfMinion(state_directory)
 
 
 def _stream(data: bytes) -> None:

@@ -1,0 +1,1 @@
+"""Debian packages of limpet's own, read without tools."""

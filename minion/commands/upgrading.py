@@ -1,0 +1,157 @@
+"""`limpet minion keep-package | guard | upgrade-resume`: run by the package and by systemd.
+
+A person needs them only where a host was left alone in the middle of an upgrade.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+from msgspec.structs import replace
+
+from limpet.common.errors import HostError, LimpetError, UsageError
+from limpet.common.service.locks import InstanceLock
+from limpet.common.service.logs import Log
+from limpet.common.service.paths import Roots
+from limpet.common.settings.minion import load_minion
+from limpet.common.terminal.session import Session, complain
+from limpet.minion.upgrading.beginning import keep_package, kept_version
+from limpet.minion.upgrading.files import UpgradeFiles
+from limpet.minion.upgrading.layout import Installation, version_of
+from limpet.minion.upgrading.package_manager import PackageManager
+from limpet.minion.upgrading.record import READY_TIMEOUT_S, Record
+from limpet.minion.upgrading.unit import Unit
+from limpet.minion.upgrading.updater import Updater, boot_id
+
+IDENTIFIER: Final = "limpet-minion"
+LOCK_S: Final = 10.0
+
+
+@click.command(name="keep-package")
+def keep() -> int:
+    """Rebuild the installed package, to have something to go back to (run by the package).
+
+    It does nothing while an upgrade is under way: what was kept at its beginning is needed.
+    """
+    files = UpgradeFiles(_roots().state_dir)
+    if files.load() is not None:
+        click.echo("an upgrade is under way: the package that was kept for it stays")
+        return 0
+    version = keep_package(files, Installation(), PackageManager())
+    click.echo(f"kept {version} at {files.previous}" if version else "nothing to keep")
+    return 0
+
+
+@click.command(name="guard")
+@click.option("--from", "old", required=True, metavar="NAME", help="The version that runs.")
+@click.option("--to", "new", required=True, metavar="NAME", help="The version that was installed.")
+@click.option(
+    "--ready-timeout",
+    "ready_timeout_s",
+    type=click.FloatRange(1, 3600),
+    default=READY_TIMEOUT_S,
+    show_default=True,
+    metavar="S",
+    help="How long it may take to be READY.",
+)
+def guard(old: str, new: str, ready_timeout_s: float) -> int:
+    """Restart the minion into a version that was installed, and go back if it isn't READY.
+
+    Run by the package, where apt or a state installed it.
+    """
+    roots = _roots()
+    files = UpgradeFiles(roots.state_dir)
+    files.prepare()
+    installation = Installation()
+    old, new = installation.find(old), installation.find(new)
+    with _lock(files):
+        under_way = _load(files)
+        if under_way is not None and under_way.kind != "guard":
+            complain(f"{under_way.summary}: that goes on")
+            return 0
+        if under_way is not None and old == under_way.new:
+            old = under_way.old  # the version between the two never proved itself
+        previous = kept_version(files)
+        record = Record(
+            id=os.urandom(8).hex(),
+            kind="guard",
+            phase="prepared",
+            old=old,
+            old_version=version_of(old),
+            new=new,
+            new_version=version_of(new),
+            previous=str(files.previous) if previous == version_of(old) else "",
+            ready_timeout_s=ready_timeout_s,
+            boot_id=boot_id(),
+            started_s=round(time.time(), 3),
+        )
+        files.begin(record, installation.directory(old))
+        _carry_out(record, files, installation, roots)
+    return 0
+
+
+@click.command(name="upgrade-resume")
+def resume() -> int:
+    """Go on with the upgrade that is under way, if there is one (run by systemd)."""
+    roots = _roots()
+    files = UpgradeFiles(roots.state_dir)
+    if not files.record.exists():
+        click.echo("no upgrade is under way")
+        return 0
+    with _lock(files):
+        record = _load(files)
+        if record is not None:
+            _carry_out(record, files, Installation(), roots)
+    return 0
+
+
+def _carry_out(
+    record: Record, files: UpgradeFiles, installation: Installation, roots: Roots
+) -> None:
+    log = Log(identifier=IDENTIFIER)
+    packages = PackageManager()
+    unit = Unit(roots.socket_path, _places(roots), installation)
+    Updater(record, files, installation, packages, unit, log).run(boot_id())
+
+
+def _load(files: UpgradeFiles) -> Record | None:
+    """Read the record; a damaged one is moved away, so that hosts boot without it."""
+    try:
+        return files.load()
+    except HostError as error:
+        raise HostError(f"{error} (moved to {files.set_aside()}; `current` stays)") from error
+
+
+def _lock(files: UpgradeFiles) -> InstanceLock:
+    try:
+        return InstanceLock(files.lock, "an upgrade of this minion", wait_s=LOCK_S)
+    except UsageError as error:
+        raise HostError(str(error)) from error
+
+
+def _places(roots: Roots) -> list[tuple[str, int]]:
+    """Give host and port of the master; none where the configuration can't be read."""
+    try:
+        return [(each.host, each.port) for each in load_minion(roots).addresses]
+    except LimpetError:
+        return []
+
+
+def _roots() -> Roots:
+    return Roots.locate("minion", Session.current().root)
+
+
+def last_word(state_directory: Path) -> str:
+    """Say of the last upgrade what a person should see; empty: nothing is wrong with it."""
+    files = UpgradeFiles(state_directory)
+    try:
+        found = files.load() or files.load_last()
+    except HostError as error:
+        return str(error)
+    if found is None or found.phase == "done" or (not found.is_final and not found.reason):
+        return ""
+    if not found.is_final:
+        found = replace(found, phase="back")
+    return found.summary
