@@ -13,7 +13,20 @@ Examples:
   limpet minion                        with /etc/limpet/minion.yaml
   limpet minion --root ~/try --id web1 --master 127.0.0.1 --join limpet-join-1.…"""
 
-COMMANDS: Final[dict[str, tuple[str, str]]] = {}
+COMMANDS: Final = {
+    "upgrade-resume": (
+        "limpet.minion.commands.upgrading:resume",
+        "Go on with an upgrade that was cut off (run by systemd).",
+    ),
+    "guard": (
+        "limpet.minion.commands.upgrading:guard",
+        "Let an installed version prove itself (run by the package).",
+    ),
+    "keep-package": (
+        "limpet.minion.commands.upgrading:keep",
+        "Rebuild the installed package (run by the package).",
+    ),
+}
 
 
 @click.command(cls=DaemonGroup, lazy=COMMANDS, name="minion", epilog=EPILOG)
