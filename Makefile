@@ -4,14 +4,20 @@ BIN := $(VENV)/bin
 SEED ?=
 SEEDS ?= 2000
 MINUTES ?= 10
+N ?= 3
+H ?= web1
 
-.PHONY: help demo test lint format simulate soak bench coverage-page salt-page clean
+.PHONY: help demo test test-lab lab lab-shell lab-down lint format simulate soak bench coverage-page salt-page packages clean
 ## make demo               the example tree on three minions, and a master killed in mid-run
 ## make test               everything: lint, types, unit, simulation, real processes
+## make test-lab           as root: everything on systemd hosts, with 30 rounds of faults (an hour)
+## make lab                as root: N=3 systemd hosts and a master's, with limpet on them
+## make lab-shell          a shell on H=web1 or H=master; make lab-down ends the lab
 ## make lint               ruff, mypy --strict, import-linter
 ## make simulate           SEEDS=2000 seeds; SEED=n replays one with its trace
 ## make soak               more than 500 kills of real processes, then simulation, MINUTES=10
 ## make bench              figures as ratios, printed as JSON
+## make packages           dist/: limpet-minion and limpet-master for Debian, wheel, sdist; ARGS=--help
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
 
@@ -26,8 +32,21 @@ demo: $(VENV)/ready
 	$(BIN)/python docs/examples/demo.py
 
 test: lint
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not alone"
-	$(BIN)/pytest -m "alone"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not alone and not lab"
+	$(BIN)/pytest -m "alone and not lab"
+	$(BIN)/pytest -m "lab and short"
+
+test-lab: $(VENV)/ready
+	$(BIN)/pytest -m "lab" tests/lab
+
+lab: $(VENV)/ready
+	$(BIN)/python packaging/lab/lab.py fleet $(N)
+
+lab-shell:
+	$(PYTHON) packaging/lab/lab.py shell $(H)
+
+lab-down:
+	$(PYTHON) packaging/lab/lab.py down
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -38,6 +57,9 @@ lint: $(VENV)/ready
 format: $(VENV)/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+packages: $(VENV)/ready
+	PYTHONPATH=packaging $(BIN)/python -m deb $(ARGS)
 
 simulate: $(VENV)/ready
 	PYTHONPATH=tests $(BIN)/python -m support.simulator.command $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))

@@ -5,8 +5,10 @@ import sys
 import time
 from pathlib import Path
 
+from limpet_lab.fleet import Fleet
 from limpet_lab.host import Host
 from limpet_lab.lab import Lab
+from limpet_lab.packages import packages
 from limpet_lab.running import LabError
 
 
@@ -26,6 +28,8 @@ def _parser() -> argparse.ArgumentParser:
     does = parser.add_subparsers(dest="verb", required=True)
     up = does.add_parser("up", help="make and boot a master and N hosts")
     up.add_argument("minions", type=int, nargs="?", default=3, metavar="N")
+    fleet = does.add_parser("fleet", help="the same, with limpet of this tree on all of them")
+    fleet.add_argument("minions", type=int, nargs="?", default=3, metavar="N")
     does.add_parser("down", help="end and remove everything")
     does.add_parser("list", help="the hosts and how they are")
     for verb, text in {
@@ -60,6 +64,8 @@ def _do(lab: Lab, wanted: argparse.Namespace) -> int:
             since = time.monotonic()
             lab.up(wanted.minions)
             print(f"{len(lab.hosts)} hosts up after {time.monotonic() - since:.0f} s")
+        case "fleet":
+            _fleet(lab, wanted.minions)
         case "down":
             lab.down()
         case "list":
@@ -73,6 +79,24 @@ def _do(lab: Lab, wanted: argparse.Namespace) -> int:
         case _:
             return _do_to(lab.host(wanted.host), wanted)
     return 0
+
+
+def _fleet(lab: Lab, minions: int) -> None:
+    built = packages()
+    since = time.monotonic()
+    lab.up(minions)
+    fleet = Fleet(lab, built)
+    print(f"{len(lab.hosts)} hosts are up; limpet {built.version} is being installed", flush=True)
+    fleet.install()
+    fleet.set_up()
+    table = fleet.limpet("minions").checked().out
+    print(f"after {time.monotonic() - since:.0f} s:\n{table}")
+    print(
+        "go on:\n"
+        "  make lab-shell H=master      then: limpet run '*' test.ping\n"
+        "  python packaging/lab/lab.py power-off web1, boot web1, cut web1, heal web1, --help\n"
+        "  make lab-down"
+    )
 
 
 def _dns(lab: Lab, wanted: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from limpet_lab.cgroups import Group
 from limpet_lab.disk import Disk
 from limpet_lab.network import Direction, Network, namespaces
 from limpet_lab.place import Place
-from limpet_lab.running import LabError, Result, run
+from limpet_lab.running import LabError, Result, detach, run, wait_until
 
 BOOT_TIMEOUT_S = 90.0
 """Seen: 2 to 8 s; six hosts that boot at once on two busy cores take longer."""
@@ -101,14 +101,8 @@ class Host:
             f"--machine={self.name}", f"--uuid={self._kept.machine_id}", "--resolv-conf=off",
             "--timezone=off", "--link-journal=no", "--console=read-only",
         ]  # fmt: skip
-        with (self._directory / "console.log").open("ab") as log:
-            subprocess.Popen(
-                self._group.entering(["sh", "-c", _KEEPER, "sh", *nspawn]),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        keeper = self._group.entering(["sh", "-c", _KEEPER, "sh", *nspawn])
+        detach(keeper, self._directory / "console.log")
 
     def wait_up(self, timeout_s: float = BOOT_TIMEOUT_S) -> float:
         """Wait until the host has booted; returns how long that took, in seconds."""
@@ -121,7 +115,7 @@ class Host:
                 return False
             return run(self._entering(first, asked)).out.strip() in ("running", "degraded")
 
-        if not _until(booted, timeout_s):
+        if not wait_until(booted, timeout_s):
             console = (self._directory / "console.log").read_text(errors="replace")[-1500:]
             raise LabError(f"{self.name} did not boot within {timeout_s:g} s; console: {console}")
         return time.monotonic() - since
@@ -145,7 +139,7 @@ class Host:
     def shutdown(self, timeout_s: float = 60.0) -> None:
         """Let the host shut down in order, and wait until it is off."""
         self.exec(["systemctl", "--no-block", "poweroff"]).checked()
-        if not _until(lambda: not self._group.processes(), timeout_s):
+        if not wait_until(lambda: not self._group.processes(), timeout_s):
             raise LabError(f"{self.name} did not shut down within {timeout_s:g} s")
         self._network.disconnect(self.name)
         self._group.remove()
@@ -157,7 +151,7 @@ class Host:
         if before is None:
             raise LabError(f"{self.name} is off: boot it instead")
         self.exec(["systemctl", "--no-block", "reboot"]).checked()
-        if not _until(lambda: self.first_process() not in (before, None), timeout_s):
+        if not wait_until(lambda: self.first_process() not in (before, None), timeout_s):
             raise LabError(f"{self.name} did not come back within {timeout_s:g} s of its reboot")
         self.wait_up(timeout_s)
         return time.monotonic() - since
@@ -321,12 +315,3 @@ _ENVIRONMENT = (
     "env", "-i", "HOME=/root", "LANG=C.UTF-8",
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 )  # fmt: skip
-
-
-def _until(condition: Callable[[], bool], timeout_s: float, pause_s: float = 0.1) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(pause_s)
-    return True

@@ -12,7 +12,6 @@ same directory. What was killed half-way is cleaned up by the next `down`.
 import json
 import os
 import shutil
-import subprocess
 import sys
 import uuid
 from pathlib import Path
@@ -25,7 +24,7 @@ from limpet_lab.names import Names
 from limpet_lab.network import Network, namespaces
 from limpet_lab.place import LAB_ADDRESS, SUBNET, Place
 from limpet_lab.root import base_root
-from limpet_lab.running import LabError, run
+from limpet_lab.running import LabError, detach, run
 
 MASTER = "master"
 TOOLS = (
@@ -104,17 +103,10 @@ class Lab:
     def serve_names(self) -> None:
         """Start the DNS server."""
         self._names_group.make()
-        with (self.place.directory / "names.log").open("ab") as log:
-            program = self.network.entering(
-                sys.executable, "-I", names_program.__file__, LAB_ADDRESS, str(self.place.names)
-            )
-            subprocess.Popen(
-                self._names_group.entering(program),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        program = self.network.entering(
+            sys.executable, "-I", names_program.__file__, LAB_ADDRESS, str(self.place.names)
+        )
+        detach(self._names_group.entering(program), self.place.directory / "names.log")
 
     def stop_names(self) -> None:
         """End the DNS server: questions are answered by nobody (the port is closed)."""

@@ -8,8 +8,10 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class LabError(Exception):
@@ -80,6 +82,29 @@ def run(
         said = (texts[1] or texts[0])[-2000:].strip()
         raise LabError(f"{' '.join(called)} did not end within {timeout_s:g} s, saying: {said}")
     return Result(called, code, texts[0], texts[1])
+
+
+def detach(argv: Sequence[str], log: Path) -> None:
+    """Start a program that outlives this one; its output is added to `log`."""
+    with log.open("ab") as file:
+        subprocess.run(
+            ["setsid", "--fork", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            check=True,
+            timeout=10,
+        )
+
+
+def wait_until(is_so: Callable[[], bool], timeout_s: float, pause_s: float = 0.1) -> bool:
+    """Wait for a condition; returns whether it came within `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause_s)
+    return True
 
 
 def _kill_group(process: "subprocess.Popen[bytes]") -> None:

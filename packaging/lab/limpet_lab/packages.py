@@ -1,0 +1,110 @@
+"""The packages that hosts get: those of this tree, built when they are older than it.
+
+LIMPET_LAB_PACKAGES names a directory of packages that were built before; then nothing is built.
+"""
+
+import fcntl
+import os
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from limpet_lab.running import LabError, run
+
+TREE = Path(__file__).parents[3]
+SOURCES = ("common", "master", "minion", "states", "packaging/deb", "packaging/python",
+           "packaging/systemd", "packaging/requirements")  # fmt: skip
+BUILD_TIMEOUT_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """Both packages of one version."""
+
+    version: str
+    minion: Path
+    master: Path
+
+    @property
+    def both(self) -> tuple[Path, Path]:
+        """For the master's host, which is managed too."""
+        return self.minion, self.master
+
+
+def packages() -> Packages:
+    """Give this tree's packages, built first where a source is younger."""
+    if given := os.environ.get("LIMPET_LAB_PACKAGES"):
+        return newest(Path(given))
+    where = TREE / "dist"
+    with _Building():
+        built = [path.stat().st_mtime for path in where.glob("limpet-*.deb") if _is_plain(path)]
+        if len(built) < 2 or min(built) < _last_change():
+            run(["make", "-C", str(TREE), "packages"], timeout_s=BUILD_TIMEOUT_S).checked()
+    return newest(where)
+
+
+def packages_of_another_version(suffix: str) -> Packages:
+    """Give packages of this tree under a version of their own, such as `+lab1`, to upgrade to.
+
+    They are kept beside the plain ones, in `dist/SUFFIX`, and built again when those are younger.
+    """
+    plain = packages()
+    where = plain.minion.parent / suffix.lstrip("+")
+    with _Building():
+        built = [path.stat().st_mtime for path in where.glob("limpet-*.deb")]
+        if len(built) < 2 or min(built) < plain.minion.stat().st_mtime:
+            run(
+                [sys.executable, "-m", "deb", "--version-suffix", suffix, "--out", str(where)],
+                timeout_s=BUILD_TIMEOUT_S,
+                environment={"PYTHONPATH": str(TREE / "packaging")},
+                cwd=str(TREE),
+            ).checked()
+    return newest(where)
+
+
+def newest(where: Path) -> Packages:
+    """Find the youngest pair of packages in a directory; raises LabError if there is none."""
+    found: dict[str, dict[str, Path]] = {}
+    for path in where.glob("limpet-*.deb"):
+        name, version, _ = path.name.split("_", 2)
+        found.setdefault(version, {})[name.removeprefix("limpet-")] = path
+    whole = [
+        Packages(version, pair["minion"], pair["master"])
+        for version, pair in found.items()
+        if pair.keys() >= {"minion", "master"}
+    ]
+    if not whole:
+        raise LabError(f"{where} has no limpet-minion_*.deb and limpet-master_*.deb: make packages")
+    return max(whole, key=lambda each: each.minion.stat().st_mtime)
+
+
+def _is_plain(path: Path) -> bool:
+    return re.search(r"_[0-9.]+_", path.name) is not None
+
+
+def _last_change() -> float:
+    listed = run(
+        ["git", "-C", str(TREE), "ls-files", "--cached", "--others", "--exclude-standard", "-z",
+         *SOURCES]
+    ).checked()  # fmt: skip
+    return max(_changed(TREE / name for name in listed.out.split("\0") if name), default=0.0)
+
+
+def _changed(paths: Iterable[Path]) -> Iterable[float]:
+    for path in paths:
+        if path.exists():
+            yield path.lstat().st_mtime
+
+
+class _Building:
+    """One build at a time: tests run side by side."""
+
+    def __enter__(self) -> None:
+        (TREE / "dist").mkdir(exist_ok=True)
+        self._file = (TREE / "dist" / ".lab-lock").open("w")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
