@@ -243,6 +243,9 @@ class Daemon:
                 self._do(core.on_job_spawn_failed(now, event.jid, event.reason))
             elif isinstance(event, job_events.Ended):
                 self._do(core.on_job_ended(now, event.jid, event.result))
+            elif isinstance(event, job_events.WithoutScope):
+                text = f"job {event.jid} has no scope of its own: {event.problem}"
+                self._log.report("warning", "scope", text)
             elif isinstance(event, job_events.OutputRead):
                 self._do(core.on_output(now, event.jid, event.data, event.dropped))
             else:

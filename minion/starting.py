@@ -24,6 +24,7 @@ from limpet.common.crypto.keys import decode_key, decode_public_key
 from limpet.common.errors import HostError, UsageError
 from limpet.common.service.locks import InstanceLock
 from limpet.common.service.paths import Roots, tighten_umask
+from limpet.common.service.systemd import groups
 from limpet.common.settings.loader import exposed_secrets
 from limpet.common.settings.minion import MinionConfiguration, load_minion, require_master
 from limpet.common.settings.minion_identity import find_minion_id
@@ -38,6 +39,8 @@ JOIN_WAS_SHOWN: Final = (
     "the join string stood on the command line, where other users of this host could read it for "
     "a moment: give such a token one use and a short life, or put `join` into minion.yaml"
 )
+PRIVATE_SOCKET: Final = "/run/systemd/private"
+"""As in `systemd/manager.py`, which loads what a start does not need."""
 BOOT_ID_PATH: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -184,7 +187,19 @@ def worker_setup(roots: Roots, configuration: MinionConfiguration, minion_id: st
         state_directory=str(places.state_directory),
         configuration=mapping,
         memory_bytes_max=configuration.job_memory_bytes_max or 0,
+        service_manager=service_manager(),
     )
+
+
+def service_manager(private: Path = Path(PRIVATE_SOCKET)) -> str:
+    """Give the socket of the systemd that gives jobs their scopes; empty: this is no unit of it.
+
+    That systemd runs, and that this process is a service of its own: a minion that a terminal or
+    a manager of containers started shares its unit with others, and keeps jobs to itself.
+    """
+    if os.geteuid() != 0 or not private.is_socket() or not groups.is_system_service(groups.read()):
+        return ""
+    return str(private)
 
 
 def make_way(plan: Plan) -> None:

@@ -30,6 +30,14 @@ class Spawned:
 
 
 @dataclass(frozen=True, slots=True)
+class WithoutScope:
+    """The job is held like any other, but systemd gave it no scope of its own; for the log."""
+
+    jid: JobId
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpawnFailed:
     """No process could be made, or none answered in time; nothing of the job ran."""
 
@@ -64,7 +72,7 @@ class BodyRead:
     problem: str = ""
 
 
-WorkerEvent = Spawned | SpawnFailed | Ended | OutputRead | BodyRead
+WorkerEvent = Spawned | WithoutScope | SpawnFailed | Ended | OutputRead | BodyRead
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@
 
 It outlives the link and the job parent. Its session and its duty as reaper make sure that it sees
 every process that the job made: `ending` is over when none is left. What a job that *ended well*
-left running (a daemon) lives on. SIGUSR2 cancels, SIGUSR1 means that the time is up; SIGTERM comes
-from outside (the host is stopping) and interrupts.
+left running (a daemon) lives on, in the job's scope if it has one, and is named in the result.
+SIGUSR2 cancels, SIGUSR1 means that the time is up; SIGTERM comes from outside (the host is
+stopping) and interrupts.
 """
 
 import enum
@@ -26,7 +27,7 @@ import msgspec
 
 from limpet.common.messages.jobs import Outcome
 from limpet.common.storage.files import is_disk_full
-from limpet.minion.jobs import capture, cut_off, processes, scope
+from limpet.minion.jobs import capture, cut_off, memory, processes, scope
 from limpet.minion.jobs.parent_messages import Spawn, WorkerSetup, spool_of
 from limpet.minion.jobs.plain import encode_value
 from limpet.minion.jobs.results import WorkerResult
@@ -39,12 +40,16 @@ DRAIN_BYTES_MAX: Final = 4 * 1024 * 1024
 """What is still read from the pipe when the worker has ended; others may go on writing for ever."""
 GIVE_UP_S: Final = 8.0
 """How long processes that even SIGKILL does not end (dead disks) are waited for."""
-MEMORY_GROWTH_BYTES_S: Final = 4 * 1024**3
-"""No faster than this do processes fill memory: it says when to look again."""
+STOP_S: Final = 0.3
+"""A host that stops signals worker and keeper in any order: so long the second is waited for."""
+LEAVE_S: Final = 0.1
+"""What a job leaves running may have to end by itself in this time, before it is told."""
+NAMED_MAX: Final = 5
 WRITE_RETRIES: Final = 60
 """Seconds for which a result that can't be written is tried again."""
 
 HELD: Final = b"held"
+"""Said when the job is held; a colon and why it has no scope of its own may follow."""
 
 
 class Why(enum.Enum):
@@ -93,7 +98,9 @@ class _Keeper:
         self._breadcrumb: mmap.mmap | None = None
         self._started_wall_s = 0.0
         self._started_s = 0.0
-        self._memory_max = setup.memory_bytes_max or processes.memory_of_host() * 3 // 4
+        self._scope: scope.Scope | None = None
+        self._memory_max = setup.memory_bytes_max or memory.limit_of_host() * 3 // 4
+        self._memory: memory.MemoryWatch | None = None
 
     def live(self) -> int:
         """Hold, run, write; gives the exit status: 0 if a result was written or none is due."""
@@ -102,6 +109,7 @@ class _Keeper:
         _close_all_but({self._line, self._wake, wake_write})
         _no_streams()
         self._poll.register(self._wake, select.POLLIN)
+        problem = self._join_scope()
         try:
             slot = self._spool.take_slot(self._job.jid, self._pid)
         except OSError as error:
@@ -109,7 +117,7 @@ class _Keeper:
             os.write(self._line, f"{why}: no room can be set aside for its result".encode())
             return 0
         with suppress(OSError):  # the parent is gone: the line says so below
-            os.write(self._line, HELD)
+            os.write(self._line, HELD + problem.encode()[:1000])
         if not self._is_released():
             slot.unlink()
             return 0
@@ -122,6 +130,23 @@ class _Keeper:
         self._capture.close()
         self._write(result, slot)
         return 0
+
+    def _join_scope(self) -> str:
+        """Enter a scope where there is a systemd to ask; gives why not, after a colon."""
+        if not self._setup.service_manager:
+            return ""
+        try:
+            self._scope = scope.Scope.join(
+                self._job.jid,
+                self._job.function,
+                manager=self._setup.service_manager,
+                directory=str(self._spool.directory),
+                memory_bytes_max=self._setup.memory_bytes_max,
+                stop_s=self._setup.terminate_s + 2 * GIVE_UP_S,
+            )
+        except scope.NoScope as problem:
+            return f": {problem}"
+        return ""
 
     # --- held ---------------------------------------------------------------------------------
 
@@ -144,14 +169,16 @@ class _Keeper:
             self._started_wall_s = 0.0
             outcome, error, _ = self._say_why()
             return self._ended_by_force(outcome, f"{error} before it began")
+        group = None if self._scope is None else self._scope.memory
+        self._memory = memory.MemoryWatch(self._pid, self._memory_max, group)
         report_fd = self._start_worker()
         try:
-            self._watch()
+            self._watch(self._memory)
             report = _read_report(report_fd)
         finally:
             os.close(report_fd)
         if report is not None and self._worker_status is not None:
-            return self._result(report)
+            return self._ended_well(report, self._memory.words())
         return self._end_it()
 
     def _start_worker(self) -> int:
@@ -178,26 +205,19 @@ class _Keeper:
         self._poll.register(self._output, select.POLLIN)
         return report_read
 
-    def _watch(self) -> None:
+    def _watch(self, watch: memory.MemoryWatch) -> None:
         """Wait until the worker has ended or has to be ended."""
         timeout_s = self._job.job_timeout_s
         time_up = self._started_s + timeout_s if timeout_s > 0 else float("inf")
-        look = self._started_s + 0.05
         while self._worker_status is None and self._why is None:
             now = time.monotonic()
             if now >= time_up:
                 self._why = Why.TIMEOUT
                 return
-            if now >= look:
-                room = self._memory_max - self._memory()
-                if room < 0:
-                    self._why = Why.MEMORY
-                    return
-                look = now + min(1.0, max(0.05, room / MEMORY_GROWTH_BYTES_S))
-            self._pump(min(time_up, look) - now)
-
-    def _memory(self) -> int:
-        return processes.private_bytes(processes.descendants(self._pid))
+            if now >= watch.next_look_s and watch.is_over():
+                self._why = Why.MEMORY
+                return
+            self._pump(min(time_up, watch.next_look_s) - now)
 
     def _pump(self, wait_s: float) -> None:
         """Take in output, children that ended, and signals; returns after the first of them."""
@@ -239,6 +259,11 @@ class _Keeper:
 
     def _end_it(self) -> WorkerResult:
         """End what is left of the job, and say why."""
+        status = self._worker_status
+        if self._why is None and status is not None and _ended_by(status) == signal.SIGTERM:
+            until = time.monotonic() + STOP_S
+            while self._why is None and (left_s := until - time.monotonic()) > 0:
+                self._pump(left_s)
         outcome, error, grace_s = self._say_why()
         left = self._end_tree(grace_s)
         if left:
@@ -256,7 +281,7 @@ class _Keeper:
             return "cancelled", "cancelled", self._setup.cancel_s
         if self._why is Why.INTERRUPTED:
             error = "interrupted by SIGTERM from outside, as when the host stops"
-            return "interrupted", error, self._setup.cancel_s
+            return "interrupted", error, self._setup.terminate_s
         if self._why is Why.MEMORY:
             mib = self._memory_max // 1024**2
             error = f"the job's processes used more than the {mib} MiB of memory allowed"
@@ -265,6 +290,10 @@ class _Keeper:
         error = f"the worker {processes.say(self._worker_status)}"
         if os.WIFEXITED(self._worker_status):
             error += " without a result"
+        if told := "" if self._memory is None else self._memory.words():
+            error += f"; {told}"
+        elif _ended_by(self._worker_status) == signal.SIGKILL:
+            error += ": from outside, or by the kernel for want of memory"
         if self._breadcrumb is not None and (place := read_breadcrumb(self._breadcrumb)):
             error += f" while it rendered {place}"
         return "failed", error, self._setup.cancel_s
@@ -291,6 +320,38 @@ class _Keeper:
             self._pump(0.01)
 
     # --- the result ---------------------------------------------------------------------------
+
+    def _ended_well(self, report: WorkerReport, told: str) -> WorkerResult:
+        """Give the worker's own result, and what its value can't tell of the job's processes."""
+        left = self._left_running()
+        notes = [report.error, told if report.outcome != "ok" else "", left]
+        error = one_line("; ".join(note for note in notes if note))
+        return self._result(msgspec.structs.replace(report, error=error))
+
+    def _left_running(self) -> str:
+        """Name what the job has left running, and free it of the job's limit; it lives on."""
+        until = time.monotonic() + LEAVE_S
+        while self._has_children() and time.monotonic() < until:
+            self._pump(until - time.monotonic())
+        left = processes.descendants(self._pid) if self._has_children() else []
+        if not left:
+            return ""
+        names = [f"{processes.name_of(each.pid)} (pid {each.pid})" for each in left[:NAMED_MAX]]
+        more = f" and {len(left) - NAMED_MAX} more" if len(left) > NAMED_MAX else ""
+        place = ""
+        if self._scope is not None:
+            place = f" in {self._scope.unit}"
+            self._scope.lift_limit()
+        return f"left running{place}: {', '.join(names)}{more}"
+
+    def _has_children(self) -> bool:
+        """Say whether a process of the job lives; those that have ended are buried."""
+        self._note_signals()
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return True
 
     def _result(self, report: WorkerReport) -> WorkerResult:
         self._drain()
@@ -365,6 +426,11 @@ def _read_report(descriptor: int) -> WorkerReport | None:
         return msgspec.msgpack.decode(data, type=WorkerReport)
     except (BlockingIOError, msgspec.DecodeError):
         return None
+
+
+def _ended_by(status: int) -> int:
+    """Give the signal of a wait status; 0: it exited."""
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
 
 
 def _as_text(output: bytes) -> str | bytes:

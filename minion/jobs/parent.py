@@ -36,6 +36,10 @@ from limpet.minion.jobs.parent_messages import (
     to_parent,
 )
 
+SLOW_S: Final = 1.5
+"""A keeper that was refused a scope only after this time has waited for a systemd that hangs …"""
+SCOPES_PAUSE_S: Final = 60.0
+"""… which is not asked again for so long: each job would begin later."""
 QUEUE_BYTES_MAX: Final = 256 * 1024
 """Answers are a few dozen bytes; a link that does not read them is hung and will be ended."""
 
@@ -59,6 +63,10 @@ class JobParent:
         """All living keepers: pid to jid."""
         self._pids: dict[str, int] = {}
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._begun_s: dict[str, float] = {}
+        """When keepers that have not said yet whether they hold were made."""
+        self._scopes_from_s = 0.0
+        """Before this (monotonic clock) keepers do not ask for scopes: systemd does not answer."""
         self._busy_s = time.monotonic()
 
     def run(self) -> None:
@@ -113,6 +121,7 @@ class JobParent:
         for jid in list(self._lines):
             self._lines.pop(jid).close()
         self._waiting.clear()
+        self._begun_s.clear()
 
     def _obey(self, message: WorkerSetup | Spawn | Release | Abandon) -> None:
         self._busy_s = time.monotonic()
@@ -123,6 +132,7 @@ class JobParent:
         elif message.jid in self._lines:
             line = self._lines.pop(message.jid)
             self._waiting.pop(line.fileno(), None)
+            self._begun_s.pop(message.jid, None)
             if isinstance(message, Release):
                 with suppress(OSError):  # the keeper is gone: its end is told by its pid
                     line.send(b"!")
@@ -147,8 +157,12 @@ class JobParent:
             self._tell(NotHeld(job.jid, f"cannot fork: {error.strerror}"))
             return
         if pid == 0:
-            keeper.keep(job, self._setup, theirs.detach())
+            setup = self._setup
+            if time.monotonic() < self._scopes_from_s:
+                setup = msgspec.structs.replace(setup, service_manager="")
+            keeper.keep(job, setup, theirs.detach())
         theirs.close()
+        self._begun_s[job.jid] = time.monotonic()
         self._lines[job.jid] = ours
         self._waiting[ours.fileno()] = job.jid
         self._keepers[pid] = job.jid
@@ -163,8 +177,12 @@ class JobParent:
         except OSError:
             said = b""
         pid = self._pids.get(jid, 0)
-        if said == keeper.HELD:
-            self._tell(Held(jid, pid, processes.start_time(pid)))
+        took_s = time.monotonic() - self._begun_s.pop(jid, 0.0)
+        if said.startswith(keeper.HELD):
+            problem = said[len(keeper.HELD) :].decode("utf-8", "replace").removeprefix(": ")
+            if problem and took_s >= SLOW_S:
+                self._scopes_from_s = time.monotonic() + SCOPES_PAUSE_S
+            self._tell(Held(jid, pid, processes.start_time(pid), problem))
             return
         self._lines.pop(jid).close()
         reason = said.decode("utf-8", "replace") or "the keeper ended before it held the job"

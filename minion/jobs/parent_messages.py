@@ -42,6 +42,8 @@ class WorkerSetup(ParentMessage, frozen=True, tag="setup"):
     """Between the polite end and the forced one of a job that ran too long."""
     cancel_s: float = 1.0
     """The same for a job that was cancelled."""
+    service_manager: str = ""
+    """The socket of systemd that gives each job a scope; empty: jobs have none."""
 
 
 class Spawn(ParentMessage, frozen=True, tag="spawn"):
@@ -74,6 +76,8 @@ class Held(ParentMessage, frozen=True, tag="held"):
     jid: str
     pid: int
     process_start: int
+    problem: str = ""
+    """Why it has no scope of its own, where it should have one."""
 
 
 class NotHeld(ParentMessage, frozen=True, tag="not_held"):

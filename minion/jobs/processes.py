@@ -6,7 +6,7 @@ through a pidfd that was checked against that start time. Linux 5.3 or newer.
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
@@ -72,6 +72,53 @@ def descendants(root: int) -> list[Process]:
     return [process for process in tree if not process.is_dead]
 
 
+def below(root: int) -> Iterator[Process]:
+    """Give the same processes by asking each for its children: quick, and good enough to measure.
+
+    One that is being made or ends meanwhile may be missed.
+    """
+    waiting = [root]
+    seen = {root}
+    while waiting:
+        for pid in _children(waiting.pop()):
+            process = None if pid in seen else look(pid)
+            if process is not None and not process.is_dead:
+                seen.add(pid)
+                waiting.append(pid)
+                yield process
+
+
+def _children(pid: int) -> list[int]:
+    """Give the children of all threads of a process; a kernel that does not list them is asked."""
+    found: list[int] = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    for thread in threads:
+        try:
+            with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
+                text = file.read()
+        except FileNotFoundError:
+            if not os.path.exists(f"/proc/{pid}/task/{thread}"):
+                continue
+            return [each.pid for each in everything() if each.parent == pid]
+        except OSError:
+            continue
+        found += [int(word) for word in text.split()]
+    return found
+
+
+def name_of(pid: int) -> str:
+    """Give the name that a process has in `ps`, printable; empty if it is gone."""
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as file:
+            name = file.read(64).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
 def members(session: int) -> list[Process]:
     """Give the living processes of a session."""
     return [found for found in everything() if found.session == session and not found.is_dead]
@@ -91,20 +138,6 @@ def send(process: Process, *signals: int) -> None:
         return  # it has ended, or became another user's: nothing to be done from here
     finally:
         os.close(descriptor)
-
-
-def private_bytes(processes: Iterable[Process]) -> int:
-    """Give the memory that the processes hold for themselves, shared pages not counted."""
-    total = 0
-    for process in processes:
-        try:
-            with open(f"/proc/{process.pid}/statm", "rb") as file:
-                fields = file.read(200).split()
-        except OSError:
-            continue  # ended meanwhile
-        if len(fields) > 2:
-            total += (int(fields[1]) - int(fields[2])) * PAGE_BYTES
-    return total
 
 
 def memory_of_host() -> int:

@@ -32,6 +32,7 @@ from limpet.minion.jobs.events import (
     RunningJob,
     Spawned,
     SpawnFailed,
+    WithoutScope,
     WorkerEvent,
 )
 from limpet.minion.jobs.parent_line import PROGRAM, ParentLine
@@ -233,6 +234,8 @@ class Workers:
         for message in self._line.receive():
             if isinstance(message, Held):
                 self._on_held(JobId(message.jid), message.pid, message.process_start)
+                if message.problem:
+                    self._events.append(WithoutScope(JobId(message.jid), message.problem))
             else:
                 entry = self._jobs.get(JobId(message.jid))
                 if entry is not None and entry.state == "asked":

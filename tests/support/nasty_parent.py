@@ -101,6 +101,37 @@ def eat_memory(context: Context, mib: int) -> int:
     return subprocess.run([sys.executable, "-I", "-c", program], check=False).returncode
 
 
+def eat_in_many(context: Context, processes: int, mib: int) -> None:
+    """Fill memory in many small processes."""
+    program = f"b=bytearray(b'x'*1048576)*{mib}; import time; time.sleep(60)"
+    started = [subprocess.Popen([sys.executable, "-I", "-c", program]) for _ in range(processes)]
+    for each in started:
+        each.wait()
+
+
+def share_by_forking(context: Context, processes: int, mib: int) -> str:
+    """Have one large memory and children that only look at it."""
+    block = bytearray(os.urandom(1024)) * (1024 * mib)
+    children = []
+    for _ in range(processes):
+        child = os.fork()
+        if child == 0:
+            time.sleep(1.5)
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+    return f"{len(block)}"
+
+
+def eat_shared(context: Context, path: str, mib: int) -> None:
+    """Fill a file in memory; an empty path: one without a name."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT) if path else os.memfd_create("eaten")
+    for _ in range(mib):
+        os.write(descriptor, bytes(1024 * 1024))
+    time.sleep(20)
+
+
 def flood(context: Context, mib: int) -> str:
     """Put out that much, as fast as it is taken."""
     block = bytes(range(256)) * 4096

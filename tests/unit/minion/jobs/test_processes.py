@@ -30,7 +30,9 @@ def test_a_process_is_seen_as_it_is(sleeper: "subprocess.Popen[bytes]") -> None:
     assert (found.pid, found.parent, found.session) == (sleeper.pid, os.getpid(), os.getsid(0))
     assert found.start == processes.start_time(sleeper.pid) > 0
     assert found in processes.descendants(os.getpid())
-    assert processes.private_bytes([found]) > 0
+    assert found in list(processes.below(os.getpid()))
+    assert processes.name_of(found.pid) == "sleep"
+    assert processes.name_of(0) == ""
 
 
 def test_a_name_full_of_brackets_and_blanks_is_no_trouble() -> None:
