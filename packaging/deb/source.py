@@ -11,7 +11,7 @@ from typing import Final
 from deb.programs import BuildError, run
 
 VERSION_FILE: Final = Path("packaging/python/limpet/__init__.py")
-_VERSION: Final = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
+VERSION_LINE: Final = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 _SUFFIX: Final = re.compile(r"\A\+[a-z0-9]+(\.[a-z0-9]+)*\Z")
 """What a Debian version and a Python one ("local version") both allow."""
 
@@ -40,7 +40,7 @@ def look_at(root: Path, suffix: str = "") -> Source:
     if suffix and not _SUFFIX.match(suffix):
         raise BuildError(f"{suffix!r} is no version suffix: write + and small letters, as +lab1")
     try:
-        found = _VERSION.search((root / VERSION_FILE).read_text(encoding="utf-8"))
+        found = VERSION_LINE.search((root / VERSION_FILE).read_text(encoding="utf-8"))
     except OSError as error:
         raise BuildError(f"{root} is no tree of limpet: {error}") from error
     if found is None:
@@ -76,7 +76,7 @@ def copy(source: Source, target: Path) -> None:
     place = target / VERSION_FILE
     text = place.read_text(encoding="utf-8")
     place.write_text(
-        _VERSION.sub(f'__version__ = "{source.version}"', text, count=1), encoding="utf-8"
+        VERSION_LINE.sub(f'__version__ = "{source.version}"', text, count=1), encoding="utf-8"
     )
 
 
