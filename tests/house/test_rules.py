@@ -22,6 +22,7 @@ MACHINES = (
     "master/core.py",
     "master/sessions/*.py",
     "master/jobs/*.py",
+    "master/enrolment/backoff.py",
     "master/enrolment/desk.py",
     "master/sources/desk.py",
     "master/sources/shelf.py",
