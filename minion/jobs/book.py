@@ -53,7 +53,7 @@ from limpet.minion.jobs.records import (
     JobStarted,
     JournalState,
 )
-from limpet.minion.jobs.recovery import HOST_RESTARTED, Fate, Restored, restore, why_remembered
+from limpet.minion.jobs.recovery import Fate, Restored, restore, why_remembered
 from limpet.minion.jobs.remembered import Why
 from limpet.minion.jobs.results import WorkerResult
 from limpet.minion.jobs.returns import Returns
@@ -134,12 +134,12 @@ class JobBook:
             if is_cancelled:
                 job.cancelled = NOW
                 self.ledger.kill(now, job, "cancelled", NOW)
-        elif fate is Fate.INTERRUPT and job.is_state_run:
-            # Its journal says how far it came. There is nobody to adopt, which the shell tells.
+        elif fate is Fate.INTERRUPT:
+            # It may have ended before the host did: then its result is on the disk, and true. The
+            # journal of a run of states says how far it came. There is nobody to adopt, which the
+            # shell tells where it finds neither.
             job.deadline = now.after(RECOVERY_S)
             self._outbox.add(AdoptJob(job.jid, 0, 0, False))
-        elif fate is Fate.INTERRUPT:
-            self.ledger.finish(now, job, without_result(now, job, "interrupted", HOST_RESTARTED))
         elif fate is Fate.CANCEL:
             self.ledger.finish(now, job, without_result(now, job, "cancelled", "cancelled"))
         elif fate is Fate.EXPIRE:

@@ -23,7 +23,7 @@ TIMEOUT_GRACE_S: Final = 15.0
 QUEUED_S: Final = 24 * 3600.0
 """A job that was accepted in time waits so long for its slot, then it is `expired`."""
 RECOVERY_S: Final = 60.0
-"""A run of states of before a restart of the host: so long may it take to read how far it came."""
+"""A job of before a restart of the host: so long may it take to read how it ended."""
 KILL_AGAIN_S: Final = 10.0
 """A job that was to be ended and still lives is ended again this often …"""
 KILLS_MAX: Final = 6

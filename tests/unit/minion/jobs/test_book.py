@@ -8,6 +8,7 @@ from limpet.common.messages.jobs import (
     Accepted,
     Cancel,
     CancelAnswer,
+    Outcome,
     Output,
     Return,
     ReturnAck,
@@ -260,24 +261,19 @@ def test_what_an_instant_function_raises_is_the_failure_of_its_job() -> None:
 
 
 @pytest.mark.covers("D4")
-def test_a_job_whose_host_died_is_interrupted_and_not_run_again() -> None:
+@pytest.mark.parametrize("function", ["cmd.run", "state.apply"])
+@pytest.mark.parametrize("outcome", ["interrupted", "ok"])
+def test_a_job_whose_host_died_is_looked_up_on_the_disk_and_not_run_again(
+    function: str, outcome: Outcome
+) -> None:
     bench = Bench().ready()
-    bench.spawn(bench.deliver(1))
-    again = restart(bench, boot_id="d" * 32).ready()
-    assert again.last(Return).outcome == "interrupted"
-    assert spawned(again) == []
-
-
-@pytest.mark.covers("D4")
-def test_a_run_of_states_whose_host_died_is_looked_up_before_it_is_returned() -> None:
-    bench = Bench().ready()
-    job = bench.deliver(1, "state.apply")
+    job = bench.deliver(1, function)
     bench.spawn(job)
     again = restart(bench, boot_id="d" * 32).ready()
     assert again.of(AdoptJob) == [AdoptJob(job, 0, 0)]
     assert again.sent(Return) == []
-    again.end(job, WorkerResult("interrupted", 1, "the host was restarted"))
-    assert again.last(Return).outcome == "interrupted"
+    again.end(job, WorkerResult(outcome, 1, "as it was found there"))
+    assert again.last(Return).outcome == outcome
     assert spawned(again) == []
 
 
@@ -432,6 +428,7 @@ def test_a_cancel_before_a_restart_is_carried_out_after_it(boot_id: str) -> None
         again.end(job)
         assert again.last(Return).outcome == "cancelled"
     else:
+        again.end(job, WorkerResult("interrupted", 1, "the host was restarted"))
         assert again.last(Return).outcome == "interrupted"
 
 
