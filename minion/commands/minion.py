@@ -14,6 +14,10 @@ Examples:
   limpet minion --root ~/try --id web1 --master 127.0.0.1 --join limpet-join-1.…"""
 
 COMMANDS: Final = {
+    "setup": (
+        "limpet.minion.commands.setup:command",
+        "Configure and start the minion of this host, wait until READY.",
+    ),
     "upgrade-resume": (
         "limpet.minion.commands.upgrading:resume",
         "Go on with an upgrade that was cut off (run by systemd).",

@@ -76,6 +76,7 @@ class ScriptedMaster:
         self.accepts = accepts
         self.beat_s = beat_s
         self.enrol_status: EnrolStatus = "pending"
+        self.enrol_text = ""
         self.is_silent = False
         """True: says nothing at all any more."""
         self.acknowledges = True
@@ -278,7 +279,7 @@ class ScriptedMaster:
     def _enrol(self, router: RouterSocket, arrival: Arrival, request: EnrolRequest) -> None:
         with self._lock:
             self.heard.append(request)
-        answer = EnrolAnswer(request.nonce, self.enrol_status, to_micros(1), "")
+        answer = EnrolAnswer(request.nonce, self.enrol_status, to_micros(1), self.enrol_text)
         self._send(router, arrival.peer, answer)
 
 
