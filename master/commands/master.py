@@ -7,7 +7,12 @@ import click
 from limpet.common.terminal.group import DaemonGroup
 from limpet.common.terminal.session import Session
 
-COMMANDS: Final[dict[str, tuple[str, str]]] = {}
+COMMANDS: Final = {
+    "setup": (
+        "limpet.master.commands.setup:command",
+        "Configure and start the master of this host, make a token.",
+    ),
+}
 
 
 @click.command(
