@@ -35,9 +35,12 @@ from limpet.master.effects import (
     Render,
     Report,
     Send,
+    StartAfresh,
     Subscribe,
+    WriteKeys,
 )
 from limpet.master.pillar import line
+from limpet.master.rotation.work import KeyWork
 from limpet.master.sources.work import Work
 from limpet.master.store.operations import Operation
 
@@ -101,6 +104,14 @@ class Workshop(Protocol):
         ...
 
 
+class KeyWriter(Protocol):
+    """The thread that writes the master's keys."""
+
+    def write(self, work: KeyWork) -> None:
+        """Have them written."""
+        ...
+
+
 class _ClientTurn:
     """What is to be told to one client, in order."""
 
@@ -124,6 +135,7 @@ class Carrier:
         enrolment: Desk,
         sources: Shelves,
         pillar: Workshop,
+        keys: KeyWriter,
         log: Log,
         add_figures: Callable[[MasterStatus], MasterStatus],
         committed: Commit,
@@ -138,6 +150,9 @@ class Carrier:
         self._enrolment = enrolment
         self._sources = sources
         self._pillar = pillar
+        self._keys = keys
+        self.is_afresh_wanted = False
+        """The core wants this process to be started anew."""
         self._log = log
         self._add_figures = add_figures
         self._committed = committed
@@ -172,6 +187,10 @@ class Carrier:
                     self._sources.read(ticket, work)
                 case Render(number=number, minion=minion, arguments=arguments):
                     self._pillar.render(line.Render(number, minion, arguments), now)
+                case WriteKeys(work=key_work):
+                    self._keys.write(key_work)
+                case StartAfresh():
+                    self.is_afresh_wanted = True
                 case Report(level=level, topic=topic, text=text):
                     self._log.report(level, topic, text)
                 case Count(reason=reason):

@@ -26,8 +26,9 @@ from limpet.common.messages.jobs import (
 )
 from limpet.common.messages.session import Beat, Drain, Grains, Hello, SyncPage
 from limpet.common.messages.sources import Ask, Pull
+from limpet.common.messages.trust import TrustAck
 from limpet.common.wire.codec import FromMinion
-from limpet.master.effects import AnswerEnrolment, Client, Effect, Peer
+from limpet.master.effects import AnswerEnrolment, Client, Effect, Peer, StartAfresh
 from limpet.master.enrolment.desk import EnrolmentDesk
 from limpet.master.enrolment.tokens import Verifier
 from limpet.master.events.making import master_event
@@ -39,6 +40,10 @@ from limpet.master.keys import Keys
 from limpet.master.pillar.desk import PillarDesk
 from limpet.master.pillar.line import Rendered
 from limpet.master.requests import Requests
+from limpet.master.rotation.announced import Announced
+from limpet.master.rotation.followers import Followers
+from limpet.master.rotation.machine import MasterRotation
+from limpet.master.rotation.work import KeysWritten
 from limpet.master.sessions.door import Door
 from limpet.master.sessions.minion import Minion
 from limpet.master.sessions.roster import Due, Roster
@@ -68,8 +73,12 @@ class MasterCore:
         now: Moment,
         chance: random.Random,
         verifier: Verifier,
+        announced: Announced | None = None,
     ) -> None:
-        """Begin with what the store holds; nothing is sent before `start`."""
+        """Begin with what the store holds; nothing is sent before `start`.
+
+        `announced`: what minions are told of this master's keys; None: nothing.
+        """
         self._settings = settings
         self._sources = SourceDesk(settings.sources)
         self._commit = Commit(snapshot.commit)
@@ -104,9 +113,11 @@ class MasterCore:
             now=now,
             alive_s=_number(snapshot.notes.get("alive_s", "")),
         )
-        self._door = Door(self._roster, self._identity, chance)
+        self._followers = Followers(announced, snapshot.notes, self._timetable)
+        self._door = Door(self._roster, self._identity, self._followers, chance)
         self._talk = Talk(self._roster, self._door)
-        self._keys = Keys(desk, self._roster, self._absence)
+        self._keys = Keys(desk, self._roster, self._absence, self._followers)
+        self._rotation = MasterRotation(self._followers, self._roster, self._keys)
         self._requests = Requests(
             settings,
             self._keys,
@@ -115,6 +126,8 @@ class MasterCore:
             self._identity,
             self._rejected,
             self._pillar,
+            self._rotation,
+            self._followers,
             now=now,
             public_key=verifier.master_key.hex(),
         )
@@ -181,6 +194,10 @@ class MasterCore:
     def _on_due(self, turn: Turn, due: Due) -> None:
         if due[0] in SESSION_KINDS:
             self._talk.on_due(turn, due)
+        elif due[0] == "trust":
+            self._followers.on_due(turn, self._roster.by_key.get(MinionKey(due[1])))
+        elif due[0] == "rotation":
+            self._rotation.on_due(turn)
         elif due[0] == "alive":
             self._note_alive(turn)
         elif due[0] == "pillar":
@@ -253,7 +270,16 @@ class MasterCore:
         turn: Turn,
         peer: Peer,
         minion: Minion,
-        message: Beat | SyncPage | Grains | Accepted | Started | CancelAnswer | Output | Ask | Pull,
+        message: Beat
+        | SyncPage
+        | Grains
+        | Accepted
+        | Started
+        | CancelAnswer
+        | Output
+        | Ask
+        | Pull
+        | TrustAck,
     ) -> None:
         session = self._talk.session_of(turn, peer, minion, message.session)
         if session is None:
@@ -274,6 +300,9 @@ class MasterCore:
                 self._talk.on_sync_page(turn, minion, session, message)
             case Grains():
                 self._talk.on_grains(turn, minion, session, message)
+            case TrustAck():
+                self._followers.on_ack(turn, minion, session, message)
+                self._rotation.on_ack(turn)
             case Ask(kind="pillar"):
                 self._pillar.on_ask(turn, minion, session, message)
             case Ask():
@@ -288,6 +317,15 @@ class MasterCore:
         turn = self._turn(now)
         self._sources.on_done(turn, ticket, result)
         return self._close(turn)
+
+    def on_keys_written(self, now: Moment, written: KeysWritten) -> list[Effect]:
+        """Take what a `WriteKeys` came to; after a rotation this process is started afresh."""
+        turn = self._turn(now)
+        self._rotation.on_written(turn, written)
+        effects = self._close(turn)
+        if any(isinstance(each, StartAfresh) for each in effects):
+            effects += self.on_stop(now)
+        return effects
 
     def on_rendered(self, now: Moment, rendered: Rendered) -> list[Effect]:
         """Take what a `Render` came to, and answer those that asked for it."""
@@ -351,6 +389,7 @@ class MasterCore:
         turn = self._turn(now)
         self._book.gathering.leave(client)
         self._requests.on_client_gone(client)
+        self._rotation.on_client_gone(client)
         return self._close(turn)
 
     # -- the end ------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from limpet.common.control.requests import Request
 from limpet.common.identifiers import Commit, JobId, MinionId, MinionKey
 from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.common.messages.fields import Message
+from limpet.master.rotation.work import KeyWork
 from limpet.master.sources.work import Work
 from limpet.master.store.operations import Operation
 
@@ -127,7 +128,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Add one to the counter `limpet_rejected_total{reason=…}`."""
+    """Add one to the counter `limpet_master_rejected_total{reason=…}`."""
 
     reason: str
 
@@ -150,6 +151,18 @@ class Render:
     """As the minion sent them, or MessagePack of `limpet.master.pillar.line.Wanted`."""
 
 
+@dataclass(frozen=True, slots=True)
+class WriteKeys:
+    """Have the master's key files written outside the loop; answer `on_keys_written(…)`, once."""
+
+    work: KeyWork
+
+
+@dataclass(frozen=True, slots=True)
+class StartAfresh:
+    """Let what was said leave, as at a stop, and start this process anew: it has another key."""
+
+
 Effect = (
     Persist
     | Send
@@ -164,4 +177,6 @@ Effect = (
     | Count
     | ReadSource
     | Render
+    | WriteKeys
+    | StartAfresh
 )

@@ -12,6 +12,7 @@ from limpet.common.identifiers import Commit, MinionKey
 from limpet.common.messages.enrolment import EnrolAnswer, EnrolRequest
 from limpet.master.enrolment.desk import EnrolmentDesk
 from limpet.master.jobs.absence import Absence
+from limpet.master.rotation.followers import Followers
 from limpet.master.sessions.roster import Roster
 from limpet.master.store.operations import Operation, PutKey
 from limpet.master.turn import Turn
@@ -20,7 +21,10 @@ from limpet.master.turn import Turn
 class Keys:
     """Carries out what the enrolment desk decides."""
 
-    def __init__(self, desk: EnrolmentDesk, roster: Roster, absence: Absence) -> None:
+    def __init__(
+        self, desk: EnrolmentDesk, roster: Roster, absence: Absence, followers: Followers
+    ) -> None:
+        self._followers = followers
         self._desk = desk
         self._roster = roster
         self._absence = absence
@@ -59,6 +63,7 @@ class Keys:
         return change.keys
 
     def _shut_out(self, turn: Turn, key: MinionKey) -> None:
+        self._followers.forget(turn, key)
         minion = self._roster.remove(turn, key)
         if minion is not None:
             self._absence.on_key_gone(turn, minion)

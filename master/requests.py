@@ -32,6 +32,7 @@ from limpet.common.control.requests import (
     ListTokens,
     Request,
     RevokeToken,
+    RotateMaster,
     RunJob,
     WatchEvents,
     WatchJob,
@@ -45,6 +46,8 @@ from limpet.master.jobs.book import Book
 from limpet.master.keys import Keys
 from limpet.master.pillar.desk import PillarDesk
 from limpet.master.pillar.targets import PillarTargets, Resume
+from limpet.master.rotation.followers import Followers
+from limpet.master.rotation.machine import MasterRotation
 from limpet.master.sessions.minion import Minion
 from limpet.master.sessions.roster import Due, Roster
 from limpet.master.settings import MasterSettings
@@ -66,11 +69,15 @@ class Requests:
         identity: StoreIdentity,
         rejected: dict[str, int],
         pillar: PillarDesk,
+        rotation: MasterRotation,
+        followers: Followers,
         *,
         now: Moment,
         public_key: str,
     ) -> None:
         self._pillar = pillar
+        self._rotation = rotation
+        self._followers = followers
         self._targets = PillarTargets(settings.pillar, pillar, roster, book.timetable)
         self._public_key = public_key
         self._settings = settings
@@ -103,7 +110,7 @@ class Requests:
             case ListJobs():
                 turn.effects.append(Query(client, request))
             case ListMinions():
-                self._with_targets(turn, client, request, partial(_show_minions, client))
+                self._with_targets(turn, client, request, partial(self._show, client))
             case ListKeys():
                 turn.answer(client, KeyList(self._keys.infos()), self._keys.commit)
             case ListTokens():
@@ -112,6 +119,8 @@ class Requests:
                 turn.effects.append(Subscribe(client))
             case AskStatus():
                 turn.answer(client, self._status(turn))
+            case RotateMaster():
+                self._rotation.on_request(turn, client, request)
             case ChangeKeys() | CreateToken() | RevokeToken():
                 self._change(turn, client, user, request)
             case _:
@@ -266,6 +275,10 @@ class Requests:
         after = NOW if job is None else job.commit
         turn.effects.append(Query(client, query, after))
 
+    def _show(self, client: Client, turn: Turn, minions: list[Minion]) -> None:
+        rows = tuple(each.shown(self._followers.why_not(each)) for each in minions)
+        turn.answer(client, Minions(rows))
+
     # -- keys, tokens, the master -------------------------------------------------------------
 
     def _change(
@@ -291,6 +304,7 @@ class Requests:
     def _status(self, turn: Turn) -> MasterStatus:
         """Say how the master is; the shell adds what only it can measure."""
         minions = self._roster.by_key.values()
+        announced = self._followers.announced
         problems = [self.store_trouble] if self.store_trouble else []
         problems += [f"{each.minion}: {each.condition}" for each in minions if each.condition]
         return MasterStatus(
@@ -309,15 +323,16 @@ class Requests:
                 "bulk_bodies": float(len(self._book.bodies)),
                 "syncing": float(self._roster.admission.inside),
                 "waiting_for_sync": float(len(self._roster.admission)),
+                "minions_with_next_keys": float(
+                    sum(self._followers.knows_next(each.key) for each in minions)
+                ),
                 **self._pillar.figures,
             },
             tuple(problems[:PROBLEMS_MAX]),
             self._public_key,
+            () if announced is None else tuple(each.key.hex() for each in announced.following),
+            "" if announced is None else announced.site.hex(),
         )
-
-
-def _show_minions(client: Client, turn: Turn, minions: list[Minion]) -> None:
-    turn.answer(client, Minions(tuple(each.shown() for each in minions)))
 
 
 def batch_size_of(text: str, targets: int) -> int:

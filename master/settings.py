@@ -94,6 +94,7 @@ class MasterSettings:
                 "Output": (100.0, 200.0),
                 "Ask": (2000.0, 4000.0),
                 "Pull": (2000.0, 4000.0),
+                "TrustAck": (1.0, 20.0),
                 "orphan": (5.0, 50.0),
             }
         )

@@ -12,6 +12,7 @@ from limpet.common.identifiers import Attempt, Commit, JobId, JournalId
 from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.common.messages.jobs import BulkAck, Cancel, Deliver, ReturnAck
 from limpet.common.messages.sources import Offer, Piece
+from limpet.common.messages.trust import Verdict
 from limpet.common.transport.events import LinkEvent
 from limpet.common.wire.codec import FromMaster
 from limpet.minion.effects import NOW, Effect
@@ -157,6 +158,12 @@ class MinionCore:
         """Hear that the enrolment request could not be signed."""
         self.link.on_turn(now)
         self.link.on_proof_failed(now, attempt, reason)
+        return self._done(now)
+
+    def on_trust_kept(self, now: Moment, serial: int, verdict: Verdict, text: str) -> list[Effect]:
+        """Hear what became of a `KeepTrust`."""
+        self.link.on_turn(now)
+        self.link.keys.on_trust_kept(self.link.line, serial, verdict, text)
         return self._done(now)
 
     def on_committed(self, now: Moment, commit: Commit) -> list[Effect]:

@@ -37,6 +37,8 @@ from limpet.minion.master_socket import BadFrame, MasterSocket
 from limpet.minion.plan import Plan
 from limpet.minion.planned_settings import permitted, settings_of
 from limpet.minion.status_file import StatusFile
+from limpet.minion.trusting.files import read_keys
+from limpet.minion.trusting.keeping import TrustKeeper
 from limpet.states.functions.instant import INSTANT
 
 TURN_S_MAX: Final = 5.0
@@ -74,10 +76,10 @@ class Daemon:
         self._journal = Journal.open(plan.journal_dir)
         for finding in (*plan.notices, *self._journal.findings):
             log.warning(finding)
-        known = {JobId(jid) for jid in self._journal.state.jobs}
+        jobs = {JobId(jid) for jid in self._journal.state.jobs}
         spool = plan.worker_setup.spool
         self._workers = Workers(Path(spool), plan.worker_setup)
-        self._workers.tidy(known)
+        self._workers.tidy(jobs)
         self._server = LocalServer(Path(plan.socket_path))
         self._socket = MasterSocket(plan, self._poller)
         self._executor = Executor(
@@ -88,9 +90,13 @@ class Daemon:
             journal=self._journal,
             workers=self._workers,
             server=self._server,
+            trust=TrustKeeper(plan.keys_dir, plan.told, self._clock, log),
         )
+        known = read_keys(plan.keys_dir)
+        for finding in known.notices:
+            log.warning(finding)
         self._core = MinionCore(
-            settings_of(plan),
+            settings_of(plan, known),
             self._journal.state,
             now=self._clock.now(),
             boot_id=plan.boot_id,
@@ -297,6 +303,8 @@ class Daemon:
         now = self._clock.now()
         for attempt, reason in self._executor.take_proof_failures(now):
             self._do(self._core.on_proof_failed(now, attempt, reason))
+        for serial, verdict, text in self._executor.trust.collect(now):
+            self._do(self._core.on_trust_kept(now, serial, verdict, text))
         grains = self._executor.take_grains(now)
         if grains is not None:
             self._do(self._core.on_grains(now, grains.body, grains.digest, grains.problem))
@@ -322,6 +330,7 @@ class Daemon:
             "master": [place.host for place in self._plan.places],
             "address": self._core.link.address,
             "trouble": self._core.book.condition,
+            "advice": self._core.link.advice,
             "figures": self._figures(),
         }
         self._status.note(self._core.link.seat.changes, facts)
@@ -338,7 +347,7 @@ class Daemon:
             master=self._core.link.address or self._plan.places[0].host,
             since_wall_s=last.at_wall_s,
             version=self._plan.version,
-            trouble=self._core.book.condition,
+            trouble=self._core.book.condition or self._core.link.advice,
             figures=self._figures(),
         )
 

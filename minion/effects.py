@@ -10,6 +10,7 @@ from typing import Literal
 from limpet.common.identifiers import Attempt, Commit, JobId
 from limpet.common.messages.enrolment import EnrolRequest
 from limpet.common.messages.fields import Message
+from limpet.common.messages.trust import Trust
 from limpet.minion.jobs.records import JobFinished, Record
 from limpet.minion.local.messages import LocalPiece, LocalServed
 
@@ -48,6 +49,8 @@ class OpenSocket:
     address: str
     number: int
     is_new_context: bool
+    server_key: str
+    """The master's key that is tried, in hex."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,27 @@ class Prove:
 
     attempt: Attempt
     request: EnrolRequest
+    server_key: str
+    """The master's key that this connection has proved, in hex: part of what is signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepServerKey:
+    """Write the master's key down, which let this minion in; failures are the shell's to tell."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepTrust:
+    """Check what the master announces, and write it down (in a child: cryptography is heavy).
+
+    Answered by `on_trust_kept(serial, verdict, text)`; a younger one takes its place.
+    """
+
+    trust: Trust
+    pinned: str
+    """The site key that is known, in hex; empty: none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +228,8 @@ Effect = (
     | CloseSocket
     | Send
     | Prove
+    | KeepServerKey
+    | KeepTrust
     | SpawnJob
     | ReleaseJob
     | AdoptJob

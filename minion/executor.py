@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from limpet.common.clock import FOREVER, Clock, Instant, Moment
+from limpet.common.clock import Clock, Instant, Moment
 from limpet.common.errors import HostError
 from limpet.common.identifiers import Attempt, Commit
 from limpet.common.messages.enrolment import EnrolRequest
@@ -20,6 +20,7 @@ from limpet.minion.local.server import LocalServer
 from limpet.minion.master_socket import MasterSocket
 from limpet.minion.plan import Plan
 from limpet.minion.resolver import Resolver
+from limpet.minion.trusting.keeping import TrustKeeper
 
 SIGN_S: Final = 4.5
 """Less than the core gives an enrolment."""
@@ -41,6 +42,7 @@ class Executor:
         journal: Journal,
         workers: Workers,
         server: LocalServer,
+        trust: TrustKeeper,
     ) -> None:
         self._plan = plan
         self._log = log
@@ -49,6 +51,7 @@ class Executor:
         self._journal = journal
         self._workers = workers
         self._server = server
+        self.trust = trust
         self._durable = Commit(0)
         self._held: deque[Waiting] = deque()
         self.resolver = Resolver()
@@ -66,6 +69,8 @@ class Executor:
             effects.CloseSocket: self._close_socket,
             effects.Send: self._send,
             effects.Prove: self._prove,
+            effects.KeepServerKey: trust.keep_server_key,
+            effects.KeepTrust: trust.keep_trust,
             effects.SpawnJob: self._spawn,
             effects.ReleaseJob: self._release,
             effects.AdoptJob: self._adopt,
@@ -87,12 +92,12 @@ class Executor:
         if self._failures or self._grains_failure:
             return Instant(0.0)
         children = (child.deadline for child in (self.grains, self.signer) if child is not None)
-        return min(children, default=FOREVER)
+        return min((self.trust.next_deadline, *children))
 
     def filenos(self) -> tuple[int, ...]:
         """Give what to poll for reading."""
         children = (child.fileno() for child in (self.grains, self.signer) if child is not None)
-        return (self.resolver.fileno(), *children)
+        return (self.resolver.fileno(), *self.trust.filenos(), *children)
 
     def carry_out(self, asked: list[effects.Effect]) -> None:
         """Carry out, in order; what waits for a commit is passed by what does not."""
@@ -139,6 +144,7 @@ class Executor:
             if child is not None:
                 child.close()
         self.grains = self.signer = None
+        self.trust.close()
         self.resolver.close()
 
     # --- the hands ----------------------------------------------------------------------------
@@ -163,7 +169,9 @@ class Executor:
         from limpet.common.crypto.proof import Statement
 
         statement = Statement.of(
-            effect.request, master_key=self._plan.server_key, minion_key=self._plan.public_key
+            effect.request,
+            master_key=bytes.fromhex(effect.server_key),
+            minion_key=self._plan.public_key,
         )
         if self.signer is not None:
             self.signer.close()

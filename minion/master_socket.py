@@ -88,7 +88,7 @@ class MasterSocket:
                 self._context,
                 address=effect.address,
                 port=effect.number,
-                server_key=self._plan.server_key,
+                server_key=bytes.fromhex(effect.server_key),
                 public_key=self._plan.public_key,
                 secret_key=self._plan.secret_key,
                 frame_bytes_max=MAIN_FRAME_BYTES_MAX if is_main else ENROL_FRAME_BYTES_MAX,

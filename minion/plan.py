@@ -32,6 +32,9 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     places: tuple[PlannedPlace, ...]
     """Where the master may be found; at least one."""
     server_key: bytes
+    """As it was when the plan was made; what is kept on disk may be younger."""
+    told: str
+    """What join string or configuration say of the master; empty: nothing."""
     public_key: bytes
     secret_key: bytes
     join_token_id: str
@@ -61,6 +64,11 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def journal_dir(self) -> Path:
         """Where the journal is."""
         return Path(self.state_dir) / "journal"
+
+    @property
+    def keys_dir(self) -> Path:
+        """Where the key files are."""
+        return Path(self.state_dir) / "keys"
 
     @property
     def status_path(self) -> Path:

@@ -6,10 +6,14 @@ from limpet.common.identifiers import MinionId
 from limpet.minion.jobs.instant import Instants
 from limpet.minion.plan import Plan
 from limpet.minion.settings import JobLimits, LinkSettings, MasterPlace
+from limpet.minion.trusting.files import MasterKeys
 
 
-def settings_of(plan: Plan) -> LinkSettings:
-    """Give the part of the plan that the core is told."""
+def settings_of(plan: Plan, known: MasterKeys | None = None) -> LinkSettings:
+    """Give the part of the plan that the core is told, with the master's keys as they are kept.
+
+    A plan may be older than the last rotation of the master's key: its key is the last resort.
+    """
     first, *others = plan.places
     limits = JobLimits(side_by_side_max=plan.jobs_at_once)
     if plan.job_timeout_s:
@@ -23,7 +27,8 @@ def settings_of(plan: Plan) -> LinkSettings:
         master_host=first.host,
         port=first.port,
         enrol_port=first.enrol_port,
-        server_key=plan.server_key.hex(),
+        server_key=((known and known.current) or plan.server_key).hex(),
+        trust=known.trust if known is not None else None,
         join_token_id=plan.join_token_id,
         version=plan.version,
         limits=limits,

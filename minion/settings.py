@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from limpet.common.identifiers import MinionId
 from limpet.common.messages.fields import PROTOCOL_MAX, PROTOCOL_MIN
+from limpet.common.messages.trust import Trust
 
 MAIN_PORT = 4506
 """Port of the master for minions with an accepted key (Salt's number)."""
@@ -47,6 +48,27 @@ class MasterPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldTrust:
+    """What the master has announced of its keys, as it is kept. Keys are hex."""
+
+    serial: int
+    site: str
+    """The site key that is pinned."""
+    current: str
+    following: tuple[str, ...]
+
+    @classmethod
+    def of(cls, trust: Trust) -> "HeldTrust":
+        """Take what is kept of a message."""
+        following = tuple(key.hex() for key in trust.following)
+        return cls(trust.serial, trust.site.hex(), trust.current.hex(), following)
+
+    def says(self, trust: Trust) -> bool:
+        """Say whether a message says nothing new."""
+        return self == HeldTrust.of(trust)
+
+
+@dataclass(frozen=True, slots=True)
 class LinkSettings:
     """Whom to talk to, as whom."""
 
@@ -54,7 +76,7 @@ class LinkSettings:
     master_host: str
     """Name or numeric address, without brackets."""
     server_key: str
-    """The master's CURVE public key, 64 hex digits. Used by the shell; part of what is told."""
+    """The master's CURVE public key, 64 hex digits: that of the last session, or as told."""
     port: int = MAIN_PORT
     enrol_port: int = ENROL_PORT
     join_token_id: str = ""
@@ -63,6 +85,8 @@ class LinkSettings:
     protocol_min: int = PROTOCOL_MIN
     protocol_max: int = PROTOCOL_MAX
     limits: JobLimits = field(default_factory=JobLimits)
+    trust: HeldTrust | None = None
+    """What the master has announced of its keys."""
     others: tuple[MasterPlace, ...] = ()
     """More places of the same master; the next one is tried when one has failed."""
 

@@ -20,7 +20,7 @@ from limpet.common.crypto.keyfiles import (
     read_trusted,
     write_trusted,
 )
-from limpet.common.crypto.keys import decode_key, decode_public_key
+from limpet.common.crypto.keys import decode_key, decode_public_key, encode_base32
 from limpet.common.errors import HostError, UsageError
 from limpet.common.service.locks import InstanceLock
 from limpet.common.service.paths import Roots, tighten_umask
@@ -32,9 +32,9 @@ from limpet.common.storage.files import read_whole
 from limpet.minion.host_identity import set_aside_if_copied
 from limpet.minion.jobs.parent_messages import WorkerSetup
 from limpet.minion.plan import Plan, PlannedPlace, hand_over, program_of
+from limpet.minion.trusting.files import TRUSTED_NAME, forget_trust, read_told, write_told
 
 KEY_NAME: Final = "minion"
-TRUSTED_NAME: Final = "trusted.public"
 JOIN_WAS_SHOWN: Final = (
     "the join string stood on the command line, where other users of this host could read it for "
     "a moment: give such a token one use and a short life, or put `join` into minion.yaml"
@@ -60,7 +60,7 @@ def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
         copied = set_aside_if_copied(roots.state_dir, is_followed=configuration.follow_machine_id)
         keys = PairMaker(roots.keys_dir / f"{KEY_NAME}.public")
         pair = load_or_make_pair(roots.keys_dir, KEY_NAME, make=keys.make, public_of=keys.public_of)
-        server_key, notices = find_server_key(roots, configuration, join)
+        server_key, told, notices = find_server_key(roots, configuration, join)
         found = find_minion_id(roots.state_dir, configuration.id)
     return Plan(
         minion_id=found.minion,
@@ -69,6 +69,7 @@ def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
             for place in configuration.addresses
         ),
         server_key=server_key,
+        told=told,
         public_key=pair.public,
         secret_key=pair.secret,
         join_token_id="" if join is None else join.token_id,
@@ -127,9 +128,11 @@ class PairMaker:
 
 def find_server_key(
     roots: Roots, configuration: MinionConfiguration, join: JoinString | None
-) -> tuple[bytes, tuple[str, ...]]:
-    """Give the master's public key: as told, else as kept. What is told is kept.
+) -> tuple[bytes, str, tuple[str, ...]]:
+    """Give the master's public key, and what a person told of it; what is told is kept.
 
+    What is told counts where it is new, or nothing is kept: the master's key may have been rotated
+    since, and the minion has followed. Then the configuration still has the old one.
     Raises `UsageError` if two places contradict each other, or none says it.
     """
     path = roots.keys_dir / TRUSTED_NAME
@@ -148,12 +151,21 @@ def find_server_key(
                 "the master's key is not known: use --join with what `limpet token create` "
                 f"printed there, or set `master_key` in {roots.config_file}"
             )
-        return kept, notices
+        return kept, "", notices
+    wish = f"{encode_base32(told)} {'' if join is None else join.token_id}".rstrip()
+    before = read_told(roots.keys_dir)
+    if kept is not None and before == wish:
+        return kept, wish, notices
     if told != kept:
         if kept is not None:
             notices = (*notices, f"the master's key is another one than before (kept in {path})")
+        forget_trust(roots.keys_dir)
         write_trusted(path, told)
-    return told, notices
+    try:
+        write_told(roots.keys_dir, wish)
+    except HostError as error:  # written again before it matters (`trusting/files.write_current`)
+        notices = (*notices, str(error))
+    return told, wish, notices
 
 
 def boot_id(state_dir: Path) -> str:

@@ -128,6 +128,8 @@ class MinionRow(msgspec.Struct, array_like=True, frozen=True):
     """Jids."""
     condition: str
     last_loss: str
+    left_behind: str = ""
+    """Why it would not follow a rotation of the master's key; empty: it would."""
 
 
 class Minions(Reply, tag="minion_list", frozen=True):
@@ -204,12 +206,40 @@ class MasterStatus(Reply, tag="master_status", frozen=True):
     fleet: int
     ready: int
     rejected: dict[str, int]
-    """`limpet_rejected_total` by reason; of the enrol process: `enrol.…`."""
+    """`limpet_master_rejected_total` by reason; of the enrol process: `enrol.…`."""
     figures: dict[str, float]
     """Gauges: jobs_open, deliveries_open, loop_lag_s, clients, …"""
     problems: tuple[str, ...]
     public_key: str = ""
     """The master's CURVE public key, 64 hex digits: `master_key` of a minion without a token."""
+    next_keys: tuple[str, ...] = ()
+    """The keys that it will have after rotations, in order; empty: none could be prepared."""
+    site_key: str = ""
+    """The Ed25519 key that signs them, 64 hex digits."""
+
+
+class LeftBehind(msgspec.Struct, array_like=True, frozen=True):
+    """A minion that will not follow the master's next key, and why."""
+
+    minion: str
+    why: str
+
+
+class Rotation(Reply, tag="rotation", frozen=True):
+    """The master's key was changed, or (`is_done` false) would be: some minions will not follow."""
+
+    is_done: bool
+    old_key: str
+    """64 hex digits, as `new_key`."""
+    new_key: str
+    following: tuple[str, ...]
+    """Minions that know the new key; by id, the first thousand."""
+    following_count: int
+    left: tuple[LeftBehind, ...]
+    """Those that do not; by id, the first thousand."""
+    left_count: int
+    open_tokens: int
+    """Join tokens that are not used up: their join strings name the old key."""
 
 
 AnyReply = (
@@ -227,4 +257,5 @@ AnyReply = (
     | Tokens
     | Event
     | MasterStatus
+    | Rotation
 )

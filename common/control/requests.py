@@ -124,6 +124,19 @@ class AskStatus(Request, tag="status", frozen=True):
     """How the master is, answered by `MasterStatus`."""
 
 
+class RotateMaster(Request, tag="rotate_master", frozen=True):
+    """Take the master's next key into use; answered by `Rotation`.
+
+    `is_fresh`: other keys are prepared first, and told to all that are here. `is_sure`: also if
+    some minions will not follow. `expected`: only if the next key is this one (64 hex digits), as
+    it was shown; empty: whichever it is.
+    """
+
+    is_fresh: bool
+    is_sure: bool
+    expected: Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{64})?\Z")] = ""
+
+
 AnyRequest = (
     RunJob
     | WatchJob
@@ -137,4 +150,5 @@ AnyRequest = (
     | RevokeToken
     | WatchEvents
     | AskStatus
+    | RotateMaster
 )

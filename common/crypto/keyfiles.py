@@ -2,6 +2,7 @@
 
     DIR/master.secret  DIR/master.secret.copy     this side's own secret (0600)
     DIR/master.public                             its public key, for people and `keys show`
+    DIR/site.secret    DIR/master.next            (a master's) see `limpet.master.rotation.files`
     DIR/trusted.public DIR/trusted.public.copy    the other side's public key (a minion's)
 
 A file that a crash left empty or torn is put right from its copy. Line ends, blanks and byte order
@@ -39,6 +40,10 @@ class KeyPair:
     secret: bytes = field(repr=False)
     notices: tuple[str, ...] = ()
     """What had to be put right on the disk, for the log."""
+
+
+class BothDamaged(SourceError):
+    """A file and its copy are there, and neither can be read."""
 
 
 def load_or_make_pair(
@@ -129,7 +134,7 @@ def read_twice(
         values.append(value)
     if values == [None, None]:
         if problems:
-            raise SourceError(
+            raise BothDamaged(
                 f"damaged, and so is its copy: restore one of them from a backup, or "
                 f"`rm {path} {copy}` to begin anew ({problems[0]})",
                 str(path),

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 PROTOCOL_MIN: Final = 1
 """The oldest protocol this release speaks; it speaks N and N-1."""
-PROTOCOL_MAX: Final = 1
+PROTOCOL_MAX: Final = 2
 """The newest protocol this release speaks."""
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]

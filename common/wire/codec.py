@@ -43,6 +43,7 @@ from limpet.common.messages.session import (
     Welcome,
 )
 from limpet.common.messages.sources import Ask, Offer, Piece, Pull
+from limpet.common.messages.trust import Trust, TrustAck
 
 FromMinion = (
     Hello
@@ -58,6 +59,7 @@ FromMinion = (
     | Output
     | Ask
     | Pull
+    | TrustAck
 )
 """All that a minion may say on the main port."""
 
@@ -75,6 +77,7 @@ FromMaster = (
     | Cancel
     | Offer
     | Piece
+    | Trust
 )
 """All that the master may say on the main port."""
 

@@ -23,6 +23,7 @@ from limpet.common.terminal.times import iso_utc, local_text
 from limpet.master.client.client import Client
 from limpet.master.commands.jobs import FORMAT
 from limpet.master.commands.output import write_document
+from limpet.master.commands.rotating import command as rotate_master
 
 _HEADS: Final = {
     "accepted": ("Accepted keys:", "green"),
@@ -44,10 +45,11 @@ Examples:
   limpet keys accept web1
   limpet keys accept 'web*' --yes
   limpet keys accept 1f0c 92ab …          a fingerprint, as `keys list` shows it
-  limpet keys reject web1                 its session ends at once"""
+  limpet keys reject web1                 its session ends at once
+  limpet keys rotate-master               the master takes its next key into use"""
 )
 def command() -> None:
-    """List, show, accept, reject or delete the keys of minions."""
+    """List, show, accept, reject or delete the keys of minions; rotate the master's."""
 
 
 @command.command("list")
@@ -78,7 +80,8 @@ def show(patterns: tuple[str, ...], is_master: bool, form: str) -> int:
     """Show single keys: state, fingerprint, where the minion came from, which token it used.
 
     With --master: the master's own public key and its fingerprint, for `master_key` in the
-    minion.yaml of a minion that has no join string.
+    minion.yaml of a minion that has no join string; and the fingerprints of the keys that it
+    will have after the next rotations, and of the site key that signs them.
     """
     session = Session.current()
     if is_master == bool(patterns):
@@ -101,14 +104,18 @@ def show(patterns: tuple[str, ...], is_master: bool, form: str) -> int:
 
 
 def _show_master(session: Session, form: str) -> int:
-    """Show the master's public key."""
+    """Show the master's public key, the fingerprints of the next ones, and of the site key."""
     with Client(session.root, on_notice=session.note) as client:
-        key = client.status().public_key
+        status = client.status()
+    key = status.public_key
+    following = [fingerprint(bytes.fromhex(each)) for each in status.next_keys]
+    site = fingerprint(bytes.fromhex(status.site_key)) if status.site_key else ""
     data = {"master_key": key, "fingerprint": fingerprint(bytes.fromhex(key))}
     if form != "text":
-        write_document(data, form)
-    else:
-        sys.stdout.write("".join(f"{name + ':':14}{text}\n" for name, text in data.items()))
+        write_document({**data, "next": following, "site": site or None}, form)
+        return 0
+    lines = [*data.items(), *(("next", each) for each in following), ("site", site or "none")]
+    sys.stdout.write("".join(f"{name + ':':14}{text}\n" for name, text in lines))
     return 0
 
 
@@ -145,6 +152,9 @@ command.add_command(
         "Forget keys: their sessions end at once. A minion that asks again is new.",
     )
 )
+
+
+command.add_command(rotate_master)
 
 
 def _change(

@@ -55,4 +55,8 @@ def command(port: int | None, enrol_port: int | None, listen: tuple[str, ...]) -
         log = Log(level=read().level, identifier="limpet-master")
         if session.log_level is not None:
             log.level = parse_level(session.log_level)
-        serve(roots, read, log)
+        end = serve(roots, read, log)
+    if end == "afresh":
+        from limpet.common.service.watchdog import exec_process
+
+        exec_process()()

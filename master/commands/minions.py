@@ -57,7 +57,7 @@ def _print(rows: tuple[MinionRow, ...], palette: Palette) -> None:
             row.version,
             row.address,
             _running(row),
-            "; ".join(word for word in (row.condition, _loss(row)) if word),
+            "; ".join(word for word in (row.condition, _loss(row), row.left_behind) if word),
         )
         for row in rows
     ]
@@ -91,4 +91,5 @@ def _data(row: MinionRow) -> dict[str, object]:
         "running": list(row.running),
         "condition": row.condition or None,
         "last_loss": row.last_loss or None,
+        "knows_next_keys": not row.left_behind,
     }

@@ -42,11 +42,22 @@ class Identity(Protocol):
         ...
 
 
+class Teller(Protocol):
+    """Who has something to say to everybody who comes in."""
+
+    def tell(self, turn: Turn, minion: Minion, after: Commit) -> None:
+        """Say it, behind Welcome."""
+        ...
+
+
 class Door:
     """Answers every Hello."""
 
-    def __init__(self, roster: Roster, identity: Identity, chance: random.Random) -> None:
+    def __init__(
+        self, roster: Roster, identity: Identity, teller: Teller, chance: random.Random
+    ) -> None:
         self._roster = roster
+        self._teller = teller
         self._identity = identity
         self._chance = chance
         self.is_stopping = False
@@ -216,7 +227,7 @@ class Door:
             Welcome(
                 number,
                 hello.nonce,
-                min(hello.protocol_max, PROTOCOL_MAX),
+                session.protocol,
                 settings.version,
                 minion.minion,
                 to_micros(interval_s),
@@ -230,6 +241,7 @@ class Door:
             ),
             after=self._identity.commit,
         )
+        self._teller.tell(turn, minion, self._identity.commit)
 
     def admit_waiting(self, turn: Turn) -> None:
         """Welcome those whose turn has come. Called at the end of each turn; costs little."""

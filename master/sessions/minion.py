@@ -14,6 +14,7 @@ import msgspec
 from limpet.common.clock import Instant, Moment
 from limpet.common.control.replies import MinionRow
 from limpet.common.identifiers import Commit, JobId, MinionId, MinionKey, SessionId
+from limpet.common.messages.fields import PROTOCOL_MAX
 from limpet.common.messages.session import Hello
 from limpet.master.effects import Peer
 from limpet.master.sessions.rates import Rates
@@ -40,6 +41,7 @@ class Session:
         "boot_id",
         "echoed",
         "echoed_at",
+        "has_trust",
         "heard_beat",
         "interval_s",
         "is_synced",
@@ -48,6 +50,7 @@ class Session:
         "number",
         "page",
         "peer",
+        "protocol",
         "sent_at",
         "sync_by",
     )
@@ -66,6 +69,9 @@ class Session:
         self.journal_id = greeting.hello.journal_id
         self.interval_s = interval_s
         """As told in Welcome."""
+        self.protocol = min(greeting.hello.protocol_max, PROTOCOL_MAX)
+        self.has_trust = False
+        """It has kept the master's present announcement of its keys."""
         self.is_synced = False
         self.page = 0
         """The page of SYNC that comes next."""
@@ -148,8 +154,11 @@ class Minion:
         """Give the session if jobs may be sent in it."""
         return self.session if self.presence == "ready" else None
 
-    def shown(self) -> MinionRow:
-        """Give the line of `limpet minions`; an offline one's `since` is when it was last heard."""
+    def shown(self, left_behind: str = "") -> MinionRow:
+        """Give the line of `limpet minions`; an offline one's `since` is when it was last heard.
+
+        `left_behind`: why it would not follow a rotation of the master's key.
+        """
         is_away = self.presence in ("offline", "never seen")
         return MinionRow(
             self.minion,
@@ -160,6 +169,7 @@ class Minion:
             () if is_away else self.running,
             self.condition,
             self.last_loss,
+            left_behind,
         )
 
 

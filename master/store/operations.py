@@ -176,7 +176,7 @@ class DropChunks(Operation, frozen=True):
 
 
 class PutNote(Operation, frozen=True):
-    """Keep a small fact: `store_id`, `epoch_s`, `wall_high_s`, `fleet` and the like."""
+    """Keep a small fact: `store_id`, `wall_high_s`, `trust KEY` and the like; '': forget it."""
 
     name: str
     value: str

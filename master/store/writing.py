@@ -148,6 +148,9 @@ def _drop_chunks(database: sqlite3.Connection, operation: DropChunks) -> None:
 
 
 def _put_note(database: sqlite3.Connection, operation: PutNote) -> None:
+    if not operation.value:
+        database.execute("DELETE FROM note WHERE name = ?", (operation.name,))
+        return
     database.execute(
         "INSERT INTO note (name, value) VALUES (?, ?) "
         "ON CONFLICT (name) DO UPDATE SET value = excluded.value",

@@ -14,6 +14,7 @@ from limpet.minion.effects import Port, Resolve
 from limpet.minion.link.addresses import is_numeric, ordered
 from limpet.minion.link.retreat import Retreat
 from limpet.minion.link.seat import Seat
+from limpet.minion.link.server_keys import ServerKeys
 from limpet.minion.link.states import CONNECTING_S, RESOLVING_S, Loss, State
 from limpet.minion.memory import Memory
 from limpet.minion.outbox import Outbox
@@ -61,7 +62,9 @@ class Dialler:
         outbox: Outbox,
         seat: Seat,
         retreat: Retreat,
+        keys: ServerKeys,
     ) -> None:
+        self._keys = keys
         self._memory = memory
         self._outbox = outbox
         self._seat = seat
@@ -110,6 +113,10 @@ class Dialler:
             self.on_tcp()
             loss = Loss.HANDSHAKE_SILENT if is_late else Loss.HANDSHAKE_FAILED
             self.round.losses.add(loss)
+            if loss is Loss.HANDSHAKE_FAILED and self._keys.take_next():
+                self._seat.close()
+                self._open(now)
+                return None
         return self._next_address(now)
 
     def on_deadline(self, now: Moment) -> Loss | None:
@@ -125,11 +132,19 @@ class Dialler:
         if not dialled.left:
             return dialled.verdict()
         dialled.address = dialled.left.pop(0)
+        self._keys.begin()
+        self._open(now)
+        return None
+
+    def _open(self, now: Moment) -> None:
+        """Open a socket to the present address, for the present one of the master's keys."""
+        dialled = self.round
         dialled.opened = now.boot
         dialled.is_tcp_connected = False
         is_main = dialled.port == "main"
         number = self._places[0].port if is_main else self._places[0].enrol_port
         is_new_context = self._retreat.failures.take_context()
-        self._seat.open(dialled.port, dialled.address, number, is_new_context=is_new_context)
+        self._seat.open(
+            dialled.port, dialled.address, number, self._keys.key, is_new_context=is_new_context
+        )
         self._seat.enter(now, State.CONNECTING, CONNECTING_S, f"{dialled.address} port {number}")
-        return None

@@ -26,15 +26,17 @@ from limpet.common.messages.session import (
     SyncAnswer,
     Welcome,
 )
+from limpet.common.messages.trust import Trust
 from limpet.common.transport.events import LinkEvent
 from limpet.minion.effects import Port, Prove, Reexec, Send
+from limpet.minion.link.advice import advice
 from limpet.minion.link.dialling import Dialler
 from limpet.minion.link.greeting import Greeter, Greeting, Line, busy_silence_s
 from limpet.minion.link.retreat import Retreat
 from limpet.minion.link.seat import Seat
+from limpet.minion.link.server_keys import ServerKeys
 from limpet.minion.link.session import JobSide, Session
 from limpet.minion.link.states import (
-    ADVICE,
     ENROLLING_S,
     GREETING_S,
     STOPPED_S,
@@ -51,7 +53,7 @@ from limpet.minion.memory import Memory
 from limpet.minion.outbox import Outbox
 from limpet.minion.settings import LinkSettings
 
-SessionMessage = Welcome | Busy | Denied | Regreet | SyncAnswer | MasterBeat | Drain
+SessionMessage = Welcome | Busy | Denied | Regreet | SyncAnswer | MasterBeat | Drain | Trust
 """What the link itself hears on the main port; the rest is for the jobs."""
 
 SILENT: Final = {
@@ -92,9 +94,12 @@ class Link:
         self.wants_grains = False
         """The master asked for the facts in its last Welcome."""
         self.grains_digest = memory.grains_digest
+        self.advice = ""
+        """What a person may have to do about the last failure; empty when READY."""
         self.bad_frames = 0
         self.reexecs = 0
-        self._dialler = Dialler(settings, memory, outbox, self.seat, self.retreat)
+        self.keys = ServerKeys(settings, outbox)
+        self._dialler = Dialler(settings, memory, outbox, self.seat, self.retreat, self.keys)
         self._greeting: Greeting | None = None
         self._last_loss = ""
         self._was_told_accepted = False
@@ -243,6 +248,10 @@ class Link:
             if self._present(message.session):
                 self._end_session(Loss.REGREETED)
                 self._greet(now)
+        elif isinstance(message, Trust):
+            session = self._present(message.session)
+            if session is not None:
+                self.keys.on_trust(session.line, session.protocol, message)
         elif isinstance(message, Drain):
             if self._present(message.session):
                 self._on_drain(now, message)
@@ -309,6 +318,7 @@ class Link:
         asked = self._greeting.asked_before(now.boot)
         self._greeting = None
         self._was_told_accepted = False
+        self.keys.on_session()
         self.wants_grains = welcome.wants_grains
         self.session = Session(
             now,
@@ -383,6 +393,7 @@ class Link:
 
     def _become_ready(self, now: Moment, session: Session) -> None:
         cause, self._last_loss = self._last_loss, ""
+        self.advice = ""
         self.seat.attempts = 0
         self.retreat.failures.on_ready(now.boot)
         self._memory.keep_address(self.address)
@@ -414,7 +425,7 @@ class Link:
     def _enrol(self, now: Moment) -> None:
         self._greeting, request = self._greeter.enrol(now)
         if request.token_id:
-            self._outbox.add(Prove(self.attempt, request))
+            self._outbox.add(Prove(self.attempt, request, self.keys.key))
         else:
             self._outbox.add(Send(self.attempt, request))
         self.seat.enter(now, State.ENROLLING, ENROLLING_S, "")
@@ -467,12 +478,11 @@ class Link:
             now.boot, loss, is_tcp_connected=is_tcp_connected
         )
         failures = self.retreat.failures
-        advice = ADVICE.get(loss)
-        self._outbox.warning(
-            f"failed {loss}",
-            f"no link to {self._settings.master_host}: {loss} ({failures.in_a_row} in a row)"
-            + (f": {advice}" if advice else ""),
+        self.advice = advice(
+            loss, was_accepted=self._memory.is_accepted, keys=len(self.keys.known())
         )
+        text = f"no link to {self._settings.master_host}: {loss} ({failures.in_a_row} in a row)"
+        self._outbox.warning(f"failed {loss}", f"{text}: {self.advice}" if self.advice else text)
         self.seat.enter(now, State.BACKOFF, pause_s, loss)
         if failures.take_reexec(now.boot):
             self.reexecs += 1

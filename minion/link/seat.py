@@ -47,13 +47,16 @@ class Seat:
         self.attempt = Attempt(self.attempt + 1)
         return self.attempt
 
-    def open(self, port: Port, address: str, number: int, *, is_new_context: bool) -> None:
+    def open(
+        self, port: Port, address: str, number: int, server_key: str, *, is_new_context: bool
+    ) -> None:
         """Open a new socket, as a new attempt."""
         assert not self._is_open
         self._is_open = True
         self.attempts += 1
         self.sockets_opened += 1
-        self._outbox.add(OpenSocket(self.next_attempt(), port, address, number, is_new_context))
+        attempt = self.next_attempt()
+        self._outbox.add(OpenSocket(attempt, port, address, number, is_new_context, server_key))
 
     def close(self) -> None:
         """Throw the socket away, if there is one."""

@@ -71,6 +71,7 @@ class Session:
     ) -> None:
         interval_s = beat_interval_s(welcome)
         self.line = Line(attempt, SessionId(welcome.session), interval_s)
+        self.protocol = welcome.protocol
         self.beats = Beats(now, interval_s)
         self.clock = MasterClock()
         self.clock.on_answer(asked, now.boot, to_seconds(welcome.master_clock))

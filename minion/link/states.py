@@ -94,8 +94,8 @@ ADVICE: Final[Mapping[Loss, str]] = {
     Loss.UNREACHABLE: "no TCP connection; is the address right, and the port open on the way?",
     Loss.REFUSED: "nobody listens at that port; is the master running?",
     Loss.HANDSHAKE_SILENT: "something listens there, but does not answer as a master does",
-    Loss.HANDSHAKE_FAILED: "most likely it has another key than `master_key` or the join string "
-    "says; compare with `limpet keys show --master` there",
+    Loss.HANDSHAKE_FAILED: "the master there has another key than this minion knows; make a join "
+    "string there (`limpet token create`), and here `limpet minion setup --join STRING`",
     Loss.PROTOCOL: "no protocol that both speak; upgrade the older side",
 }
 """What to look at, for losses that a person may have to do something about."""

@@ -111,6 +111,8 @@ class StoreModel:
                 self.chunks.pop((jid, minion), None)
             case PutNote(name=name, value=value):
                 self.notes[name] = value
+                if not value:
+                    del self.notes[name]
             case PruneHistory(before_s=before_s, jobs_max=jobs_max):
                 self._prune(before_s, jobs_max)
             case _:

@@ -42,10 +42,10 @@ def socket_reused_after_a_failure() -> list[Change]:
     plain_open = Seat.open
 
     def open_once(
-        seat: Seat, port: Any, address: str, number: int, *, is_new_context: bool
+        seat: Seat, port: Any, address: str, number: int, key: str, *, is_new_context: bool
     ) -> None:
         if not seat._is_open:
-            plain_open(seat, port, address, number, is_new_context=is_new_context)
+            plain_open(seat, port, address, number, key, is_new_context=is_new_context)
 
     return [(Seat, "close", nothing), (Seat, "open", open_once)]
 

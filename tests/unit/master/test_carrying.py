@@ -36,6 +36,7 @@ from limpet.master.effects import (
     Subscribe,
 )
 from limpet.master.pillar import line
+from limpet.master.rotation.work import KeyWork
 from limpet.master.sources.work import Work
 from limpet.master.store.operations import PutNote
 
@@ -59,6 +60,7 @@ class World:
             enrolment=self,
             sources=self,
             pillar=self,
+            keys=self,
             log=Log(level=Level.QUIET),
             add_figures=lambda status: status,
             committed=Commit(10),
@@ -69,6 +71,9 @@ class World:
             raise self.why
         self.told.append(message)
         return self.why
+
+    def write(self, work: KeyWork) -> None:
+        self.told.append(work)
 
     def disconnect(self, peer: Peer) -> None:
         self.told.append("disconnect")

@@ -10,6 +10,7 @@ from limpet.common.service.logs import Level, Log
 from limpet.minion.effects import DropSpool, KillJob, Persist, Report, Send
 from limpet.minion.executor import Executor
 from limpet.minion.jobs.records import JobTombstone
+from limpet.minion.trusting.keeping import TrustKeeper
 
 JOB = JobId("0" * 26)
 
@@ -50,6 +51,7 @@ def executor_of(recorder: Recorder) -> Executor:
         journal=hands,
         workers=hands,
         server=hands,
+        trust=TrustKeeper(Path(), "", SystemClock(), log),
     )
 
 

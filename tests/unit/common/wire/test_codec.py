@@ -237,10 +237,11 @@ def test_the_table_of_each_direction_is_closed() -> None:
     assert from_minion == {
         *("hello", "sync", "beat", "grains", "accepted", "started", "return"),
         *("bulk_offer", "bulk_chunk", "cancel_answer", "output", "ask", "pull"),
+        "trust_ack",
     }
     assert from_master == {
         *("welcome", "busy", "denied", "regreet", "sync_answer", "master_beat", "drain"),
-        *("deliver", "return_ack", "bulk_ack", "cancel", "offer", "piece"),
+        *("deliver", "return_ack", "bulk_ack", "cancel", "offer", "piece", "trust"),
     }
     every = from_minion | from_master | {"enrol", "enrol_answer"}
     # A decoder of one type looks at the number of fields first: so it is given as many.

@@ -181,6 +181,7 @@ def test_minions_are_shown_with_state_and_since(master: FakeMaster, limpet: Limp
         "running": [],
         "condition": "cloned",
         "last_loss": "no echo",
+        "knows_next_keys": True,
     }
 
 

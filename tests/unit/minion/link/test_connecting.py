@@ -40,7 +40,8 @@ def test_a_minion_resolves_connects_greets_and_syncs() -> None:
     bench.answer_sync()
     assert bench.state() is State.READY
     assert message_names(bench) == ["Hello", "SyncPage", "Beat"]
-    assert bench.of(OpenSocket) == [OpenSocket(Attempt(2), "main", "10.0.0.1", 4506, False)]
+    opened_one = OpenSocket(Attempt(2), "main", "10.0.0.1", 4506, False, NAMED.server_key)
+    assert bench.of(OpenSocket) == [opened_one]
 
 
 def test_a_numeric_address_needs_no_resolver() -> None:

@@ -1,0 +1,131 @@
+"""The master's key is rotated while its minions are here, away, or were never told."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.fleet import Fleet, Node, wait_until
+
+HERE = ("web1", "web2", "web3")
+FOLLOWS_WITHIN_S = 15.0
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    running = Fleet(tmp_path)
+    try:
+        running.start_master()
+        running.add_minions(5)
+        running.wait_ready(5, 30.0)
+        yield running
+    finally:
+        running.close()
+
+
+def keys_dir(node: Node) -> Path:
+    """Give where a minion keeps the keys."""
+    return node.root / "state" / "minion" / "keys"
+
+
+def status(node: Node) -> dict[str, Any]:
+    """Read the status file of a minion."""
+    read: dict[str, Any] = json.loads((node.root / "run" / "minion-status.json").read_text())
+    return read
+
+
+def knowing(fleet: Fleet) -> set[str]:
+    """Name the minions that know the master's next keys."""
+    rows = fleet.limpet_json("minions")["minions"]
+    return {name for name, row in rows.items() if row["knows_next_keys"]}
+
+
+def wait_told(fleet: Fleet, number: int) -> None:
+    """Wait until so many minions have kept what the master announced."""
+    wait_until("minions know the next keys", lambda: len(knowing(fleet)) >= number, 20.0)
+
+
+def forget_keys(node: Node) -> None:
+    """Take away what a minion was told of the next keys."""
+    for path in keys_dir(node).glob("master.trust*"):
+        path.unlink()
+
+
+@pytest.mark.covers("H6")
+def test_who_was_told_follows_and_who_was_not_is_told_how_to_join(fleet: Fleet) -> None:
+    wait_told(fleet, 5)
+    before = fleet.limpet_json("keys", "show", "--master")
+    assert len(before["next"]) == 3
+    old_join = fleet.join
+    pid = fleet.master.pid
+    fleet.minions["web4"].stop()
+    fleet.minions["web5"].stop()
+    forget_keys(fleet.minions["web5"])
+    forget_path = keys_dir(fleet.minions["web5"]) / "trusted.public"
+    assert forget_path.exists()
+
+    job = fleet.limpet("run", "--async", "web1", "cmd.run", "sleep 6; echo over").stdout.strip()
+    began = time.monotonic()
+    done = fleet.limpet("keys", "rotate-master", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["is_done"]
+    assert said["old"]["fingerprint"] == before["fingerprint"]
+    assert said["new"]["fingerprint"] == before["next"][0]
+    assert said["following_count"] == 5  # web5 was told, and lost it since
+
+    wait_until("those that are here follow", lambda: fleet.answering() >= set(HERE), 15.0)
+    assert time.monotonic() - began <= FOLLOWS_WITHIN_S
+    assert fleet.master.pid == pid
+    assert fleet.master.is_running
+    after = fleet.limpet_json("keys", "show", "--master")
+    assert after["fingerprint"] == before["next"][0]
+    assert after["next"][:2] == before["next"][1:]
+    assert after["site"] == before["site"]
+    wait_until(
+        "the job is over",
+        lambda: "over" in fleet.limpet("jobs", "show", job).stdout,
+        20.0,
+    )
+
+    # One that was away follows when it comes back, and again after it.
+    began = time.monotonic()
+    fleet.minions["web4"].start()
+    wait_until("it follows", lambda: "web4" in fleet.answering(), FOLLOWS_WITHIN_S)
+    assert time.monotonic() - began <= FOLLOWS_WITHIN_S
+    wait_until("it keeps the new one", lambda: knowing(fleet) >= {*HERE, "web4"}, 20.0)
+    fleet.minions["web4"].stop()
+    fleet.minions["web4"].start()
+    wait_until("it is there again", lambda: "web4" in fleet.answering(), 10.0)
+
+    # One that knows nothing of it is told what to do, in its log and in its status.
+    lost = fleet.minions["web5"]
+    lost.start()
+    wait_until("its log says so", lambda: "limpet minion setup --join" in lost.log(), 20.0)
+    wait_until("its status says so", lambda: "key changed" in status(lost)["advice"], 5.0)
+
+    # So is a new one with an old join string.
+    late = fleet.add_minion("web6")
+    assert fleet.join == old_join
+    wait_until("it is told plainly", lambda: "join string" in status_of(late, "advice"), 20.0)
+    assert "dead" in status_of(late, "advice")
+
+    # A new join string brings both in.
+    fleet.join = fleet.make_token()
+    for node in (lost, late):
+        node.stop()
+        text = (node.root / "minion.yaml").read_text().replace(old_join, fleet.join)
+        (node.root / "minion.yaml").write_text(text)
+        node.start()
+    wait_until("all six answer", lambda: len(fleet.answering()) == 6, 20.0)
+
+
+def status_of(node: Node, name: str) -> str:
+    """Read one field of a status file that may not be there yet."""
+    try:
+        return str(status(node)[name])
+    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+        return ""
