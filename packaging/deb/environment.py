@@ -84,9 +84,10 @@ def _build(lock: Path, parts: list[interpreter.Part], making: Path) -> None:
     locked = wheels.install_locked(lock, root / PACKAGES, licences, work / "pip")
     libraries.strip(root / PACKAGES)
     libraries.bind(root)
-    files.normalise(root, 0, frozenset({f"bin/python{PYTHON}"}))
+    files.set_modes(root, frozenset({f"bin/python{PYTHON}"}))
     compile_tree(root, root / "lib" / f"python{PYTHON}")
     depends = libraries.census(root)
+    files.set_times(root, int((root / "lib" / f"python{PYTHON}" / "os.py").stat().st_mtime))
     components = [Component(p.name, p.version, "deb", p.sha256, "") for p in parts]
     components += [Component(w.name, w.version, "pypi", w.sha256, w.licence) for w in locked]
     shutil.rmtree(work)
@@ -101,7 +102,7 @@ def compile_tree(root: Path, place: Path) -> None:
     of files are those of a commit.
     """
     run(
-        root / "bin" / f"python{PYTHON}", "-I", "-m", "compileall", "-q",
+        root / "bin" / f"python{PYTHON}", "-I", "-B", "-m", "compileall", "-q", "-f",
         "--invalidation-mode", "unchecked-hash", "-s", root, place,
         environment={"PYTHONHASHSEED": "0"},
     )  # fmt: skip

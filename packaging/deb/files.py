@@ -40,16 +40,25 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def normalise(root: Path, epoch_s: int, programs: frozenset[str] = frozenset()) -> None:
-    """Set modes and times of everything below `root`, whatever the umask was.
+def set_modes(root: Path, programs: frozenset[str] = frozenset()) -> None:
+    """Set the modes of everything below `root`, whatever the umask was.
 
-    `programs` are paths relative to `root` that may be run; all else is only read.
+    `programs` are paths relative to `root` that may be run; all else is only read. Files that are
+    as they should be are not touched: they may be links to those of a cache.
     """
     for path in [*walk(root), root]:
-        if not path.is_symlink():
-            is_program = str(path.relative_to(root)) in programs
-            mode = PROGRAM_MODE if is_program else FILE_MODE
-            path.chmod(DIRECTORY_MODE if path.is_dir() else mode)
+        if path.is_symlink():
+            continue
+        is_program = str(path.relative_to(root)) in programs
+        mode = PROGRAM_MODE if is_program else FILE_MODE
+        wanted = DIRECTORY_MODE if path.is_dir() else mode
+        if path.stat().st_mode & 0o7777 != wanted:
+            path.chmod(wanted)
+
+
+def set_times(root: Path, epoch_s: int) -> None:
+    """Set the time of everything below `root`."""
+    for path in [*walk(root), root]:
         os.utime(path, (epoch_s, epoch_s), follow_symlinks=False)
 
 

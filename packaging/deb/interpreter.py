@@ -5,9 +5,9 @@ and no shop's module runs. Nothing of the host's Python is used at run time: an 
 its removal, changes nothing here.
 """
 
-import os
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -66,39 +66,31 @@ def fetch(cache: Path) -> list[Part]:
     Raises `BuildError` where apt knows none, as on a release with another Python.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    return [_fetch(name, cache) for name in (*INTERPRETER, *LIBRARIES)]
-
-
-def _fetch(name: str, cache: Path) -> Part:
+    names = (*INTERPRETER, *LIBRARIES)
     try:
-        said = run("apt-cache", "show", "--no-all-versions", name)
+        said = run("apt-cache", "show", "--no-all-versions", *names)
     except BuildError as error:
-        raise BuildError(
-            f"apt knows no {name}: apt-get update, or build on Debian 12 ({error})"
-        ) from error
-    fields = dict(re.findall(r"^(Version|SHA256): (\S+)$", said, re.MULTILINE))
-    if "SHA256" not in fields:
-        raise BuildError(f"apt knows {name} only as installed: apt-get update")
+        raise BuildError(f"apt-get update, or build on Debian 12: {error}") from error
+    told = {}
+    for stanza in said.split("\n\n"):
+        fields = dict(re.findall(r"^(Package|Version|SHA256): (\S+)$", stanza, re.MULTILINE))
+        told[fields.get("Package", "")] = fields
+    return [_fetch(name, told.get(name, {}), cache) for name in names]
+
+
+def _fetch(name: str, fields: dict[str, str], cache: Path) -> Part:
+    if not {"Version", "SHA256"} <= fields.keys():
+        raise BuildError(f"apt has no {name}: apt-get update, or build on Debian 12")
     version, digest = fields["Version"], fields["SHA256"]
     kept = cache / f"{name}_{digest[:16]}.deb"
     if not kept.exists():
-        work = cache / f"fetching-{os.getpid()}"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir()
-        run(
-            "apt-get",
-            "download",
-            "-qq",
-            "-o",
-            "APT::Sandbox::User=root",
-            f"{name}={version}",
-            cwd=work,
-        )
-        (fetched,) = work.glob("*.deb")
-        if files.sha256(fetched) != digest:
-            raise BuildError(f"{fetched.name} is not what apt's lists say: apt-get update")
-        fetched.rename(kept)
-        work.rmdir()
+        with tempfile.TemporaryDirectory(prefix="fetching-", dir=cache) as directory:
+            root = ("-o", "APT::Sandbox::User=root")
+            run("apt-get", "download", "-qq", *root, f"{name}={version}", cwd=Path(directory))
+            (fetched,) = Path(directory).glob("*.deb")
+            if files.sha256(fetched) != digest:
+                raise BuildError(f"{fetched.name} is not what apt's lists say: apt-get update")
+            fetched.rename(kept)
     return Part(name, version, digest, kept)
 
 

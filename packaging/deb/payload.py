@@ -40,33 +40,31 @@ def _text(name: str) -> str:
 
 def compiled_program(environment: Environment, wheel: Path, target: Path) -> None:
     """Make what both roles share: environment, limpet, bytecode."""
-    shutil.copytree(environment.root, target, symlinks=True)
+    files.link_tree(environment.root, target)
     wheels.unpack_own(wheel, target / PACKAGES)
     compile_tree(target, target / PACKAGES / "limpet")
     files.write(target / "bin/limpet", _text("limpet"))
 
 
-def finish(
-    target: Path, role: Role, tree: Path, version: str, epoch_s: int, work: Path
-) -> list[str]:
+def finish(target: Path, role: Role, tree: Path, version: str, work: Path) -> list[str]:
     """Add what is the role's alone, then the identity; gives the names of the manual pages."""
     for name, (text, _mode) in conffiles(role).items():
         files.write(target / "share/conffiles" / name, text)
     for unit in units_of(role, tree / "packaging/systemd"):
         files.write(target / "share/units" / unit.name, unit.read_text(encoding="utf-8"))
     pages = _manual(target, tree, work)
-    identify(target, version, epoch_s)
+    identify(target, version)
     return pages
 
 
-def identify(target: Path, version: str, epoch_s: int) -> str:
-    """Write BUILD (`VERSION ID`), with modes and times of everything set; gives `VERSION-ID`."""
+def identify(target: Path, version: str) -> str:
+    """Write BUILD (`VERSION ID`), with the modes of everything set; gives `VERSION-ID`."""
     build = target / "BUILD"
     build.unlink(missing_ok=True)
-    files.normalise(target, epoch_s, PROGRAMS)
+    files.set_modes(target, PROGRAMS)
     identity = files.digest(target)[:ID_DIGITS]
     files.write(build, f"{version} {identity}\n")
-    files.normalise(target, epoch_s, PROGRAMS)
+    files.set_modes(target, PROGRAMS)
     return f"{version}-{identity}"
 
 

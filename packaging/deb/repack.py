@@ -42,7 +42,7 @@ def repack(deb: Path, out: Path, version: str, edit: Callable[[Path], None] = no
         module.write_text(VERSION_LINE.sub(f'__version__ = "{version}"', text), encoding="utf-8")
         edit(root)
         _compile_changed(place)
-        after = payload.identify(place, version, epoch_s)
+        after = payload.identify(place, version)
         for name in SCRIPTS:
             path = root / "DEBIAN" / name
             path.write_text(path.read_text(encoding="utf-8").replace(before, after))
@@ -82,7 +82,7 @@ def _compile_changed(place: Path) -> None:
             changed.append(source)
     try:
         run(
-            place / "bin" / f"python{PYTHON}", "-I", "-m", "compileall", "-q",
+            place / "bin" / f"python{PYTHON}", "-I", "-B", "-m", "compileall", "-q", "-f",
             "--invalidation-mode", "unchecked-hash", "-s", place, *changed,
         )  # fmt: skip
     except BuildError as error:
