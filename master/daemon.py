@@ -9,9 +9,10 @@ store, the user database) or in processes (enrolment). Decisions are the core's.
 
 import signal
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 from limpet.common.clock import Clock, Instant, Moment
+from limpet.common.control.packages import PackageKept, PackageRequest
 from limpet.common.control.replies import MasterStatus
 from limpet.common.errors import LimpetError, UsageError
 from limpet.common.identifiers import Commit
@@ -28,8 +29,8 @@ from limpet.master.enrolment.lines import Pollable
 from limpet.master.enrolment.link import EnrolmentLink
 from limpet.master.mainport import BadFrame, Heard, MainPort, PeerLeft, PortEvent
 from limpet.master.memory import ceiling_bytes, open_descriptors, resident_bytes
+from limpet.master.packages.desk import PackageDesk, Shelved
 from limpet.master.pillar.link import WorkshopLink
-from limpet.master.rotation.keeper import KeyKeeper
 from limpet.master.selfcheck import SelfCheck
 from limpet.master.sources.reader import SourceReader
 from limpet.master.store.reader import Answered
@@ -50,9 +51,6 @@ MEMORY_HELPED_S: Final = 60.0
 """Full again so soon after all connections were ended: it is not they that hold it."""
 LAG_WINDOW_S: Final = 60.0
 FAILED_SENDS_A_TURN: Final = 1_000
-
-
-End = Literal["stopped", "afresh"]
 
 
 class StoreFailed(LimpetError):
@@ -77,7 +75,7 @@ class Master:
         check: SelfCheck,
         sources: SourceReader,
         pillar: WorkshopLink,
-        keys: KeyKeeper,
+        packages: PackageDesk,
         committed: int,
         clock: Clock,
         log: Log,
@@ -95,7 +93,7 @@ class Master:
         self._check = check
         self._sources = sources
         self._pillar = pillar
-        self._keys = keys
+        self._packages = packages
         self._clock = clock
         self._log = log
         self._watchdog = watchdog
@@ -113,7 +111,6 @@ class Master:
             enrolment=enrolment,
             sources=sources,
             pillar=pillar,
-            keys=keys,
             log=log,
             add_figures=self._add_figures,
             committed=Commit(committed),
@@ -126,8 +123,8 @@ class Master:
         self._lag_s = 0.0
         self._lag_since = Instant(0.0)
 
-    def run(self, signals: SignalPipe, notifier: Notifier) -> End:
-        """Serve until a stop is asked for, or the process is to be started afresh.
+    def run(self, signals: SignalPipe, notifier: Notifier) -> None:
+        """Serve until a stop is asked for.
 
         Raises `StoreFailed`, `NobodyLetIn`, and `UsageError` if the enrolment port stays taken.
         """
@@ -135,7 +132,7 @@ class Master:
             self._poller.register(thing)
         self._poller.register(self._control)
         self._poller.register(self._sources)
-        self._poller.register(self._keys)
+        self._poller.register(self._packages)
         now = self._clock.now()
         self._log_sweep_at = now.after(LOG_SWEEP_S)
         self._carry(self._core.start(now), now)
@@ -148,7 +145,6 @@ class Master:
                 self._on_signal(number, notifier, started)
             self._turn(started)
             self._note_lag(started, self._clock.now())
-        return "afresh" if self._carrier.is_afresh_wanted else "stopped"
 
     # -- one turn -----------------------------------------------------------------------------
 
@@ -176,8 +172,6 @@ class Master:
             self._on_outcome(outcome, now)
         for read in self._sources.collect():
             self._carry(self._core.on_source_read(now, read.ticket, read.result), now)
-        for written in self._keys.collect():
-            self._carry(self._core.on_keys_written(now, written), now)
         for left in self._port.departures(now.boot):
             self._on_port_event(left, now)
         hearing_until = now.boot + HEARING_S_MAX
@@ -188,6 +182,8 @@ class Master:
         now = self._clock.now()
         if now.boot >= self._core.next_deadline:
             self._carry(self._core.on_deadline(now), now)
+        for shelved in self._packages.collect():
+            self._on_shelved(shelved, now)
         for asked in self._control.collect(now):
             self._on_client(asked, now)
         for question in self._enrolment.collect(now):
@@ -236,12 +232,21 @@ class Master:
 
     def _on_client(self, event: Asked | ClientGone, now: Moment) -> None:
         client = event.client
+        if isinstance(event, Asked) and isinstance(event.request, PackageRequest):
+            self._packages.ask(client, event.request)  # files on a shelf: nothing to decide
+            return
         if isinstance(event, Asked):
             effects = self._core.on_request(now, client, event.uid, event.user, event.request)
         else:
             self._carrier.on_client_gone(client)
             effects = self._core.on_client_gone(now, client)
         self._carry(effects, now)
+
+    def _on_shelved(self, shelved: Shelved, now: Moment) -> None:
+        if isinstance(shelved.reply, PackageKept):
+            package = shelved.reply.package
+            self._log.info(f"{package.name} {package.version} is kept for upgrades")
+        self._control.answer(shelved.client, shelved.reply, now)
 
     def _tell_failed_sends(self, now: Moment) -> None:
         failed = self._carrier.failed
@@ -310,18 +315,11 @@ class Master:
         elif number in STOP_SIGNALS and self._stop_at is None:
             self._log.info(f"asked to stop ({number.name})")
             notifier.stopping()
-            self._end_after_drain(now)
+            self._stop_at = now.after(DRAIN_S_MAX)
+            self._drain_until = now.after(DRAIN_S_MIN)
             self._carry(self._core.on_stop(now), now)
 
-    def _end_after_drain(self, now: Moment) -> None:
-        """End when what was said has left."""
-        self._stop_at = now.after(DRAIN_S_MAX)
-        self._drain_until = now.after(DRAIN_S_MIN)
-
     def _is_over(self, now: Moment) -> bool:
-        if self._stop_at is None and self._carrier.is_afresh_wanted:
-            self._log.info("the master has another key: it starts itself afresh")
-            self._end_after_drain(now)
         if self._stop_at is None:
             return False
         is_quiet = now.boot >= self._drain_until and not self._carrier.held

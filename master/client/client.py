@@ -7,6 +7,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from limpet.common.control.packages import (
+    ListPackages,
+    PackageAnswer,
+    PackageKept,
+    Packages,
+)
 from limpet.common.control.replies import (
     Event,
     Jobs,
@@ -18,7 +24,6 @@ from limpet.common.control.replies import (
     MinionRow,
     Minions,
     Remark,
-    Rotation,
     TokenInfo,
     TokenMade,
     Tokens,
@@ -35,7 +40,6 @@ from limpet.common.control.requests import (
     ListTokens,
     Request,
     RevokeToken,
-    RotateMaster,
     RunJob,
     TargetKind,
     WatchEvents,
@@ -48,6 +52,7 @@ from limpet.common.terminal.arguments import encode_arguments
 from limpet.master.client.errors import ConnectionLost, raise_refusal, unexpected
 from limpet.master.client.following import Following
 from limpet.master.client.line import Line, Notice
+from limpet.master.client.packages import Handover
 from limpet.master.client.results import JobBook, JobResult
 
 PATIENCE_S: Final = 120.0
@@ -298,23 +303,29 @@ class Client:
             raise unexpected(tokens)
         return tokens[0]
 
+    # --- packages -------------------------------------------------------------------------------
+
+    def keep_package(self, path: str) -> PackageKept:
+        """Hand a package of `limpet-minion` to the master, for upgrades; gives what it is.
+
+        One that the master has already is not sent again. Raises `UsageError` for a file that
+        can't be read, `LimpetError` for one that is no such package.
+        """
+        with Handover(path) as handover:
+            answer = self._ask(handover.offer(), PackageAnswer)
+            while not isinstance(answer, PackageKept):
+                answer = self._ask(handover.piece(answer), PackageAnswer)
+        return answer
+
+    def packages(self) -> Packages:
+        """Give the packages that the master keeps, the newest first."""
+        return self._ask(ListPackages(), Packages)
+
     # --- the master -----------------------------------------------------------------------------
 
     def status(self) -> MasterStatus:
         """Give how the master is."""
         return self._ask(AskStatus(), MasterStatus)
-
-    def rotate_master(
-        self, *, is_fresh: bool = False, is_sure: bool = False, expected: str = ""
-    ) -> Rotation:
-        """Have the master take its next key into use; it starts itself afresh after the answer.
-
-        `is_fresh` prepares other next keys first. Without `is_sure` nothing is done if some minions
-        would not follow: the answer names them. `expected`: only if the next key is this one, in
-        hex. Asked once only: a lost answer is not asked for again.
-        """
-        request = RotateMaster(is_fresh, is_sure, expected)
-        return self._ask(request, Rotation, is_repeatable=False)
 
     def events(self, *, timeout_s: float | None = None) -> Iterator[Event]:
         """Follow events from now on, through restarts of the master (missing what came between).

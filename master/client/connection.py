@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from limpet.common.control.framing import REPLY_BYTES_MAX, REQUEST_BYTES_MAX, FramedSocket
+from limpet.common.control.packages import PackageReply
 from limpet.common.control.replies import AnyReply
 from limpet.common.control.requests import Request
 from limpet.common.errors import MasterUnreachable, PeerError, UsageError
@@ -28,7 +29,9 @@ _CREDENTIALS: Final = struct.Struct("3i")
 _SEND_WAIT_S: Final = 10.0
 
 _encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final[msgspec.msgpack.Decoder[AnyReply]] = msgspec.msgpack.Decoder(AnyReply)
+_decoder: Final[msgspec.msgpack.Decoder[AnyReply | PackageReply]] = msgspec.msgpack.Decoder(
+    AnyReply | PackageReply
+)
 
 
 class Connection:
@@ -94,7 +97,7 @@ class Connection:
             self._socket.flush()
         self._raise_if_closed()
 
-    def receive(self, deadline: float) -> AnyReply | None:
+    def receive(self, deadline: float) -> AnyReply | PackageReply | None:
         """Give the next reply; None if there is none by `deadline` (of `time.monotonic`).
 
         Raises `ConnectionLost` when the connection is over, `PeerError` for what is no reply.

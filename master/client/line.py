@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from limpet.common.control.packages import PackageReply
 from limpet.common.control.replies import AnyReply, MasterStatus
 from limpet.common.control.requests import AskStatus, Request
 from limpet.common.errors import MasterUnreachable
@@ -76,7 +77,7 @@ class Line:
         assert self._connection is not None
         self._connection.send(request)
 
-    def receive(self, deadline: float) -> AnyReply | None:
+    def receive(self, deadline: float) -> AnyReply | PackageReply | None:
         """Give the next reply, or None at the deadline. Raises `ConnectionLost`."""
         assert self._connection is not None
         return self._connection.receive(deadline)

@@ -5,10 +5,13 @@ from typing import Final
 
 import msgspec
 
+from limpet.common.control.packages import PackageRequest
 from limpet.common.control.requests import AnyRequest, Request
 from limpet.common.errors import PeerError
 
-_decoder: Final[msgspec.msgpack.Decoder[AnyRequest]] = msgspec.msgpack.Decoder(AnyRequest)
+_decoder: Final[msgspec.msgpack.Decoder[AnyRequest | PackageRequest]] = msgspec.msgpack.Decoder(
+    AnyRequest | PackageRequest
+)
 
 
 def decode_request(payload: bytes) -> Request:

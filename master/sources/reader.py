@@ -9,7 +9,9 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from limpet.master.packages.serving import PackageFiles
 from limpet.master.sources.digests import Digests
 from limpet.master.sources.files import Files
 from limpet.master.sources.listing import Walker
@@ -26,19 +28,29 @@ from limpet.master.sources.work import (
     Work,
 )
 from limpet.states.fileroots.directories import DirectoryRoots
+from limpet.states.upgrades import PACKAGES_ENVIRONMENT
 
 
 class SourceReader:
     """Does the work of the file server's desk."""
 
     def __init__(
-        self, roots: Mapping[str, Sequence[str]], *, at_once: int, file_bytes_max: int
+        self,
+        roots: Mapping[str, Sequence[str]],
+        *,
+        at_once: int,
+        file_bytes_max: int,
+        packages: Path,
     ) -> None:
-        """Take the roots by environment. Nothing is read before the first work comes."""
+        """Take the roots by environment. Nothing is read before the first work comes.
+
+        `packages` is the directory of what minions are upgraded to: an environment of its own.
+        """
         directories = DirectoryRoots(roots)
         self._digests = Digests()
         self._files = Files(directories, self._digests, bytes_max=file_bytes_max)
         self._walker = Walker(directories, self._digests)
+        self._packages = PackageFiles(packages, self._digests)
         self._at_once = at_once
         self._threads: list[threading.Thread] = []
         self._work: deque[tuple[int, Work]] = deque()
@@ -129,6 +141,8 @@ class SourceReader:
 
     def _do(self, work: Work) -> Result:
         try:
+            if not isinstance(work, NameEnvironments) and work.environment == PACKAGES_ENVIRONMENT:
+                return self._packages.do(work)
             match work:
                 case LookUp():
                     return self._files.look_up(work)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from limpet.common.clock import SystemClock
+from limpet.common.control.packages import PackageReply
 from limpet.common.control.replies import AnyReply
 from limpet.common.control.requests import Request
 from limpet.common.crypto.keys import decode_key
@@ -205,14 +206,14 @@ def asking(socket_path: Path, request: Request) -> Iterator[Connection]:
         connection.close()
 
 
-def reply_of(connection: Connection) -> AnyReply:
+def reply_of(connection: Connection) -> AnyReply | PackageReply:
     """Wait for the next reply."""
     reply = connection.receive(time.monotonic() + PATIENCE_S)
     assert reply is not None, "the master does not answer"
     return reply
 
 
-def ask(socket_path: Path, request: Request) -> AnyReply:
+def ask(socket_path: Path, request: Request) -> AnyReply | PackageReply:
     """Ask one thing that has one answer."""
     with asking(socket_path, request) as connection:
         return reply_of(connection)

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "jobs": ("limpet.master.commands.jobs:command", "List, show, wait for or cancel jobs."),
     "minions": ("limpet.master.commands.minions:command", "Show minions and how they are."),
     "keys": ("limpet.master.commands.keys:command", "Accept, reject, delete or list keys."),
+    "upgrade": ("limpet.master.commands.upgrade:command", "Upgrade minions, with a way back."),
     "token": ("limpet.master.commands.token:command", "Make, list or revoke join tokens."),
     "events": ("limpet.master.commands.events:command", "Follow what happens."),
     "status": ("limpet.master.commands.status:command", "Show how the master is."),

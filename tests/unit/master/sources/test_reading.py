@@ -32,6 +32,7 @@ from limpet.master.sources.work import (
 )
 from limpet.states.fileroots.directories import DirectoryRoots
 
+SHELF = Path("/nonexistent")
 MIB = 1024 * 1024
 
 
@@ -371,7 +372,7 @@ def test_a_tree_that_is_too_large_is_refused(place: Place, monkeypatch: pytest.M
 @pytest.fixture
 def reader(place: Place) -> Iterator[SourceReader]:
     roots = {"base": [str(place.upper)], "dev": [str(place.lower)]}
-    made = SourceReader(roots, at_once=2, file_bytes_max=MIB)
+    made = SourceReader(roots, at_once=2, file_bytes_max=MIB, packages=SHELF)
     yield made
     made.close()
 
@@ -418,7 +419,8 @@ def test_where_no_thread_can_be_started_the_question_is_answered_so(
     def no_more(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    made = SourceReader({"base": [str(place.upper)]}, at_once=2, file_bytes_max=1000)
+    roots = {"base": [str(place.upper)]}
+    made = SourceReader(roots, at_once=2, file_bytes_max=1000, packages=SHELF)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_more)
         made.read(1, NameEnvironments())
@@ -431,7 +433,8 @@ def test_where_no_thread_can_be_started_the_question_is_answered_so(
 def test_the_end_waits_for_nobody_who_hashes(place: Place) -> None:
     with (place.upper / "big").open("wb") as file:
         file.truncate(50_000 * MIB)
-    made = SourceReader({"base": [str(place.upper)]}, at_once=2, file_bytes_max=1 << 40)
+    roots = {"base": [str(place.upper)]}
+    made = SourceReader(roots, at_once=2, file_bytes_max=1 << 40, packages=SHELF)
     made.read(1, LookUp("base", "big", "", 0))
     time.sleep(0.1)
     began = time.monotonic()
