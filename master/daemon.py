@@ -9,7 +9,7 @@ store, the user database) or in processes (enrolment). Decisions are the core's.
 
 import signal
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 from limpet.common.clock import Clock, Instant, Moment
 from limpet.common.control.packages import PackageKept, PackageRequest
@@ -31,6 +31,7 @@ from limpet.master.mainport import BadFrame, Heard, MainPort, PeerLeft, PortEven
 from limpet.master.memory import ceiling_bytes, open_descriptors, resident_bytes
 from limpet.master.packages.desk import PackageDesk, Shelved
 from limpet.master.pillar.link import WorkshopLink
+from limpet.master.rotation.keeper import KeyKeeper
 from limpet.master.selfcheck import SelfCheck
 from limpet.master.sources.reader import SourceReader
 from limpet.master.store.reader import Answered
@@ -51,6 +52,9 @@ MEMORY_HELPED_S: Final = 60.0
 """Full again so soon after all connections were ended: it is not they that hold it."""
 LAG_WINDOW_S: Final = 60.0
 FAILED_SENDS_A_TURN: Final = 1_000
+
+
+End = Literal["stopped", "afresh"]
 
 
 class StoreFailed(LimpetError):
@@ -76,6 +80,7 @@ class Master:
         sources: SourceReader,
         pillar: WorkshopLink,
         packages: PackageDesk,
+        keys: KeyKeeper,
         committed: int,
         clock: Clock,
         log: Log,
@@ -94,6 +99,7 @@ class Master:
         self._sources = sources
         self._pillar = pillar
         self._packages = packages
+        self._keys = keys
         self._clock = clock
         self._log = log
         self._watchdog = watchdog
@@ -111,6 +117,7 @@ class Master:
             enrolment=enrolment,
             sources=sources,
             pillar=pillar,
+            keys=keys,
             log=log,
             add_figures=self._add_figures,
             committed=Commit(committed),
@@ -123,8 +130,8 @@ class Master:
         self._lag_s = 0.0
         self._lag_since = Instant(0.0)
 
-    def run(self, signals: SignalPipe, notifier: Notifier) -> None:
-        """Serve until a stop is asked for.
+    def run(self, signals: SignalPipe, notifier: Notifier) -> End:
+        """Serve until a stop is asked for, or the process is to be started afresh.
 
         Raises `StoreFailed`, `NobodyLetIn`, and `UsageError` if the enrolment port stays taken.
         """
@@ -133,6 +140,7 @@ class Master:
         self._poller.register(self._control)
         self._poller.register(self._sources)
         self._poller.register(self._packages)
+        self._poller.register(self._keys)
         now = self._clock.now()
         self._log_sweep_at = now.after(LOG_SWEEP_S)
         self._carry(self._core.start(now), now)
@@ -145,6 +153,7 @@ class Master:
                 self._on_signal(number, notifier, started)
             self._turn(started)
             self._note_lag(started, self._clock.now())
+        return "afresh" if self._carrier.is_afresh_wanted else "stopped"
 
     # -- one turn -----------------------------------------------------------------------------
 
@@ -172,6 +181,8 @@ class Master:
             self._on_outcome(outcome, now)
         for read in self._sources.collect():
             self._carry(self._core.on_source_read(now, read.ticket, read.result), now)
+        for written in self._keys.collect():
+            self._carry(self._core.on_keys_written(now, written), now)
         for left in self._port.departures(now.boot):
             self._on_port_event(left, now)
         hearing_until = now.boot + HEARING_S_MAX
@@ -315,11 +326,18 @@ class Master:
         elif number in STOP_SIGNALS and self._stop_at is None:
             self._log.info(f"asked to stop ({number.name})")
             notifier.stopping()
-            self._stop_at = now.after(DRAIN_S_MAX)
-            self._drain_until = now.after(DRAIN_S_MIN)
+            self._end_after_drain(now)
             self._carry(self._core.on_stop(now), now)
 
+    def _end_after_drain(self, now: Moment) -> None:
+        """End when what was said has left."""
+        self._stop_at = now.after(DRAIN_S_MAX)
+        self._drain_until = now.after(DRAIN_S_MIN)
+
     def _is_over(self, now: Moment) -> bool:
+        if self._stop_at is None and self._carrier.is_afresh_wanted:
+            self._log.info("the master has another key: it starts itself afresh")
+            self._end_after_drain(now)
         if self._stop_at is None:
             return False
         is_quiet = now.boot >= self._drain_until and not self._carrier.held

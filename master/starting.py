@@ -17,7 +17,6 @@ import msgspec
 
 from limpet import __version__
 from limpet.common.clock import Instant, SystemClock
-from limpet.common.crypto.keyfiles import load_or_make_pair
 from limpet.common.crypto.proof import Ed25519Verifier
 from limpet.common.errors import LimpetError, UsageError
 from limpet.common.service.locks import InstanceLock
@@ -37,13 +36,15 @@ from limpet.common.transport.sockets import (
 )
 from limpet.master.control.server import ControlServer
 from limpet.master.core import MasterCore
-from limpet.master.daemon import Master
+from limpet.master.daemon import End, Master
 from limpet.master.enrolment.lines import SOCKET_NAME, Lines, OwnProcess, Service
 from limpet.master.enrolment.link import EnrolmentLink
 from limpet.master.mainport import MainPort
 from limpet.master.packages.desk import PackageDesk
 from limpet.master.pillar.line import Setup
 from limpet.master.pillar.link import WorkshopLink
+from limpet.master.rotation.files import KeyFiles
+from limpet.master.rotation.keeper import KeyKeeper
 from limpet.master.selfcheck import SelfCheck
 from limpet.master.settings import DAY_S, MasterSettings
 from limpet.master.sources.limits import SourceLimits
@@ -62,8 +63,10 @@ Read = Callable[[], MasterConfiguration]
 """Reads the configuration (anew)."""
 
 
-def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = None) -> None:
-    """Run a master until it is asked to stop. `memory_bytes_max`: None looks what the host allows.
+def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = None) -> End:
+    """Run a master until it is asked to stop, or has to be started afresh (its key was changed).
+
+    `memory_bytes_max`: None looks what the host allows.
 
     Raises `UsageError` and `SourceError` for what the person at the keyboard can put right (exit
     code 2), `HostError` and the like for the rest.
@@ -80,10 +83,10 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         log.info(f"limpet {__version__} master begins at {roots.state_dir}")
         if os.geteuid() == 0:
             log.info("it runs as root, as in development; the packaged service has a user for it")
-        pair = load_or_make_pair(
-            roots.keys_dir, "master", make=make_keypair, public_of=public_key_of
-        )
-        for notice in pair.notices:
+        files = KeyFiles(roots.keys_dir, make=make_keypair, public_of=public_key_of)
+        loaded = files.load(clock.now().wall)
+        pair = loaded.pair
+        for notice in loaded.notices:
             log.warning(notice)
         store = Store(database_path(roots), clock=clock)
         stack.callback(_close_store, store, log)
@@ -96,6 +99,7 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
             now=clock.now(),
             chance=random.SystemRandom(),
             verifier=Ed25519Verifier(pair.public),
+            announced=loaded.announced,
         )
         committed = snapshot.commit
         del snapshot
@@ -107,7 +111,7 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         )
         stack.callback(port.close)
         if not bind(port, configuration, signals, log):
-            return
+            return "stopped"
         check = SelfCheck(
             context, addresses=addresses, port=configuration.port, server_key=pair.public
         )
@@ -135,6 +139,8 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         stack.callback(sources.close)
         packages = PackageDesk(packages_directory(roots))
         stack.callback(packages.close)
+        keys = KeyKeeper(files, lambda: clock.now().wall)
+        stack.callback(keys.close)
         store.start()
 
         def reload() -> None:
@@ -158,6 +164,7 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
                 sources=sources,
                 pillar=pillar,
                 packages=packages,
+                keys=keys,
                 committed=committed,
                 clock=clock,
                 log=log,
@@ -166,8 +173,10 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
                 memory_bytes_max=memory_bytes_max,
                 reopen=lambda: port.bind(addresses, configuration.port),
             )
-            master.run(signals, notifier)
-        log.info("the master has ended as asked")
+            end = master.run(signals, notifier)
+        if end == "stopped":
+            log.info("the master has ended as asked")
+        return end
 
 
 def enrolment_lines(roots: Roots, configuration: MasterConfiguration) -> Lines:

@@ -24,6 +24,7 @@ from limpet.common.control.replies import (
     MinionRow,
     Minions,
     Remark,
+    Rotation,
     TokenInfo,
     TokenMade,
     Tokens,
@@ -40,6 +41,7 @@ from limpet.common.control.requests import (
     ListTokens,
     Request,
     RevokeToken,
+    RotateMaster,
     RunJob,
     TargetKind,
     WatchEvents,
@@ -326,6 +328,18 @@ class Client:
     def status(self) -> MasterStatus:
         """Give how the master is."""
         return self._ask(AskStatus(), MasterStatus)
+
+    def rotate_master(
+        self, *, is_fresh: bool = False, is_sure: bool = False, expected: str = ""
+    ) -> Rotation:
+        """Have the master take its next key into use; it starts itself afresh after the answer.
+
+        `is_fresh` prepares other next keys first. Without `is_sure` nothing is done if some minions
+        would not follow: the answer names them. `expected`: only if the next key is this one, in
+        hex. Asked once only: a lost answer is not asked for again.
+        """
+        request = RotateMaster(is_fresh, is_sure, expected)
+        return self._ask(request, Rotation, is_repeatable=False)
 
     def events(self, *, timeout_s: float | None = None) -> Iterator[Event]:
         """Follow events from now on, through restarts of the master (missing what came between).
