@@ -1,8 +1,8 @@
 """A service that can't start until a person puts something right: told at once, ended later.
 
 systemd starts a service again a second after its end, for ever, so that no crash strands it. With a
-broken configuration that would cost a fifth of a core and a thousand lines of the journal in a
-quarter of an hour; so a process that systemd runs stays for some seconds, in which it does nothing
+broken configuration that would cost an eighth of a core and thousands of lines of the journal in
+an hour; so a process that systemd runs stays for some seconds, in which it does nothing
 but look whether a file of the configuration has changed. Started by hand it ends at once.
 """
 
@@ -20,7 +20,7 @@ from limpet.common.service.logs import Log
 from limpet.common.service.notify import Notifier
 
 STAY_S: Final = 5.0
-"""Long enough to cost little (a start takes a third of a second of CPU), short enough for
+"""Long enough to cost little (a start takes a sixth of a second of CPU), short enough for
 `systemctl start`, which waits for the end to tell that the start failed."""
 _LOOK_S: Final = 0.25
 

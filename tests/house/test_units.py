@@ -106,10 +106,10 @@ def test_a_jobs_trouble_is_not_the_minions() -> None:
 
 
 def test_every_unit_has_a_say_in_what_a_first_boot_enables() -> None:
-    said = dict(
-        reversed(line.split())
-        for line in (UNITS / "80-limpet.preset").read_text().splitlines()
-        if line and not line.startswith("#")
-    )
+    lines = (UNITS / "80-limpet.preset").read_text().splitlines()
+    said = {line.split()[1]: line.split()[0] for line in lines if line and line[0] != "#"}
     wanted = {path.name for path in SERVICES if "WantedBy" in settings(path)}
     assert set(said) == wanted
+    assert {name for name, word in said.items() if word == "enable"} == {
+        "limpet-minion-upgrade.service"
+    }
