@@ -77,7 +77,7 @@ def build(
 
 
 def _put_units(root: Path, role: Role, tree: Path) -> None:
-    place = root / "lib/systemd/system"
+    place = root / "usr/lib/systemd/system"
     for unit in units_of(role, tree / "packaging/systemd"):
         files.write(place / unit.name, unit.read_text(encoding="utf-8"))
         if unit.name in role.wanted:
@@ -85,7 +85,7 @@ def _put_units(root: Path, role: Role, tree: Path) -> None:
             link.parent.mkdir(exist_ok=True)
             link.symlink_to(f"../{unit.name}")
     if told := preset_of(role, tree / "packaging/systemd"):
-        files.write(root / f"lib/systemd/system-preset/80-{role.package}.preset", told)
+        files.write(root / f"usr/lib/systemd/system-preset/80-{role.package}.preset", told)
 
 
 def _slaves(role: Role, pages: list[str]) -> str:
