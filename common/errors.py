@@ -45,7 +45,7 @@ class SourceError(LimpetError):
 class PeerError(LimpetError):
     """The other side broke the protocol: drop the message, count it, go on.
 
-    `reason` is the label of the counter `limpet_rejected_total`, a short snake_case word.
+    `reason` is the label of the counter `limpet_master_rejected_total`, a short snake_case word.
     """
 
     def __init__(self, reason: str, message: str) -> None:

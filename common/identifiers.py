@@ -70,6 +70,14 @@ def make_job_id(wall_s: float, chance: random.Random) -> JobId:
     return JobId("".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5)))
 
 
+def job_id_wall_s(jid: str) -> float:
+    """Give the time (seconds since 1970, to the millisecond) at which a job id was made."""
+    number = 0
+    for character in jid[:10]:
+        number = number << 5 | _CROCKFORD.index(character)
+    return number / 1000
+
+
 def is_minion_key(text: str) -> bool:
     """Say whether the text is a key in the form that ZAP attests: 64 hex digits."""
     return MINION_KEY_PATTERN.match(text) is not None

@@ -138,9 +138,13 @@ class Carrier:
         keys: KeyWriter,
         log: Log,
         add_figures: Callable[[MasterStatus], MasterStatus],
+        hear: Callable[[Event], None] = lambda _event: None,
         committed: Commit,
     ) -> None:
-        """Begin with what is durable. `add_figures` completes what the core says of the master."""
+        """Begin with what is durable. `add_figures` completes what the core says of the master.
+
+        `hear` is told each event that is published.
+        """
         self.failed: deque[tuple[Peer, Literal["gone", "full"]]] = deque()
         """Sends that were not taken, for `on_send_failed`; the caller takes them away."""
         self.counts: Counter[str] = Counter()
@@ -155,6 +159,7 @@ class Carrier:
         """The core wants this process to be started anew."""
         self._log = log
         self._add_figures = add_figures
+        self._hear = hear
         self._committed = committed
         self._held: list[tuple[int, int, Send | AnswerEnrolment | Publish]] = []
         self._serial = 0
@@ -226,6 +231,7 @@ class Carrier:
             case AnswerEnrolment(handle=handle, answer=answer):
                 self._enrolment.answer(handle, answer)
             case Publish(event=event):
+                self._hear(event)
                 # A line for each return would drown the rest: those are for `limpet events`.
                 level = Level.DEBUG if event.tag.startswith("job/") else Level.INFO
                 self._log.write(level, f"event {event.tag}", event.data, marks_of_event(event.tag))

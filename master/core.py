@@ -12,6 +12,7 @@ import random
 from typing import Final, Literal
 
 from limpet.common.clock import Instant, Moment, to_micros
+from limpet.common.control.replies import MasterStatus
 from limpet.common.control.requests import Request
 from limpet.common.identifiers import Commit, MinionId, MinionKey
 from limpet.common.messages.enrolment import EnrolRequest
@@ -48,7 +49,7 @@ from limpet.master.sessions.door import Door
 from limpet.master.sessions.minion import Minion
 from limpet.master.sessions.roster import Due, Roster
 from limpet.master.sessions.talk import Talk
-from limpet.master.settings import MasterSettings
+from limpet.master.settings import Changes, MasterSettings
 from limpet.master.sources.desk import SourceDesk
 from limpet.master.sources.work import Result
 from limpet.master.store.operations import PutNote, Snapshot
@@ -233,6 +234,18 @@ class MasterCore:
             level: Literal["info", "error"] = "error" if text else "info"
             turn.report(level, "store", text or "the store takes writes again")
         return self._close(turn)
+
+    def on_configured(self, now: Moment, changes: Changes) -> list[Effect]:
+        """Go by another configuration from now on; history over its new limits goes at once."""
+        turn = self._turn(now)
+        self._settings.take_over(changes)
+        self._book.prune(turn)
+        return self._close(turn)
+
+    def status(self, now: Moment) -> MasterStatus:
+        """Say how the master is, as a client is told who asks. Nothing changes."""
+        turn = Turn(now, Commit(self._commit + 1), self._durable, self._rejected)
+        return self._requests.status(turn)
 
     # -- the main port ------------------------------------------------------------------------
 

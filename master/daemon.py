@@ -17,26 +17,31 @@ from limpet.common.control.replies import MasterStatus
 from limpet.common.errors import LimpetError, UsageError
 from limpet.common.identifiers import Commit
 from limpet.common.service.logs import Log
+from limpet.common.service.metrics_port import MetricsPort
 from limpet.common.service.notify import Notifier
 from limpet.common.service.signals import STOP_SIGNALS, SignalPipe
 from limpet.common.service.watchdog import Watchdog
 from limpet.common.transport.sockets import Poller
-from limpet.master.carrying import Carrier, merged
+from limpet.master.carrying import Carrier
 from limpet.master.control.server import Asked, ClientGone, ControlServer
 from limpet.master.core import MasterCore
 from limpet.master.effects import Effect
 from limpet.master.enrolment.lines import Pollable
 from limpet.master.enrolment.link import EnrolmentLink
+from limpet.master.figures import Figures
 from limpet.master.mainport import BadFrame, Heard, MainPort, PeerLeft, PortEvent
-from limpet.master.memory import ceiling_bytes, open_descriptors, resident_bytes
+from limpet.master.memory import ceiling_bytes, resident_bytes
 from limpet.master.packages.desk import PackageDesk, Shelved
 from limpet.master.pillar.link import WorkshopLink
+from limpet.master.reloading import Reloader
 from limpet.master.rotation.keeper import KeyKeeper
 from limpet.master.selfcheck import SelfCheck
+from limpet.master.showing import Showing
 from limpet.master.sources.reader import SourceReader
 from limpet.master.store.reader import Answered
 from limpet.master.store.store import Store
 from limpet.master.store.writer import Committed, Failed, Trouble
+from limpet.master.tally import Tally
 
 FRAMES_A_TURN: Final = 256
 HEARING_S_MAX: Final = 0.05
@@ -50,7 +55,6 @@ LOG_SWEEP_S: Final = 60.0
 MEMORY_LOOK_S: Final = 1.0
 MEMORY_HELPED_S: Final = 60.0
 """Full again so soon after all connections were ended: it is not they that hold it."""
-LAG_WINDOW_S: Final = 60.0
 FAILED_SENDS_A_TURN: Final = 1_000
 
 
@@ -85,7 +89,8 @@ class Master:
         clock: Clock,
         log: Log,
         watchdog: Watchdog,
-        reload: Callable[[], None],
+        reloader: Reloader,
+        metrics: MetricsPort,
         reopen: Callable[[], object],
         memory_bytes_max: int | None = None,
     ) -> None:
@@ -103,7 +108,9 @@ class Master:
         self._clock = clock
         self._log = log
         self._watchdog = watchdog
-        self._reload = reload
+        self._reloader = reloader
+        self._metrics = metrics
+        self._tally = Tally()
         self._reopen = reopen
         self._memory_max = ceiling_bytes() if memory_bytes_max is None else memory_bytes_max
         self._look_at_memory_at = Instant(0.0)
@@ -120,15 +127,26 @@ class Master:
             keys=keys,
             log=log,
             add_figures=self._add_figures,
+            hear=self._tally.hear,
             committed=Commit(committed),
+        )
+        self._figures = Figures(
+            store=store,
+            port=port,
+            control=control,
+            enrolment=enrolment,
+            check=check,
+            sources=sources,
+            pillar=pillar,
+            clock=clock,
+            log=log,
+            problems=lambda: (*reloader.problems, metrics.problem),
         )
         self._poller = Poller()
         self._lines_polled: dict[str, tuple[Pollable, bool]] = {}
         self._stop_at: Instant | None = None
         self._drain_until = Instant(0.0)
         self._log_sweep_at = Instant(0.0)
-        self._lag_s = 0.0
-        self._lag_since = Instant(0.0)
 
     def run(self, signals: SignalPipe, notifier: Notifier) -> End:
         """Serve until a stop is asked for, or the process is to be started afresh.
@@ -144,15 +162,23 @@ class Master:
         now = self._clock.now()
         self._log_sweep_at = now.after(LOG_SWEEP_S)
         self._carry(self._core.start(now), now)
-        notifier.ready(f"serving on port {self._check.port}")
+        showing = Showing(
+            status=lambda at: self._add_figures(self._core.status(at)),
+            tally=self._tally,
+            metrics=self._metrics,
+            notifier=notifier,
+            port=self._check.port,
+        )
+        notifier.ready(showing.line(now))
         while not self._is_over(self._clock.now()):
             self._watchdog.turned()
             self._wait()
             started = self._clock.now()
             for number in signals.take():
-                self._on_signal(number, notifier, started)
+                self._on_signal(number, notifier, showing, started)
             self._turn(started)
-            self._note_lag(started, self._clock.now())
+            showing.on_turn(started)
+            self._figures.note_lag(started, self._clock.now())
         return "afresh" if self._carrier.is_afresh_wanted else "stopped"
 
     # -- one turn -----------------------------------------------------------------------------
@@ -320,9 +346,15 @@ class Master:
 
     # -- signals, the end ---------------------------------------------------------------------
 
-    def _on_signal(self, number: signal.Signals, notifier: Notifier, now: Moment) -> None:
+    def _on_signal(
+        self, number: signal.Signals, notifier: Notifier, showing: Showing, now: Moment
+    ) -> None:
         if number == signal.SIGHUP:
-            self._reload()
+            notifier.reloading("the configuration is read again")
+            changes = self._reloader.reload()
+            if changes is not None:
+                self._carry(self._core.on_configured(now, changes), now)
+            notifier.ready(showing.line(now))
         elif number in STOP_SIGNALS and self._stop_at is None:
             self._log.info(f"asked to stop ({number.name})")
             notifier.stopping()
@@ -345,39 +377,5 @@ class Master:
 
     # -- figures ------------------------------------------------------------------------------
 
-    def _note_lag(self, started: Moment, ended: Moment) -> None:
-        """Keep the longest turn of the last minute."""
-        if ended.boot - self._lag_since > LAG_WINDOW_S:
-            self._lag_since = ended.boot
-            self._lag_s = 0.0
-        self._lag_s = max(self._lag_s, ended.boot - started.boot)
-
     def _add_figures(self, status: MasterStatus) -> MasterStatus:
-        rejected = self._port.rejected + self._control.rejected
-        for reason, number in self._enrolment.rejected.items():
-            rejected[f"enrol.{reason}"] += number
-        for reason in ("own_frame_too_large", "events_dropped"):
-            rejected[reason] += self._carrier.counts[reason]
-        figures = {
-            "loop_lag_s": self._lag_s,
-            "clients": float(len(self._control)),
-            "connections": float(len(self._port)),
-            "enrol_connections": float(self._enrolment.connections),
-            "enrol_starts": float(self._enrolment.starts),
-            "pillar_starts": float(self._pillar.starts),
-            "effects_held": float(self._carrier.held),
-            "self_checks_passed": float(self._check.passed),
-            "self_check_failures": float(self._check.failures),
-            "log_lines_dropped": float(self._log.lines_dropped),
-            "fds": float(open_descriptors()),
-            "rss_bytes": float(resident_bytes()),
-            **self._store.figures(),
-            **self._sources.figures(),
-        }
-        problems = [
-            self._enrolment.problem,
-            self._pillar.problem,
-            self._store.problem(self._clock.now()),
-        ]
-        problems = [text for text in problems if text]
-        return merged(status, rejected=rejected, figures=figures, problems=problems)
+        return self._figures.added(status, self._carrier)

@@ -118,7 +118,7 @@ class Requests:
             case WatchEvents():
                 turn.effects.append(Subscribe(client))
             case AskStatus():
-                turn.answer(client, self._status(turn))
+                turn.answer(client, self.status(turn))
             case RotateMaster():
                 self._rotation.on_request(turn, client, request)
             case ChangeKeys() | CreateToken() | RevokeToken():
@@ -301,7 +301,7 @@ class Requests:
             assert isinstance(reply, TokenInfo)
             turn.answer(client, Tokens((reply,)), self._keys.commit)
 
-    def _status(self, turn: Turn) -> MasterStatus:
+    def status(self, turn: Turn) -> MasterStatus:
         """Say how the master is; the shell adds what only it can measure."""
         minions = self._roster.by_key.values()
         announced = self._followers.announced
@@ -316,6 +316,7 @@ class Requests:
             sum(1 for each in minions if each.presence == "ready"),
             dict(self._rejected),
             {
+                "store_trouble": float(bool(self.store_trouble)),
                 "jobs_open": float(self._book.open_jobs),
                 "jobs_in_memory": float(len(self._book.jobs)),
                 "deliveries_open": float(self._book.open_deliveries),

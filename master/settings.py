@@ -5,7 +5,7 @@ shorten them, a configuration file may set those that `settings/` exposes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from limpet.common.targeting.compound import Nodegroups
@@ -16,8 +16,22 @@ DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """The settings that may change while the master runs; see `MasterSettings` for each."""
+
+    job_timeout_s: float
+    history_age_s: float
+    history_jobs_max: int
+    secret_keys: tuple[str, ...]
+    nodegroups: Nodegroups
+
+
+@dataclass(slots=True)
 class MasterSettings:
-    """Limits and intervals of one master."""
+    """Limits and intervals of one master. All parts of a core share one, and none changes it.
+
+    But for `take_over`, by which the core takes a new configuration.
+    """
 
     version: str = ""
     """The release, as told to minions and in `limpet status`."""
@@ -100,6 +114,11 @@ class MasterSettings:
         )
     )
     """Messages a second and burst, for each key and type; returns are bounded in bytes."""
+
+    def take_over(self, changes: Changes) -> None:
+        """Let what may change be so from now on, for all who share this."""
+        for each in fields(changes):
+            setattr(self, each.name, getattr(changes, each.name))
 
     def beat_interval(self, fleet: int) -> float:
         """Give the beat interval for a number of accepted minions."""

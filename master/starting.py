@@ -8,7 +8,7 @@ import gc
 import os
 import random
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,15 +18,17 @@ import msgspec
 from limpet import __version__
 from limpet.common.clock import Instant, SystemClock
 from limpet.common.crypto.proof import Ed25519Verifier
-from limpet.common.errors import LimpetError, UsageError
+from limpet.common.errors import UsageError
 from limpet.common.service.locks import InstanceLock
 from limpet.common.service.logs import Log
-from limpet.common.service.notify import Notifier
+from limpet.common.service.metrics_port import MetricsPort
+from limpet.common.service.notify import Notifier, watchdog_s
 from limpet.common.service.paths import Roots, tighten_umask
 from limpet.common.service.signals import STOP_SIGNALS, SignalPipe
 from limpet.common.service.watchdog import LIMIT_S, Watchdog, exit_process
 from limpet.common.settings.loader import at_key
 from limpet.common.settings.master import MasterConfiguration
+from limpet.common.settings.metrics import metrics_address
 from limpet.common.transport.sockets import (
     Context,
     Poller,
@@ -43,10 +45,11 @@ from limpet.master.mainport import MainPort
 from limpet.master.packages.desk import PackageDesk
 from limpet.master.pillar.line import Setup
 from limpet.master.pillar.link import WorkshopLink
+from limpet.master.reloading import Read, Reloader, changes_of
 from limpet.master.rotation.files import KeyFiles
 from limpet.master.rotation.keeper import KeyKeeper
 from limpet.master.selfcheck import SelfCheck
-from limpet.master.settings import DAY_S, MasterSettings
+from limpet.master.settings import MasterSettings
 from limpet.master.sources.limits import SourceLimits
 from limpet.master.sources.reader import SourceReader
 from limpet.master.store.store import Store
@@ -58,9 +61,6 @@ _BIND_RETRY_S: Final = 0.25
 FDS_WANTED: Final = 65_536
 FDS_SPARE: Final = 512
 """Descriptors that are wanted besides one for each minion."""
-
-Read = Callable[[], MasterConfiguration]
-"""Reads the configuration (anew)."""
 
 
 def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = None) -> End:
@@ -75,6 +75,7 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
     check_library()
     configuration = read()
     clock = SystemClock()
+    notifier = Notifier()
     with ExitStack() as stack:
         stack.enter_context(_naming_line_of_port(roots, configuration))
         signals = stack.enter_context(SignalPipe())
@@ -88,13 +89,13 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         pair = loaded.pair
         for notice in loaded.notices:
             log.warning(notice)
-        store = Store(database_path(roots), clock=clock)
+        notifier.busy("the database is opened")
+        store = Store(database_path(roots), clock=clock, busy=notifier.busy)
         stack.callback(_close_store, store, log)
         snapshot = store.load(wall_s=clock.now().wall)
         raise_descriptor_limit(len(snapshot.keys))
-        nodegroups = dict(configuration.nodegroup_targets)
         core = MasterCore(
-            settings_from(configuration, nodegroups),
+            settings_from(configuration),
             snapshot,
             now=clock.now(),
             chance=random.SystemRandom(),
@@ -143,15 +144,25 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         stack.callback(keys.close)
         store.start()
 
-        def reload() -> None:
-            reread = _reload(read, nodegroups, log)
-            if reread is not None:
-                pillar.reconfigure(workshop_setup(roots, reread))
+        metrics = MetricsPort(log)
+        stack.callback(metrics.close)
 
+        def apply(reread: MasterConfiguration) -> None:
+            log.level = reread.level
+            pillar.reconfigure(workshop_setup(roots, reread))
+            sources.exchange(reread.file_roots, file_bytes_max=reread.file_bytes_max)
+            enrolment.set_level(reread.level)
+            metrics.configure(metrics_address(reread.metrics_listen))
+
+        metrics.configure(metrics_address(configuration.metrics_listen))
         gc.collect()
         gc.freeze()
-        notifier = Notifier()
-        watchdog = Watchdog(limit_s=LIMIT_S, on_hang=exit_process(), on_alive=notifier.alive)
+        watchdog = Watchdog(
+            limit_s=LIMIT_S,
+            on_hang=exit_process(),
+            on_alive=notifier.alive,
+            fed_within_s=watchdog_s(),
+        )
         with watchdog:
             log.info(f"serving minions on port {configuration.port}")
             master = Master(
@@ -169,7 +180,8 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
                 clock=clock,
                 log=log,
                 watchdog=watchdog,
-                reload=reload,
+                reloader=Reloader(read, configuration, apply=apply, log=log),
+                metrics=metrics,
                 memory_bytes_max=memory_bytes_max,
                 reopen=lambda: port.bind(addresses, configuration.port),
             )
@@ -196,18 +208,15 @@ def packages_directory(roots: Roots) -> Path:
     return roots.state_dir / "packages"
 
 
-def settings_from(configuration: MasterConfiguration, nodegroups: dict[str, str]) -> MasterSettings:
-    """Turn the configuration into what the core is told. `nodegroups` may change later on."""
-    return MasterSettings(
+def settings_from(configuration: MasterConfiguration) -> MasterSettings:
+    """Turn the configuration into what the core is told."""
+    settings = MasterSettings(
         version=__version__,
-        job_timeout_s=configuration.job_timeout_s,
         return_bytes_max=configuration.return_bytes_max,
-        history_age_s=configuration.history_days * DAY_S,
-        history_jobs_max=configuration.history_jobs,
-        secret_keys=configuration.pillar_secret_keys,
         sources=SourceLimits(at_once=configuration.file_server_at_once),
-        nodegroups=nodegroups,
     )
+    settings.take_over(changes_of(configuration))
+    return settings
 
 
 def bind(port: MainPort, configuration: MasterConfiguration, signals: SignalPipe, log: Log) -> bool:
@@ -280,20 +289,6 @@ def workshop_setup(roots: Roots, configuration: MasterConfiguration) -> Setup:
         str(pillar_work(roots)),
         int(configuration.level),
     )
-
-
-def _reload(read: Read, nodegroups: dict[str, str], log: Log) -> MasterConfiguration | None:
-    """Take over what may change while the master runs; a broken file changes nothing."""
-    try:
-        configuration = read()
-    except LimpetError as error:
-        log.error(f"the configuration is not taken over: {error}")
-        return None
-    nodegroups.clear()
-    nodegroups.update(configuration.nodegroup_targets)
-    log.level = configuration.level
-    log.info("the configuration was read again: node groups, pillar and log level are in force")
-    return configuration
 
 
 def _close_store(store: Store, log: Log) -> None:

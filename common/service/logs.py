@@ -65,7 +65,18 @@ _LEVELS: Final[Mapping[str, Level]] = {
 }
 
 MINION_TOPICS: Final = frozenset(
-    ("cloned", "facts", "frame", "key.conflict", "key.renamed", "pillar", "slow", "source")
+    (
+        "cloned",
+        "facts",
+        "frame",
+        "key.conflict",
+        "key.renamed",
+        "left.behind",
+        "pillar",
+        "slow",
+        "source",
+        "trust",
+    )
 )
 """Kinds of topics of the master whose second word is a minion."""
 LEVEL_NAMES: Final = ("quiet", "critical", "error", "warning", "info", "debug")
@@ -201,7 +212,7 @@ class Log:
         if len(self._topics) >= TOPICS_MAX:
             self._topics.pop(next(iter(self._topics)))
         self._topics[topic] = _Topic(now)
-        self.write(priority, text, fields, marks_of(topic))
+        self.write(priority, text, fields, self._marks_of(topic))
 
     def sweep(self) -> None:
         """Tell of records held back for a minute; to be called every minute or so."""
@@ -214,7 +225,7 @@ class Log:
                 self._topics[topic] = _Topic(now)
                 ago_s = round(now - seen.held_at)  # what it tells may be over by now
                 fields = {"repeated": seen.held, "seconds_ago": ago_s}
-                self.write(seen.level, seen.text, fields, marks_of(topic))
+                self.write(seen.level, seen.text, fields, self._marks_of(topic))
 
     def write(
         self,
@@ -246,6 +257,16 @@ class Log:
             self._journal.close()
             self._journal = None
 
+    def _marks_of(self, topic: str) -> dict[str, object]:
+        """Give the fields of a topic: `KIND [REASON]`; of a master, also `KIND MINION [REASON]`."""
+        kind, _, reason = topic.partition(" ")
+        marks: dict[str, object] = {"topic": kind}
+        if kind in MINION_TOPICS and "minion" not in self._marks:
+            marks["minion"], _, reason = reason.partition(" ")
+        if reason:
+            marks["reason"] = reason
+        return marks
+
     def _stamp(self) -> str:
         wall = self._clock.now().wall
         milliseconds = int(wall * 1000) % 1000
@@ -270,17 +291,6 @@ class Log:
             return False
         self._is_stuck = not found
         return bool(found) and not found[0][1] & (select.POLLNVAL | select.POLLERR)
-
-
-def marks_of(topic: str) -> dict[str, object]:
-    """Give the fields of a topic: `KIND [REASON]`, or `KIND MINION [REASON]` where it is of one."""
-    kind, _, reason = topic.partition(" ")
-    marks: dict[str, object] = {"topic": kind}
-    if kind in MINION_TOPICS:
-        marks["minion"], _, reason = reason.partition(" ")
-    if reason:
-        marks["reason"] = reason
-    return marks
 
 
 def _journal_as(identifier: str) -> "Journal | None":

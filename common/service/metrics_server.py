@@ -127,8 +127,8 @@ class MetricsServer:
         for fd, _events in ready:
             if self._listener is not None and fd == self._listener.fileno():
                 self._accept()
-            elif (client := self._clients.get(fd)) is not None and not client.serve(self._page):
-                self._drop(client)
+            elif (found := self._clients.get(fd)) is not None and not found.serve(self._page):
+                self._drop(found)
         now = time.monotonic()
         for client in list(self._clients.values()):
             if now >= client.until:

@@ -14,6 +14,7 @@ from limpet.common.service.logs import Level, parse_level
 from limpet.common.service.paths import Roots
 from limpet.common.settings.addresses import is_numeric
 from limpet.common.settings.loader import load, with_options
+from limpet.common.settings.metrics import metrics_faults
 from limpet.common.settings.rendering import LISTS, RenderingConfiguration
 from limpet.common.settings.source import Path as Way
 
@@ -85,6 +86,10 @@ class MasterConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
     """A larger file is served to nobody."""
     user_group: str = "limpet"
     """Members of this group may give commands; root may always."""
+    metrics_listen: str | None = None
+    """`ADDRESS:PORT`, numeric, where metrics are served; nothing: nowhere."""
+    metrics_public: bool = False
+    """Whether that may be another address than loopback."""
     log_level: str = "info"
     custom: dict[str, Any] = field(default_factory=dict)
     """Keys of the user's own, for `config.get`; never read by limpet."""
@@ -139,6 +144,7 @@ class MasterConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
             yield ("user_group",), f"{self.user_group[:40]!a} is not the name of a group"
         yield from self._nodegroup_faults()
         yield from self.rendering_faults()
+        yield from metrics_faults(self.metrics_listen, is_public=self.metrics_public)
         yield from level_faults(self.log_level)
 
     def _nodegroup_faults(self) -> Iterator[tuple[Way, str]]:

@@ -21,6 +21,7 @@ from limpet.common.settings.master import (
     port_faults,
     roots_faults,
 )
+from limpet.common.settings.metrics import metrics_faults
 from limpet.common.settings.rendering import LISTS, RenderingConfiguration
 from limpet.common.settings.source import Path as Way
 
@@ -105,6 +106,10 @@ class MinionConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
         default=None, name="job_memory_max"
     )
     """Memory for one job and its children; nothing: the workers' own default."""
+    metrics_listen: str | None = None
+    """`ADDRESS:PORT`, numeric, where metrics are served; nothing: nowhere."""
+    metrics_public: bool = False
+    """Whether that may be another address than loopback."""
     log_level: str = "info"
     custom: dict[str, Any] = field(default_factory=dict)
     """Keys of the user's own, for `config.get`; never read by limpet."""
@@ -144,6 +149,7 @@ class MinionConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
         yield from roots_faults("file_roots", self.file_roots)
         yield from roots_faults("pillar_roots", self.pillar_roots)
         yield from self.rendering_faults()
+        yield from metrics_faults(self.metrics_listen, is_public=self.metrics_public)
         for index, pattern in enumerate(self.refuse):
             if not _FUNCTION_GLOB.match(pattern):
                 yield ("refuse", index), f"{pattern[:80]!a} is not a glob such as `cmd.*`"

@@ -18,7 +18,7 @@ and has ended. After the last four the socket is of no use any more and must be 
 """
 
 RejectReason = Literal["handshake_failed", "handshake_timeout", "denied"]
-"""Why the transport itself ended a connection; a label of `limpet_rejected_total`."""
+"""Why the transport itself ended a connection; a label of `limpet_master_rejected_total`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ Examples:
 def command(port: int | None, enrol_port: int | None, listen: tuple[str, ...]) -> None:
     """Run the master in the foreground.
 
-    It ends on SIGTERM, and reads node groups and log level anew on SIGHUP.
+    It ends on SIGTERM, and reads its configuration anew on SIGHUP.
     """
     from limpet.common.service.logs import Log, parse_level
     from limpet.common.service.misconfigured import slow_to_fail

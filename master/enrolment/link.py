@@ -16,7 +16,7 @@ from limpet.common.control.framing import FramedSocket
 from limpet.common.errors import PeerError, UsageError
 from limpet.common.identifiers import MinionKey, is_minion_key
 from limpet.common.messages.enrolment import EnrolAnswer, EnrolRequest
-from limpet.common.service.logs import Log
+from limpet.common.service.logs import Level, Log
 from limpet.common.wire.codec import encode, enrol_request_decoder
 from limpet.master.enrolment.backoff import Backoff
 from limpet.master.enrolment.line import (
@@ -175,6 +175,10 @@ class EnrolmentLink:
             return
         if not self._line.send(_encoder.encode(Reply(number, encode(answer)))):
             self._log.report("warning", "enrol.line", "the enrolment process does not read answers")
+
+    def set_level(self, level: Level) -> None:
+        """Let the next process write as much as this into its log."""
+        self._setup = msgspec.structs.replace(self._setup, log_level=int(level))
 
     def close(self, *, within_s: float = 1.0) -> None:
         """End the line, and the process if it is the master's own."""

@@ -170,7 +170,7 @@ class MasterRotation:
             text = (
                 f"{each.minion} does not know the master's new key and must join anew: {each.why}"
             )
-            turn.report("warning", f"left behind {each.minion}", text)
+            turn.report("warning", f"left.behind {each.minion}", text)
         turn.publish(
             master_event("key_rotated", turn.now.wall, old_key=shown.old_key, new_key=shown.new_key)
         )

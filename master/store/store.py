@@ -120,6 +120,7 @@ class Store:
             "store_commits": figures.commits,
             "store_batches": figures.batches,
             "store_waiting": figures.waiting_batches,
+            "store_commit_s": figures.all_commits_s,
             "store_commit_last_s": figures.last_commit_s,
             "store_commit_slowest_s": figures.slowest_commit_s,
             "store_vacuumed_pages": figures.vacuumed_pages,

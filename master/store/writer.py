@@ -75,6 +75,7 @@ class WriterFigures:
 
     commits: int = 0
     batches: int = 0
+    all_commits_s: float = 0.0
     last_commit_s: float = 0.0
     slowest_commit_s: float = 0.0
     waiting_batches: int = 0
@@ -195,6 +196,7 @@ class Writer:
         figures.under_way_since_s = None
         figures.commits += 1
         figures.batches += len(group)
+        figures.all_commits_s += took_s
         figures.last_commit_s = took_s
         figures.slowest_commit_s = max(figures.slowest_commit_s, took_s)
         with self._changed:

@@ -104,7 +104,7 @@ def test_topics_about_a_minion_are_those_whose_second_word_is_one() -> None:
     about_minions = set()
     for path in sorted((ROOT / "master").rglob("*.py")):
         found = re.findall(
-            r"""f"([a-z.]+) \{(?:row\.|minion\.)?(?:minion|name)\}""",
+            r"""f"([a-z.]+) \{(?:row\.|minion\.|each\.)?(?:minion|name)\}""",
             path.read_text(encoding="utf-8"),
         )
         about_minions |= {kind for kind in found if kind in topics_used(trees())}

@@ -3,6 +3,11 @@
 import math
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+Row = tuple[str, str, tuple[str, ...]]
+"""Type, help, labels."""
 
 _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"'
@@ -60,6 +65,22 @@ def parse(page: bytes) -> dict[str, Metric]:
             number += 1
         _check(metric)
     return found
+
+
+def documented(heading: str) -> dict[str, Row]:
+    """Give the rows of docs/metrics.md below a heading, by name."""
+    text = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    cells = re.findall(r"^\| `([a-z_]+)` \| (\w+) \| ([^|]*) \| (.*) \|$", text, re.MULTILINE)
+    assert len({name for name, *_ in cells}) == len(cells), "a metric stands there twice"
+    return {
+        name: (kind, text, tuple(sorted(re.findall(r"`(\w+)`", labels))))
+        for name, kind, labels, text in cells
+    }
+
+
+def row_of(metric: Metric) -> Row:
+    """Give what the page should say of a metric."""
+    return metric.kind, metric.help, tuple(sorted(metric.labels))
 
 
 def _add(metric: Metric, line: str, number: int) -> None:

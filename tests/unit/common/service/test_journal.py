@@ -81,13 +81,20 @@ def test_a_record_has_its_fields_and_its_line(log: Log, listener: Listener, stde
 
 
 def test_a_topic_is_a_field_and_so_is_the_minion_that_it_is_about(
-    log: Log, listener: Listener
+    log: Log, listener: Listener, stderr: int
 ) -> None:
-    log.report("error", "cloned db1", "the key of db1 is in use on two hosts")
+    journal = Journal("limpet-master", str(listener.path))
+    master = Log(fd=stderr, has_priorities=True, journal=journal)
+    master.report("error", "cloned db1", "the key of db1 is in use on two hosts")
     first = listener.record()
+    journal.close()
     log.report("warning", "lost beats", "the link is lost")
     second = listener.record()
+    log.report("warning", "trust refused", "the master's next keys are not kept")
+    third = listener.record()  # a topic of both, about another minion only on the master
 
+    assert (third["LIMPET_TOPIC"], third["LIMPET_MINION"]) == ("trust", "web1")
+    assert third["LIMPET_REASON"] == "refused"
     assert (first["LIMPET_TOPIC"], first["LIMPET_MINION"]) == ("cloned", "db1")
     assert (second["LIMPET_TOPIC"], second["LIMPET_MINION"]) == ("lost", "web1")
     assert second["LIMPET_REASON"] == "beats"

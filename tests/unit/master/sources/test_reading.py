@@ -404,6 +404,49 @@ def test_each_piece_of_work_has_one_result(place: Place, reader: SourceReader) -
     assert len([each for each in threading.enumerate() if "file-server" in each.name]) == 2
 
 
+def test_roots_may_be_exchanged_and_whoever_pulls_a_file_of_the_old_ones_gets_its_end(
+    place: Place, reader: SourceReader
+) -> None:
+    (place.upper / "x").write_bytes(b"old")
+    (place.lower / "x").write_bytes(b"newer")
+    (place.lower / "y").write_bytes(b"only there")
+    reader.exchange({"base": [str(place.lower)]}, file_bytes_max=MIB)
+    work: tuple[Work, ...] = (
+        LookUp("base", "x", "", 100),
+        ReadPiece("base", "x", sha(b"old"), 1, 100),
+        ReadPiece("base", "x", sha(b"newer"), 1, 100),
+        ReadPiece("base", "x", sha(b"never there"), 1, 100),
+        LookUp("dev", "y", "", 100),
+        NameEnvironments(),
+    )
+    for ticket, each in enumerate(work):
+        reader.read(ticket, each)
+    done = results(reader, 6)
+    assert done[0].result.body == b"newer"  # type: ignore[union-attr]
+    assert done[1].result == PieceRead(b"ld")
+    assert done[2].result == PieceRead(b"ewer")
+    assert done[3].result == PieceRead(b"", CHANGED)
+    assert done[4].result == Found(False)
+    assert msgspec.msgpack.decode(done[5].result.body) == ["base"]  # type: ignore[union-attr, arg-type]
+
+
+def test_an_exchange_for_the_same_roots_forgets_none_of_before(
+    place: Place, reader: SourceReader
+) -> None:
+    (place.upper / "x").write_bytes(b"old")
+    for _ in range(20):
+        reader.exchange({"base": [str(place.lower)]}, file_bytes_max=MIB)
+    reader.read(1, ReadPiece("base", "x", sha(b"old"), 0, 100))
+    assert results(reader, 1)[1].result == PieceRead(b"old")
+
+
+def test_a_smaller_limit_of_size_is_in_force_at_once(place: Place, reader: SourceReader) -> None:
+    (place.upper / "x").write_bytes(b"x" * 2000)
+    reader.exchange({"base": [str(place.upper)]}, file_bytes_max=1000)
+    reader.read(1, LookUp("base", "x", "", 100))
+    assert "file_bytes_max" in results(reader, 1)[1].result.problem
+
+
 def test_a_fault_of_ours_in_one_question_takes_nobody_elses_answer_away(
     place: Place, reader: SourceReader
 ) -> None:

@@ -1,0 +1,50 @@
+"""Events become counters."""
+
+import random
+
+from limpet.common.control.replies import Event
+from limpet.common.identifiers import MinionId, job_id_wall_s, make_job_id
+from limpet.common.service.metrics import written
+from limpet.master.events.making import job_event, minion_event, return_event
+from limpet.master.tally import REASONS_MAX, Tally
+from support.metrics_page import parse
+
+WEB1 = MinionId("web1")
+JID = make_job_id(1_700_000_000.5, random.Random(1))
+
+
+def test_a_job_id_tells_when_it_was_made() -> None:
+    assert job_id_wall_s(JID) == 1_700_000_000.5
+
+
+def test_jobs_results_and_sessions_are_counted_by_what_they_are() -> None:
+    tally = Tally()
+    for event in (
+        minion_event(WEB1, "ready", 1.0),
+        minion_event(WEB1, "lost", 2.0, why="no echo"),
+        minion_event(WEB1, "lost", 3.0, why="no echo"),
+        minion_event(WEB1, "offline", 3.0),
+        job_event(JID, "new", 1_700_000_000.5, function="test.ping", user="root"),
+        return_event(JID, WEB1, 1_700_000_000.7, "ok", "test.ping"),
+        return_event(JID, MinionId("db1"), 1_700_000_003.5, "failed", "test.ping"),
+        return_event(JID, MinionId("db2"), 1_700_000_900.0, "offline", "test.ping"),
+        job_event(JID, "ended", 1_700_000_900.0),
+        Event("key/web1/accepted", 1.0, {}),
+    ):
+        tally.hear(event)
+    assert (tally.sessions, tally.jobs_new, tally.jobs_ended) == (1, 1, 1)
+    assert tally.losses == {"no echo": 2}
+    assert tally.returns == {"ok": 1, "failed": 1, "offline": 1}
+    seconds = parse(written((tally.seconds.family("s", "It."),)))["s"]
+    assert seconds.value("_count") == 2  # who was offline did not take that long to answer
+    assert (seconds.value("_bucket", le="0.25"), seconds.value("_bucket", le="5")) == (1, 2)
+
+
+def test_reasons_are_bounded() -> None:
+    tally = Tally()
+    for number in range(1000):
+        tally.hear(minion_event(WEB1, "lost", 1.0, why=f"reason {number}"))
+    assert len(tally.losses) == REASONS_MAX + 1
+    assert tally.losses["other"] == 1000 - REASONS_MAX
+    tally.hear(minion_event(WEB1, "lost", 1.0, why="reason 3"))
+    assert tally.losses["reason 3"] == 2
