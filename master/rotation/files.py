@@ -52,6 +52,10 @@ class PreparedKey(msgspec.Struct, frozen=True):
     secret: str
     since: int
 
+    def __repr__(self) -> str:
+        """Show nothing of the secret."""
+        return f"PreparedKey(since={self.since})"
+
 
 class Prepared(msgspec.Struct, frozen=True):
     """The content of `master.next`. Keys are base 32."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from limpet.common.clock import Moment
+from limpet.common.identifiers import Attempt
 from limpet.common.transport.events import LinkEvent
 from limpet.minion.effects import Port, Resolve
 from limpet.minion.link.addresses import is_numeric, ordered
@@ -20,6 +21,8 @@ from limpet.minion.memory import Memory
 from limpet.minion.outbox import Outbox
 from limpet.minion.settings import LinkSettings
 
+LATE_MAX: Final = 8
+"""Questions whose answer is worth something when it comes late."""
 SILENT_FROM_S: Final = 0.8 * CONNECTING_S
 """A handshake that fails this late was not ended by the other side: it ran into a limit."""
 
@@ -72,6 +75,10 @@ class Dialler:
         self.round = Round(retreat.port, [])
         self._places = deque(settings.places)
         """The first is dialled; one that has failed goes to the end."""
+        self._asked: deque[tuple[Attempt, str]] = deque(maxlen=LATE_MAX)
+        """Which attempt asked for which name, for answers that come late."""
+        self._late: dict[str, tuple[str, ...]] = {}
+        """What was answered too late for its attempt, until a name is answered in time."""
 
     def start(self, now: Moment) -> Loss | None:
         """Look the name up anew; a numeric address is dialled at once."""
@@ -80,20 +87,36 @@ class Dialler:
         if is_numeric(host):
             self._seat.enter(now, State.RESOLVING, RESOLVING_S, "")
             return self.on_addresses(now, (host,))
+        self._asked.append((attempt, host))
         self._outbox.add(Resolve(attempt, host))
         self._seat.enter(now, State.RESOLVING, RESOLVING_S, f"looking {host} up")
         return None
 
     def on_addresses(self, now: Moment, addresses: tuple[str, ...]) -> Loss | None:
-        """Dial the first address; if the name has none, those that worked before."""
+        """Dial the first address; if the name has none, what was answered late or worked before.
+
+        The late answer comes first: where a slow name server says that the master has moved, the
+        address that worked before is that of nobody.
+        """
+        host = self._places[0].host
         known = self._memory.addresses
-        candidates = ordered(addresses or known, known[0] if known else "")
+        late = self._late.pop(host, ())
+        candidates = ordered(addresses or (*late, *known), known[0] if known else "")
+        if not addresses and late and known and known[0] not in late:
+            candidates = ordered((*late, *known), late[0])
         self.round = Round(self._retreat.port, list(candidates))
         if not candidates:
-            host = self._places[0].host
             self._outbox.warning("resolve", f"the master's name {host} can't be resolved")
             return Loss.UNRESOLVED
         return self._next_address(now)
+
+    def on_late_addresses(self, attempt: Attempt, addresses: tuple[str, ...]) -> bool:
+        """Keep an answer to an earlier question; True if it answers the present one as well."""
+        host = dict(self._asked).get(attempt, "")
+        if not host or not addresses:
+            return False
+        self._late[host] = addresses
+        return host == self._places[0].host
 
     def change_place(self) -> None:
         """Dial another place of the master from now on: an attempt at this one has failed."""

@@ -190,8 +190,12 @@ class Link:
             self._dial(now)
 
     def on_resolved(self, now: Moment, attempt: Attempt, addresses: tuple[str, ...]) -> None:
-        """Hear the resolver."""
+        """Hear the resolver; an answer that took longer than one attempt helps the next."""
         if attempt == self.attempt and self.state is State.RESOLVING:
+            self._go_on(now, self._dialler.on_addresses(now, addresses))
+            return
+        is_for_now = self._dialler.on_late_addresses(attempt, addresses)
+        if is_for_now and self.state is State.RESOLVING:
             self._go_on(now, self._dialler.on_addresses(now, addresses))
 
     def on_link(self, now: Moment, attempt: Attempt, what: LinkEvent) -> None:
@@ -213,12 +217,14 @@ class Link:
             self._dialler.on_tcp()
         elif what == "ready":
             self._dialler.on_tcp()
+            self.keys.on_handshake()
             if self._dialler.round.port == "main":
                 self._greet(now)
             else:
                 self._enrol(now)
         elif what == "denied" and self._dialler.round.port == "main":
             self._dialler.on_tcp()
+            self.keys.on_handshake()
             self._on_unknown_key(now)
         else:
             self._go_on(now, self._dialler.on_failed(now, what))

@@ -30,6 +30,8 @@ class ServerKeys:
         self.held: HeldTrust | None = settings.trust
         self.key = settings.server_key
         """The key of the present socket."""
+        self._right = settings.server_key
+        """The key of the last handshake that was finished."""
         self._left: list[str] = []
         self._asked: Trust | None = None
         """What the shell checks and writes at the moment."""
@@ -45,10 +47,11 @@ class ServerKeys:
 
     def begin(self) -> None:
         """Begin a new address: with the key that was right last, and then the others."""
-        rest = [key for key in self.known() if key != self.key]
-        if len(rest) == len(self.known()):  # it is not one of them any more
-            self.key = rest.pop(0)
-        self._left = rest
+        first, *rest = self.known()
+        if self._right in rest:
+            rest = [first, *(key for key in rest if key != self._right)]
+            first = self._right
+        self.key, self._left = first, rest
 
     def take_next(self) -> bool:
         """Go on to the next key of this address; False if all were tried."""
@@ -56,6 +59,10 @@ class ServerKeys:
             return False
         self.key = self._left.pop(0)
         return True
+
+    def on_handshake(self) -> None:
+        """Begin with this key from now on: who has its secret has answered."""
+        self._right = self.key
 
     # -- sessions -------------------------------------------------------------------------------
 

@@ -39,6 +39,8 @@ from limpet.master import effects as do
 from limpet.master.core import MasterCore
 from limpet.master.jobs.delivery import shown_status
 from limpet.master.pillar.line import Rendered
+from limpet.master.rotation.announced import Announced
+from limpet.master.rotation.work import KeyWork
 from limpet.master.settings import MasterSettings
 from limpet.master.store.operations import DeliveryRow, JobRow, KeyRow
 from support.store_model import StoreModel
@@ -71,6 +73,7 @@ class Bench:
     disk_is_slow: bool = False
     t: float = 0.0
     seed: int = 1
+    announced: Announced | None = None
 
     def __post_init__(self) -> None:
         for name in self.names:
@@ -86,6 +89,8 @@ class Bench:
         self.counts: list[str] = []
         self.reports: list[do.Report] = []
         self.renders: list[do.Render] = []
+        self.key_work: list[KeyWork] = []
+        self.is_afresh = False
         self.disconnected: list[do.Peer] = []
         self.enrolled: dict[int, EnrolAnswer] = {}
         self.subscribed: list[int] = []
@@ -99,6 +104,7 @@ class Bench:
             now=self.now,
             chance=random.Random(self.seed),
             verifier=AnyProof(),
+            announced=self.announced,
         )
         self.carry_out(self.core.start(self.now))
 
@@ -167,6 +173,10 @@ class Bench:
                 self.reports.append(effect)
             case do.Render():
                 self.renders.append(effect)
+            case do.WriteKeys(work=work):
+                self.key_work.append(work)
+            case do.StartAfresh():
+                self.is_afresh = True
 
     # -- events -------------------------------------------------------------------------------
 
@@ -308,6 +318,7 @@ class MinionOnBench:
         self.store_commit = 0
         self.session = 0
         self.sockets = 0
+        self.protocol = 1
         self.peer = do.Peer(b"")
         self.beats = 0
         self.heard_beat = 0
@@ -323,7 +334,7 @@ class MinionOnBench:
         self.bench.seed += 1
         return Hello(
             1,
-            1,
+            self.protocol,
             "1.0",
             self.boot_id,
             int((BOOT_S + self.bench.t) * 1e6) + self.sockets,

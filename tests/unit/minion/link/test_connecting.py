@@ -135,13 +135,89 @@ def test_a_master_with_several_places_is_looked_for_at_each_in_turn() -> None:
     ]
 
 
-def test_an_address_that_comes_late_is_ignored() -> None:
+def test_an_address_that_comes_late_is_taken_by_the_next_attempt() -> None:
+    bench = Bench(settings=NAMED).start()
+    first = bench.of(Resolve)[-1].attempt
+    bench.advance_to(State.BACKOFF)
+    bench.take(bench.core.on_resolved(bench.now, first, ("10.9.9.9",)))
+    assert opened(bench) == []
+    bench.advance_to(State.RESOLVING)
+    bench.advance_to(State.CONNECTING)
+    assert opened(bench) == ["10.9.9.9"]
+
+
+def test_an_address_that_comes_late_answers_the_question_that_is_open() -> None:
     bench = Bench(settings=NAMED).start()
     first = bench.of(Resolve)[-1].attempt
     bench.advance(3.1)
     bench.advance_to(State.RESOLVING)
     bench.take(bench.core.on_resolved(bench.now, first, ("10.9.9.9",)))
-    assert opened(bench) == []
+    assert opened(bench) == ["10.9.9.9"]
+    bench.take(bench.core.on_resolved(bench.now, Attempt(99), ("10.8.8.8",)))
+    assert opened(bench) == ["10.9.9.9"]
+
+
+def in_session(addresses: str) -> Bench:
+    """Give a minion that was READY at addresses, of which the last session has just been lost."""
+    journal = JournalState(journal_id=JournalId("c" * 32))
+    replay(journal, Note("is_accepted", "1"))
+    replay(journal, Note("addresses", addresses))
+    return Bench(journal, settings=NAMED).start()
+
+
+def dead(bench: Bench) -> None:
+    """Let nothing answer at the present address."""
+    bench.advance(3.001)
+
+
+@pytest.mark.covers("B5")
+def test_a_master_that_moved_is_dialled_where_its_name_leads_now_and_nowhere_else() -> None:
+    bench = in_session("10.0.0.1")
+    resolve(bench, "10.0.0.2")
+    assert opened(bench) == ["10.0.0.2"]
+    dead(bench)
+    bench.advance_to(State.RESOLVING)
+    resolve(bench, "10.0.0.2")
+    assert set(opened(bench)) == {"10.0.0.2"}
+
+
+@pytest.mark.covers("B5")
+def test_an_old_address_that_the_name_still_has_costs_three_seconds_at_most() -> None:
+    bench = in_session("10.0.0.1")
+    began = bench.now.boot
+    resolve(bench, "10.0.0.2", "10.0.0.1")
+    assert opened(bench) == ["10.0.0.1"]
+    dead(bench)
+    assert opened(bench) == ["10.0.0.1", "10.0.0.2"]
+    assert bench.now.boot - began < 3.1
+
+
+@pytest.mark.covers("A9", "B5")
+def test_a_slow_name_server_leads_to_the_new_address_all_the_same() -> None:
+    bench = in_session("10.0.0.1")
+    for _ in range(3):  # each answer takes longer than an attempt waits for it
+        asked = bench.of(Resolve)[-1].attempt
+        bench.advance_to(State.CONNECTING)
+        bench.take(bench.core.on_resolved(bench.now, asked, ("10.0.0.2",)))
+        if "10.0.0.2" in opened(bench):
+            break
+        bench.advance_to(State.RESOLVING)
+    assert opened(bench) == ["10.0.0.1", "10.0.0.2"]
+
+
+@pytest.mark.covers("A9", "B5")
+def test_while_names_are_not_answered_old_addresses_are_tried_and_then_the_new_one() -> None:
+    bench = in_session("10.0.0.1 10.0.0.3")
+    for _ in range(20):
+        resolve(bench)
+        bench.advance_to(State.RESOLVING)
+    assert set(opened(bench)) == {"10.0.0.1", "10.0.0.3"}
+    resolve(bench, "10.0.0.2")
+    assert opened(bench)[-1] == "10.0.0.2"
+    bench.connect()
+    bench.hear(bench.welcome())
+    bench.answer_sync()
+    assert bench.core.memory.addresses[0] == "10.0.0.2"
 
 
 @pytest.mark.covers("A1")
