@@ -331,6 +331,7 @@ class Daemon:
             "address": self._core.link.address,
             "trouble": self._core.book.condition,
             "advice": self._core.link.advice,
+            "last_upgrade": self._plan.last_upgrade,
             "figures": self._figures(),
         }
         self._status.note(self._core.link.seat.changes, facts)

@@ -55,6 +55,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worker_setup: WorkerSetup
     notices: tuple[str, ...] = ()
     """What had to be put right while the plan was made, for the log."""
+    last_upgrade: str = ""
+    """What went wrong with the last upgrade of the package; empty: nothing."""
 
     def __repr__(self) -> str:
         """Show nothing of the secrets in a traceback or a log."""

@@ -33,6 +33,7 @@ from limpet.minion.host_identity import set_aside_if_copied
 from limpet.minion.jobs.parent_messages import WorkerSetup
 from limpet.minion.plan import Plan, PlannedPlace, hand_over, program_of
 from limpet.minion.trusting.files import TRUSTED_NAME, forget_trust, read_told, write_told
+from limpet.minion.upgrading.last import last_word
 
 KEY_NAME: Final = "minion"
 JOIN_WAS_SHOWN: Final = (
@@ -62,6 +63,7 @@ def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
         pair = load_or_make_pair(roots.keys_dir, KEY_NAME, make=keys.make, public_of=keys.public_of)
         server_key, told, notices = find_server_key(roots, configuration, join)
         found = find_minion_id(roots.state_dir, configuration.id)
+    upgraded = last_word(roots.state_dir)
     return Plan(
         minion_id=found.minion,
         places=tuple(
@@ -92,7 +94,9 @@ def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
             *pair.notices,
             *notices,
             *found.notices,
+            *((f"the last upgrade: {upgraded}",) if upgraded else ()),
         ),
+        last_upgrade=upgraded,
     )
 
 

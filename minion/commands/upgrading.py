@@ -5,11 +5,9 @@ A person needs them only where a host was left alone in the middle of an upgrade
 
 import os
 import time
-from pathlib import Path
 from typing import Final
 
 import click
-from msgspec.structs import replace
 
 from limpet.common.errors import HostError, LimpetError, UsageError
 from limpet.common.service.locks import InstanceLock
@@ -141,17 +139,3 @@ def _places(roots: Roots) -> list[tuple[str, int]]:
 
 def _roots() -> Roots:
     return Roots.locate("minion", Session.current().root)
-
-
-def last_word(state_directory: Path) -> str:
-    """Say of the last upgrade what a person should see; empty: nothing is wrong with it."""
-    files = UpgradeFiles(state_directory)
-    try:
-        found = files.load() or files.load_last()
-    except HostError as error:
-        return str(error)
-    if found is None or found.phase == "done" or (not found.is_final and not found.reason):
-        return ""
-    if not found.is_final:
-        found = replace(found, phase="back")
-    return found.summary
