@@ -60,8 +60,8 @@ def is_well(findings: Iterable[Finding]) -> bool:
     return all(finding.verdict != "fail" for finding in findings)
 
 
-def run_checks(checks: Sequence[Check]) -> tuple[Finding, ...]:
-    """Run all checks side by side; the findings stand in the order of the checks.
+def run_checks(checks: Sequence[Check]) -> tuple[tuple[Finding, ...], ...]:
+    """Run all checks side by side; gives the findings of each, in the order of the checks.
 
     Takes as long as the slowest, and never longer than the longest limit and a moment. A check that
     raises an error of limpet or of the system has failed with it.
@@ -84,15 +84,12 @@ def run_checks(checks: Sequence[Check]) -> tuple[Finding, ...]:
     ]
     for thread in threads:
         thread.start()
-    findings: list[Finding] = []
     for number, (check, thread) in enumerate(zip(checks, threads, strict=True)):
         thread.join(max(0.0, began + check.limit_s + SPARE_S - time.monotonic()))
-        if number in found:
-            findings += found[number]
-        elif thread.is_alive():
+        if number not in found and thread.is_alive():
             text = f"did not end within {check.limit_s:g} s"
             advice = "what it looks at hangs: a disk, a name server, or a daemon of limpet"
-            findings.append(fail(check.name, text, advice))
-        else:  # a mistake of this program: the thread's traceback is on stderr
-            findings.append(fail(check.name, "the check itself broke", "please report it"))
-    return tuple(findings)
+            found[number] = (fail(check.name, text, advice),)
+        elif number not in found:  # a mistake of this program; its traceback is on stderr
+            found[number] = (fail(check.name, "the check itself broke", "please report it"),)
+    return tuple(found[number] for number in range(len(checks)))

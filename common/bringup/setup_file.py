@@ -15,7 +15,6 @@ from limpet.common.settings.source import BYTES_MAX, read_source
 from limpet.common.storage.files import host_error, make_directory, read_whole, remove, write_whole
 
 SETUP_NAME: Final = "50-setup.yaml"
-DIRECTORY_MODE: Final = 0o750
 
 
 def setup_path(config_file: Path) -> Path:
@@ -74,7 +73,7 @@ class SetupFile:
         )
         directory = self.path.parent
         is_new = not directory.is_dir()
-        make_directory(directory, DIRECTORY_MODE)
+        make_directory(directory, 0o750 if self._mode & 0o040 else 0o700)
         if is_new:
             self._give(directory)
         self._place(f"{head}{body}".encode())

@@ -44,9 +44,9 @@ class Now:
     """How the minion is at this moment."""
 
     pid: int
-    """0: none answers at the socket."""
+    """0: none has the socket."""
     state: str
-    """Of the link, lower case; empty: not known."""
+    """Of the link, lower case; empty: it does not say."""
     reason: str
     since: float
     version: str
@@ -91,7 +91,7 @@ def look(socket_path: Path, status_path: Path) -> Now:
             with LocalClient(socket_path) as client:
                 status = client.ask(AskLocalStatus(), wait_s=SOCKET_S)
         except HostError:
-            pid = 0  # it ended in between, or hangs; the next look tells
+            status = None  # it hangs, or has just ended: then the next look says so
     if not isinstance(status, LocalStatus):
         return Now(pid, "", "", 0.0, "", shown.minion_id, "")
     state = status.state.lower()

@@ -35,6 +35,7 @@ from limpet.minion.link.states import State
 
 UNIT: Final = "limpet-minion.service"
 FILE_MODE: Final = 0o600
+TRUSTED_NAME: Final = "trusted.public"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +116,19 @@ class SettingUp:
     # --- what is known --------------------------------------------------------------------------
 
     def _find_keys(self) -> tuple[JoinString | None, bytes | None]:
-        """Give the join string, and the key that the master should have."""
-        join = self._wish.join
-        if join is None and self._present.join is not None:
-            join = parse_join_string(self._present.join)
+        """Give the join string, and the key that the master should have now."""
+        told = self._wish.join
+        if told is not None:
+            return told, told.master_key
+        join = self._present_join()
+        # What is kept first: the master's key may have been rotated since the join string was made.
+        kept, _ = read_trusted(self._roots.keys_dir / TRUSTED_NAME)
+        if kept is not None:
+            return join, kept
         if join is not None:
             return join, join.master_key
         if self._present.master_key is not None:
             return None, decode_public_key(self._present.master_key)
-        kept, _ = read_trusted(self._roots.keys_dir / "trusted.public")
-        if kept is not None:
-            return None, kept
         if self._wish.may_ask:
             join = ask_for_join()
             return join, join.master_key
@@ -232,7 +235,7 @@ class SettingUp:
         self._compare_clocks()
         if "join" not in self._file.values:
             return
-        kept, _ = read_trusted(self._roots.keys_dir / "trusted.public")
+        kept, _ = read_trusted(self._roots.keys_dir / TRUSTED_NAME)
         if kept is not None:  # else the next start would not know the master
             self._file.write(MinionConfiguration, {"join": None})
             self._say(ok("join string", f"taken out of {self._file.path}: it is not needed again"))

@@ -1,0 +1,42 @@
+"""The service of a role as systemd has it."""
+
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from limpet.common.bringup import units
+from limpet.common.bringup.findings import Finding, fail, ok, warn
+
+RECENT_S: Final = 3600.0
+
+
+def look(unit: str, *, is_enabled_itself: bool = True) -> Iterable[Finding]:
+    """Look at a unit. `is_enabled_itself`: it has to be on by itself, not through another one."""
+    if not units.is_booted():
+        yield ok("service", "no systemd here: somebody else starts it")
+        return
+    state = units.state_of(unit)
+    if not state.is_installed:
+        yield warn(
+            "service", f"{unit} is not installed", "install the package, for a start at boot"
+        )
+        return
+    if state.enabled == "masked":
+        yield fail("service", f"{unit} is masked", f"systemctl unmask {unit}")
+        return
+    error = units.last_error(unit, time.time() - RECENT_S)
+    because = f": {error}" if error else ""
+    log = f"`journalctl -u {unit}` says more"
+    if state.active != "active":
+        advice = f"{log}; `systemctl start {unit}`"
+        if state.active in ("activating", "reloading"):
+            advice = f"{log}; it goes on trying by itself"
+        yield fail("service", f"{unit} is {state.text}, {state.result}{because}", advice)
+    elif state.restarts:
+        text = f"{unit} is {state.text}, and was restarted {state.restarts} times{because}"
+        yield warn("service", text, log)
+    else:
+        yield ok("service", f"{unit} is {state.text}")
+    if is_enabled_itself and state.enabled not in ("enabled", "enabled-runtime", "static", "alias"):
+        text = f"{unit} is {state.enabled or 'not enabled'}: it does not start at boot"
+        yield warn("service", text, f"systemctl enable {unit}")
