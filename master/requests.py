@@ -205,9 +205,7 @@ class Requests:
         if self.is_stopping:
             return Refused("stopping", "the master is about to stop; ask again in a moment")
         if self.store_trouble:
-            return Refused(
-                "store", f"the master's store takes no new jobs: {self.store_trouble}; make room"
-            )
+            return Refused("store", f"the master takes no new jobs: {self.store_trouble}")
         settings, book = self._settings, self._book
         if book.open_jobs >= settings.jobs_open_max:
             return Refused("busy", f"{book.open_jobs} jobs are not over yet; wait or cancel some")

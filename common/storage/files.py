@@ -32,6 +32,17 @@ def is_disk_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+def full_words(path: str | Path) -> str:
+    """Say that a file system is full, and of what; `path` is something that lies on it."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return "disk full"
+    if found.f_files > 0 and found.f_favail == 0:
+        return "disk full (of files: no inode is left)"
+    return "disk full"
+
+
 def make_directory(path: str | Path, mode: int = 0o700) -> None:
     """See to it that the directory exists; a new one (its parents too) gets `mode`.
 

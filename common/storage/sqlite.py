@@ -117,8 +117,9 @@ def migrate(
         if version > len(steps):
             raise HostError(
                 f"the database {path} was written by a newer release of limpet (schema {version}, "
-                f"this release knows up to {len(steps)}): install that release again, or restore "
-                "the backup that was made before the upgrade"
+                f"this release knows up to {len(steps)}): install that release again, or stop the "
+                f"master and put the copy back that was made then, {path}.before-{version}, without "
+                "the files -wal and -shm; what has happened since is lost with it"
             )
         for step in range(version, len(steps)):
             speak(connection, busy, f"the database goes from schema {step} to {step + 1}")
@@ -209,7 +210,7 @@ def explain(path: str | Path, error: sqlite3.Error) -> str:
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(path, str(error))
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and is_passing(error, path)):
-        return f"no room to write the database {path}: make room on its file system"
+        return f"disk full: no room to write the database {path}: make room on its file system"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return (
             f"the database {path} is locked by another process for more than "

@@ -20,14 +20,13 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Final, NoReturn
 
 import msgspec
 
 from limpet.common.messages.jobs import Outcome
-from limpet.common.storage.files import is_disk_full
-from limpet.minion.jobs import capture, cut_off, memory, processes, scope
+from limpet.common.storage.files import full_words, is_disk_full
+from limpet.minion.jobs import capture, cut_off, memory, processes, scope, surroundings
 from limpet.minion.jobs.parent_messages import Spawn, WorkerSetup, spool_of
 from limpet.minion.jobs.plain import encode_value
 from limpet.minion.jobs.results import WorkerResult
@@ -105,15 +104,17 @@ class _Keeper:
     def live(self) -> int:
         """Hold, run, write; gives the exit status: 0 if a result was written or none is due."""
         scope.enter()
-        self._wake, wake_write = _wake_on_signals()
-        _close_all_but({self._line, self._wake, wake_write})
-        _no_streams()
+        self._wake, wake_write = surroundings.wake_on_signals(_ASKED)
+        surroundings.close_all_but({self._line, self._wake, wake_write})
+        surroundings.no_streams()
         self._poll.register(self._wake, select.POLLIN)
         problem = self._join_scope()
         try:
             slot = self._spool.take_slot(self._job.jid, self._pid)
         except OSError as error:
-            why = "disk full" if is_disk_full(error) else error.strerror
+            why = error.strerror
+            if is_disk_full(error):
+                why = full_words(self._spool.directory)
             os.write(self._line, f"{why}: no room can be set aside for its result".encode())
             return 0
         with suppress(OSError):  # the parent is gone: the line says so below
@@ -438,37 +439,3 @@ def _as_text(output: bytes) -> str | bytes:
         return output.decode()
     except UnicodeDecodeError:
         return output
-
-
-def _wake_on_signals() -> tuple[int, int]:
-    """Have the signals that matter written to a pipe; give its two ends."""
-    read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-    for number in (*_ASKED, signal.SIGCHLD):
-        signal.signal(number, _only_wake)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, set())
-    return read, write
-
-
-def _only_wake(_number: int, _frame: FrameType | None) -> None:
-    """Handle a signal: its number is in the pipe already."""
-
-
-def _close_all_but(kept: set[int]) -> None:
-    """Close every other descriptor: lines of other jobs must end with their own keepers."""
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) not in kept:
-            with suppress(OSError):  # the one that listed them is closed already
-                os.close(int(name))
-
-
-def _no_streams() -> None:
-    """Give the standard streams a harmless place; 0, 1 and 2 are the lowest free numbers.
-
-    Whoever reads the minion's own output must not have to wait for its jobs.
-    """
-    for number in range(3):
-        assert os.open("/dev/null", os.O_RDWR) == number
-        os.set_inheritable(number, True)

@@ -67,18 +67,12 @@ class Spool:
     def take_slot(self, jid: str, keeper: int) -> Path:
         """Set room for the result aside. Raises `OSError` (disk full, and no slot is left)."""
         path = self.unfinished(jid, keeper, "result")
-        descriptor = os.open(
-            path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
         try:
-            os.posix_fallocate(descriptor, 0, SLOT_BYTES)
+            self._make(path, os.O_EXCL)
         except OSError as error:
-            path.unlink()
             if not is_disk_full(error):
                 raise
             self._take_reserved(path, error)
-        finally:
-            os.close(descriptor)
         return path
 
     def write_result(self, jid: str, slot: Path, result: WorkerResult) -> None:
@@ -157,7 +151,12 @@ class Spool:
                 return
         except FileNotFoundError:
             pass
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        self._make(path, 0)
+
+    def _make(self, path: Path, how: int) -> None:
+        """Make a file with room for a result; none is left where there is no room (or inode)."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path, flags | how, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, SLOT_BYTES)
         except OSError:

@@ -1,9 +1,7 @@
 """Full, read-only and damaged disks on either side: the link stays, the reason is told."""
 
-import os
 import random
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,44 +13,11 @@ from limpet import Client
 from limpet.common.errors import LimpetError
 from support.chaos import ROUNDS, client_of, entry, runs, wait_all_answer
 from support.fleet import Fleet, wait_until
+from support.small_disk import SmallDisk, needs_root
 
 pytestmark = [pytest.mark.xdist_group("disks"), pytest.mark.timeout(120 + 120 * ROUNDS)]
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
 RESUMES_S_MAX = 10.0 * 2
 LARGE = "x" * 100_000
-
-
-class SmallDisk:
-    """A tmpfs in the place of a folder, and a file that fills it."""
-
-    def __init__(self, folder: Path, size: str) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.folder = folder
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(folder)]
-        subprocess.run(command, check=True, timeout=10)
-
-    def fill(self) -> None:
-        """Leave no byte."""
-        with (self.folder / "filler").open("ab", buffering=0) as file:
-            for size in (65536, 4096, 1):
-                try:
-                    while True:
-                        file.write(bytes(size))
-                except OSError:
-                    continue
-
-    def clear(self) -> None:
-        """Make room."""
-        (self.folder / "filler").unlink(missing_ok=True)
-
-    def remount(self, how: str) -> None:
-        """Make it `ro` or `rw`."""
-        command = ["mount", "-o", f"remount,{how}", str(self.folder)]
-        subprocess.run(command, check=True, timeout=10)
-
-    def close(self) -> None:
-        """Take it away, whoever still uses it."""
-        subprocess.run(["umount", "-l", str(self.folder)], check=True, timeout=10)
 
 
 @pytest.fixture
