@@ -49,6 +49,14 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """A job as the master knows it."""
+
+    job: Job
+    is_ended: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One minion, as the master sees it."""
 
@@ -80,7 +88,7 @@ class Fleet:
     def set_up(self) -> None:
         """Set the master up, and let all hosts join; returns when all are READY."""
         if self.lab.master.exec(["limpet", "master", "setup", "--help"]).code == 0:
-            self.lab.master.exec(["limpet", "master", "setup"], timeout_s=60).checked()
+            self.lab.master.exec(["limpet", "master", "setup", "--no-token"], timeout_s=60).checked()
         else:
             self._set_up_master_by_hand()
         self.join = self.make_join_string()
@@ -150,10 +158,10 @@ class Fleet:
         words = ["run", "--async", "--ttl", f"{ttl_s:g}", target, function, *arguments]
         return self.limpet(*words, timeout_s=timeout_s).checked().out.strip()
 
-    def show(self, jid: str) -> tuple[Job, bool]:
-        """Give a job as it is now, and whether it has ended."""
+    def show(self, jid: str) -> Known:
+        """Give a job as it is now."""
         data = self.limpet_json("jobs", "show", jid)
-        return _job(data), bool(data["is_ended"])
+        return Known(_job(data), bool(data["is_ended"]))
 
     def jids(self, limit: int = 1000) -> set[str]:
         """Give the newest jobs that the master has."""
@@ -166,6 +174,22 @@ class Fleet:
         return {
             name: Row(each["state"], each["version"], each["address"], tuple(each["running"]))
             for name, each in minions.items()
+        }
+
+    def known(self, jids: Iterable[str], timeout_s: float = 60.0) -> dict[str, Known]:
+        """Give what the master knows of many jobs now, asked in one go by `limpet.Client`.
+
+        A job that the master doesn't have is missing in the answer.
+        """
+        python = "/opt/limpet/master/current/bin/python3.11"
+        given = "\n".join(jids)
+        done = self.lab.master.exec([python, "-I", "-c", _ASK], timeout_s, given=given).checked()
+        return {
+            jid: Known(
+                Job(jid, {name: Answer(*each) for name, each in data["minions"].items()}),
+                data["is_ended"],
+            )
+            for jid, data in json.loads(done.out).items()
         }
 
     # Waiting
@@ -209,11 +233,11 @@ class Fleet:
 
         def has_ended() -> bool:
             try:
-                job, is_ended = self.show(jid)
+                known = self.show(jid)
             except LabError:
                 return False
-            last[:] = [job]
-            return is_ended
+            last[:] = [known.job]
+            return known.is_ended
 
         if wait_until(has_ended, timeout_s, pause_s=0.3):
             return last[0]
@@ -225,6 +249,25 @@ class Fleet:
             return "the host is off"
         status = host.exec(["systemctl", "status", "--no-pager", "-n", "15", "limpet-minion"])
         return status.out[-3000:]
+
+
+_ASK = """
+import json, sys
+from limpet import Client
+from limpet.common.errors import UsageError
+answers = {}
+with Client() as client:
+    for jid in sys.stdin.read().split():
+        try:
+            job = client.show(jid)
+        except UsageError:
+            continue
+        answers[jid] = {
+            "is_ended": job.is_ended,
+            "minions": {n: [a.status, a.value, a.error] for n, a in job.minions.items()},
+        }
+json.dump(answers, sys.stdout, default=repr)
+"""
 
 
 def install(host: Host, files: Iterable[Path]) -> None:

@@ -45,23 +45,32 @@ def packages() -> Packages:
     return newest(where)
 
 
-def packages_of_another_version(suffix: str) -> Packages:
-    """Give packages of this tree under a version of their own, such as `+lab1`, to upgrade to.
+def another_version(plain: Packages, version: str) -> Packages:
+    """Give the same packages under another version, to upgrade to; made where they are not there.
 
-    They are kept beside the plain ones, in `dist/SUFFIX`, and built again when those are younger.
+    They are kept beside the plain ones, in a directory named for the version.
     """
-    plain = packages()
-    where = plain.minion.parent / suffix.lstrip("+")
+    where = plain.minion.parent / version
     with _Building():
         built = [path.stat().st_mtime for path in where.glob("limpet-*.deb")]
         if len(built) < 2 or min(built) < plain.minion.stat().st_mtime:
+            where.mkdir(exist_ok=True)
             run(
-                [sys.executable, "-m", "deb", "--version-suffix", suffix, "--out", str(where)],
+                [sys.executable, "-c", _REPACK, str(where), version, *map(str, plain.both)],
                 timeout_s=BUILD_TIMEOUT_S,
                 environment={"PYTHONPATH": str(TREE / "packaging")},
-                cwd=str(TREE),
             ).checked()
     return newest(where)
+
+
+_REPACK = """
+import sys
+from pathlib import Path
+from deb.repack import repack
+out, version, *files = sys.argv[1:]
+for file in files:
+    repack(Path(file), Path(out), version)
+"""
 
 
 def newest(where: Path) -> Packages:

@@ -30,7 +30,7 @@ class Result:
     def checked(self) -> "Result":
         """Give this result if the program ended well; raises LabError with its last words."""
         if self.code != 0:
-            said = (self.err.strip() or self.out.strip() or "nothing")[-2000:]
+            said = f"{self.out.strip()[-2000:]}\n{self.err.strip()[-2000:]}".strip() or "nothing"
             raise LabError(f"{' '.join(self.argv)} ended with {self.code}, saying: {said}")
         return self
 
@@ -41,7 +41,6 @@ def run(
     timeout_s: float = 60.0,
     given: str = "",
     environment: Mapping[str, str] | None = None,
-    cwd: str | None = None,
     shown: Sequence[str] = (),
 ) -> Result:
     """Run a program to its end; raises LabError if it takes longer than `timeout_s`.
@@ -63,7 +62,6 @@ def run(
             stderr=err,
             start_new_session=True,
             env=None if environment is None else {**os.environ, **environment},
-            cwd=cwd,
         )
         try:
             code = process.wait(timeout_s)

@@ -1,0 +1,1 @@
+"""Rounds of faults on hosts: what befalls them, what runs meanwhile, and what has to hold after."""

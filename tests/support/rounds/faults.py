@@ -1,0 +1,177 @@
+"""The faults: what is done to a host, for how long, and how it is undone.
+
+A plan is made of a seed alone, so a seed names a whole run. Each kind comes up equally often.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from limpet_lab import Direction, Host
+from limpet_lab.fleet import Fleet
+from limpet_lab.lab import MASTER
+from limpet_lab.packages import another_version
+
+Kind = Literal[
+    "power-off", "reboot", "cut", "cut one way", "restart master", "power-off master", "upgrade",
+    "fill disk", "stop",
+]  # fmt: skip
+KINDS: tuple[Kind, ...] = get_args(Kind)
+CUT_S = 60.0
+MINION = "limpet-minion.service"
+MASTER_UNIT = "limpet-master.service"
+UPGRADE_TIMEOUT_S = 240.0
+SECOND_KINDS: tuple[Kind, ...] = ("power-off", "reboot", "cut one way", "restart master")
+"""What may come on top of another fault: nothing whose own outcome a second one would decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault, as planned."""
+
+    kind: Kind
+    host: str
+    after_s: float
+    """From the start of the round."""
+    hold_s: float
+    """Until it is undone."""
+    manner: str = ""
+    """Which of several ways: a direction, `kill`, …"""
+
+    def __str__(self) -> str:
+        """Say it in a few words."""
+        manner = f" ({self.manner})" if self.manner else ""
+        host = "" if "master" in self.kind else f" {self.host}"
+        return f"{self.kind}{host}{manner}"
+
+    @property
+    def ends_jobs(self) -> bool:
+        """Whether jobs that run on the host may end without a result."""
+        return self.kind in ("power-off", "reboot")
+
+    @property
+    def is_of_master(self) -> bool:
+        """Whether the master goes, or its disk."""
+        return self.host == MASTER
+
+
+def plan(seed: int, rounds: int, hosts: list[str]) -> list[list[Fault]]:
+    """Plan the faults of all rounds; each kind is there `rounds / 9` times at least."""
+    chance = random.Random(seed)
+    kinds: list[Kind] = []
+    while len(kinds) < rounds:
+        some = list(KINDS)
+        chance.shuffle(some)
+        kinds += some
+    return [_round(chance, kind, hosts) for kind in kinds[:rounds]]
+
+
+def _round(chance: random.Random, kind: Kind, hosts: list[str]) -> list[Fault]:
+    first = _fault(chance, kind, hosts)
+    faults = [first]
+    if kind != "upgrade" and chance.random() < 0.4:
+        others = [host for host in hosts if host != first.host]
+        seconds = [each for each in SECOND_KINDS if not (first.is_of_master and "master" in each)]
+        faults.append(_fault(chance, chance.choice(seconds), others))
+    return faults
+
+
+def _fault(chance: random.Random, kind: Kind, hosts: list[str]) -> Fault:
+    host, manner = chance.choice(hosts), ""
+    hold_s = chance.uniform(1.0, 15.0)
+    match kind:
+        case "cut":
+            hold_s = CUT_S
+        case "cut one way":
+            manner, hold_s = chance.choice(["in", "out"]), chance.uniform(5.0, 40.0)
+        case "restart master":
+            host, manner, hold_s = MASTER, chance.choice(["restart", "kill"]), 0.0
+        case "power-off master":
+            host = MASTER
+        case "fill disk":
+            host, hold_s = chance.choice([*hosts, MASTER, MASTER]), chance.uniform(10.0, 25.0)
+        case "stop":
+            manner = chance.choice(["continued", "left to systemd"])
+            # Left alone for as long as the watchdog (60 s) and the way to SIGKILL (30 s) take.
+            hold_s = chance.uniform(10.0, 30.0) if manner == "continued" else 100.0
+        case "upgrade":
+            host = "*"
+    return Fault(kind, host, chance.uniform(1.0, 4.0), hold_s, manner)
+
+
+class Doing:
+    """Does faults to a fleet and undoes them."""
+
+    def __init__(self, fleet: Fleet, number: int) -> None:
+        self._fleet = fleet
+        self._number = number
+
+    def begin(self, fault: Fault) -> None:
+        """Let it befall the host; an upgrade and a reboot are over when this returns."""
+        lab = self._fleet.lab
+        match fault.kind:
+            case "power-off" | "power-off master":
+                lab.host(fault.host).power_off()
+            case "reboot":
+                lab.host(fault.host).reboot()
+            case "cut":
+                lab.host(fault.host).cut()
+            case "cut one way":
+                direction: Direction = "in" if fault.manner == "in" else "out"
+                lab.host(fault.host).cut(direction)
+            case "restart master" if fault.manner == "kill":
+                lab.master.signal(MASTER_UNIT, "KILL")
+            case "restart master":
+                lab.master.exec(["systemctl", "restart", MASTER_UNIT], timeout_s=60).checked()
+            case "upgrade":
+                self._upgrade()
+            case "fill disk":
+                lab.host(fault.host).fill_disk()
+            case "stop":
+                lab.host(fault.host).exec(_stop(), timeout_s=10).checked()
+
+    def end(self, fault: Fault) -> None:
+        """Undo it, and come back when the host is up."""
+        lab = self._fleet.lab
+        undo: dict[Kind, Callable[[Host], object]] = {
+            "power-off": Host.boot,
+            "power-off master": Host.boot,
+            "cut": Host.heal,
+            "cut one way": Host.heal,
+            "fill disk": Host.free_disk,
+            "stop": lambda host: host.exec(_go_on()) if fault.manner == "continued" else None,
+        }
+        if fault.kind in undo:
+            undo[fault.kind](lab.host(fault.host))
+
+    def _upgrade(self) -> None:
+        """Bring all minions to a version that nobody has had yet, by the master's command."""
+        base = self._fleet.packages.version.partition("+")[0]
+        packages = another_version(self._fleet.packages, f"{base}+lab{self._number}")
+        there = self._fleet.lab.master.push(packages.minion)
+        self._fleet.limpet(
+            "upgrade", "*", "--package", there, "--batch", "2", timeout_s=UPGRADE_TIMEOUT_S
+        ).checked()
+        self._fleet.lab.master.exec(["rm", there]).checked()
+        self._fleet.wait_ready(timeout_s=5, version=packages.version)
+
+
+def _stop() -> str:
+    """Stop the minion itself and its helpers: not its jobs, which have scopes of their own."""
+    return f"systemctl kill --kill-whom=all --signal=SIGSTOP {MINION}"
+
+
+def _go_on() -> str:
+    return f"systemctl kill --kill-whom=all --signal=SIGCONT {MINION}"
+
+
+def prepare(fleet: Fleet, rounds: list[list[Fault]]) -> list[Path]:
+    """Make the packages of all upgrades of a plan, so that no round waits for them."""
+    base = fleet.packages.version.partition("+")[0]
+    return [
+        another_version(fleet.packages, f"{base}+lab{number}").minion
+        for number, faults in enumerate(rounds, 1)
+        if any(fault.kind == "upgrade" for fault in faults)
+    ]
