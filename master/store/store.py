@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from limpet.common.clock import Clock, Moment
 from limpet.common.errors import HostError
 from limpet.common.identifiers import Commit
 from limpet.common.storage import sqlite
+from limpet.common.storage.before import keep_before
 from limpet.common.storage.files import make_directory
 from limpet.common.storage.reserve import Reserve
 from limpet.master.effects import Fetch, Query
@@ -44,9 +45,14 @@ class Store:
     """The store of one master process."""
 
     def __init__(
-        self, path: Path, *, clock: Clock, busy: Callable[[str], None] | None = None
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        busy: Callable[[str], None] | None = None,
+        migrations: Sequence[str] = MIGRATIONS,
     ) -> None:
-        """Open or make the database file and bring its schema up to date.
+        """Open or make the database file and bring its schema up to date, a copy made before.
 
         `busy` is told, again and again, what goes on while that, or loading, takes long. Raises
         `HostError` if the file is damaged, newer than this release, or can't be written; nothing
@@ -59,7 +65,7 @@ class Store:
         self._wake = -1
         make_directory(path.parent)
         reserve = Reserve(path.with_name("reserve"), RESERVE_BYTES)
-        database = _open(path, reserve, busy)
+        database = _open(path, reserve, busy, migrations)
         try:
             self._reader = Reader(path, clock=clock, report=self._report)
         except HostError:
@@ -161,23 +167,31 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _open(path: Path, reserve: Reserve, busy: Callable[[str], None] | None) -> sqlite3.Connection:
+def _open(
+    path: Path,
+    reserve: Reserve,
+    busy: Callable[[str], None] | None,
+    migrations: Sequence[str],
+) -> sqlite3.Connection:
     """Open the file, on a full disk with the space set aside for such moments."""
     try:
-        return _open_once(path, busy)
+        return _open_once(path, busy, migrations)
     except HostError:
         if sqlite.has_room(path) or not reserve.give_up():
             raise
-    return _open_once(path, busy)
+    return _open_once(path, busy, migrations)
 
 
-def _open_once(path: Path, busy: Callable[[str], None] | None) -> sqlite3.Connection:
+def _open_once(
+    path: Path, busy: Callable[[str], None] | None, migrations: Sequence[str]
+) -> sqlite3.Connection:
     database = sqlite.connect(path)
     try:
         sqlite.speak(database, busy, "the database is checked")
         if path.stat().st_size <= CHECKED_BYTES_MAX:
             sqlite.check(database, path)
-        sqlite.migrate(database, path, MIGRATIONS, busy=busy)
+        keep_before(database, path, migrations)
+        sqlite.migrate(database, path, migrations, busy=busy)
         # The writer tries again each second, and must not stand in a lock for long.
         database.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
     except HostError:

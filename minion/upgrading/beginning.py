@@ -191,7 +191,8 @@ def keep_package(files: UpgradeFiles, installation: Installation, packages: Pack
     found = packages.look()
     version = version_of(installation.current())
     if found.is_whole and found.version == version:
-        return Keeper(installation, database=packages.database).keep(files.previous)
+        keeper = Keeper(installation, database=packages.database, root=packages.root)
+        return keeper.keep(files.previous)
     return kept_version(files)
 
 

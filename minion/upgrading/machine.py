@@ -102,6 +102,8 @@ class Sight:
     """How often the service manager has started it again because it had ended."""
     detail: str = ""
     """What the service manager says of the unit, for people."""
+    failure: str = ""
+    """How the process ended last, if it failed; for people."""
     is_master_reachable: bool = True
 
 
@@ -120,6 +122,7 @@ class Upgrade:
         self._ends_seen: int | None = None
         self._ends = 0
         self._sight = Sight()
+        self._failure = ""
         self._is_restarted = False
         self._is_old_well = False
 
@@ -185,6 +188,7 @@ class Upgrade:
         if not self.is_looking:
             return []
         self._sight = sight
+        self._failure = sight.failure or self._failure
         self._count_ends(sight)
         is_new = self.record.phase == "proving"
         wanted = self.record.new if is_new else self.record.old
@@ -208,7 +212,7 @@ class Upgrade:
             is_other = sight.directory not in ("", self.record.old)
             return self._restart_old() if is_other and not self._is_restarted else []
         if self._ends >= ENDS_MAX:
-            return self._go_back(f"it ended {self._ends} times{_of(sight.detail)}")
+            return self._go_back(f"it ended {self._ends} times{_of(self._failure)}")
         if sight.directory == wanted and not sight.is_master_reachable:
             timeout_s = self.record.ready_timeout_s
             self.next_deadline = max(self.next_deadline, min(now.after(timeout_s), self._latest))
@@ -291,6 +295,7 @@ class Upgrade:
         self._ends_seen = None
         self._ends = 0
         self._sight = Sight()
+        self._failure = ""
 
     def _count_ends(self, sight: Sight) -> None:
         """Count starts by the service manager; an order to restart sets its counter to nothing."""

@@ -51,9 +51,15 @@ class PackageManager:
     """dpkg on this host."""
 
     def __init__(
-        self, *, database: Path = Path("/var/lib/dpkg"), run: programs.Run = programs.run
+        self,
+        *,
+        database: Path = Path("/var/lib/dpkg"),
+        root: Path = Path("/"),
+        run: programs.Run = programs.run,
     ) -> None:
+        """`root` is where packages put their files; other than `/` in tests."""
         self.database = database
+        self.root = root
         self._run = run
 
     def look(self) -> Installed:

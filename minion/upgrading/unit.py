@@ -85,7 +85,7 @@ class Unit:
             return Sight(
                 ends=_number(facts, "NRestarts"),
                 detail=_detail(facts),
-                is_master_reachable=True,
+                failure=_failure(facts),
             )
         status = answer.status
         is_ready = status.state == "READY"
@@ -95,6 +95,7 @@ class Unit:
             process=(answer.pid, status.since_wall_s),
             ends=_number(facts, "NRestarts"),
             detail=_detail(facts),
+            failure=_failure(facts),
             is_master_reachable=is_ready or self._reach.look(),
         )
 
@@ -190,8 +191,9 @@ def _number(facts: dict[str, str], name: str) -> int:
 def _detail(facts: dict[str, str]) -> str:
     if not facts.get("ActiveState"):
         return ""
-    state = f"the unit is {facts['ActiveState']} ({facts.get('SubState', '')})"
-    if facts.get("Result", "success") != "success":
-        status = facts.get("ExecMainStatus", "")
-        state += f", its process ended: {facts['Result']}, status {status}"
-    return state
+    return f"the unit is {facts['ActiveState']} ({facts.get('SubState', '')})"
+
+
+def _failure(facts: dict[str, str]) -> str:
+    result = facts.get("Result", "success")
+    return "" if result == "success" else f"{result}, status {facts.get('ExecMainStatus', '')}"
