@@ -20,7 +20,7 @@ ALLOWED: Final = {"limit", "interpreter", "tcp"}
 """What the services live on; that these work shows that the others are refused by the sandbox."""
 OF_MASTER: Final = {"write state", "read /var/lib/limpet/lock", "speak to the master"}
 PROCESSES_MAX: Final = {"master": 128, "enrol": 16}
-RESTART_S: Final = 5.0
+RESTART_S: Final = 10.0
 KILLS: Final = 8
 """More than systemd's start limit would let pass (5 within 10 s)."""
 
@@ -114,16 +114,21 @@ def test_without_the_sandbox_much_of_it_works(master: Host) -> None:
 
 
 @pytest.mark.short
-def test_either_process_is_back_after_a_kill_and_new_hosts_may_join(
+def test_each_process_is_back_within_seconds_of_a_kill(
     fleet: Fleet, master: Host, tell: Tell
 ) -> None:
     took: dict[str, float] = {}
     for unit in ("limpet-enrol", "limpet-master"):
         before = pid_of(master, unit)
         master.exec(["systemctl", "kill", "-s", "KILL", "--kill-whom=main", unit]).checked()
-        wait_replaced(master, unit, before)
-        took[unit] = wait_until("enrolment is served", lambda: is_enrolling(master), 15.0)
+        took[unit] = wait_replaced(master, unit, before)
+        took[unit] += wait_until("enrolment is served", lambda: is_enrolling(master), 15.0)
         fleet.wait_ready("web1", timeout_s=15)
+    web1 = fleet.lab.host("web1")
+    before = pid_of(web1, "limpet-minion")
+    web1.exec("systemctl kill -s KILL --kill-whom=main limpet-minion").checked()
+    took["limpet-minion"] = wait_replaced(web1, "limpet-minion", before)
+    took["limpet-minion"] += fleet.wait_ready("web1", timeout_s=15)
     assert max(took.values()) < RESTART_S
     assert not fleet.limpet_json("status")["problems"]
     tell(", ".join(f"{unit} killed: serving after {took_s:.1f} s" for unit, took_s in took.items()))

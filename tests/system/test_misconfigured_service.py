@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from limpet.common.crypto.keys import encode_base32
+from limpet.common.transport.sockets import make_keypair
+
 ROLES = ("master", "minion")
 BROKEN = "prot: 4506\n"
 
@@ -22,8 +25,10 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
         yield made
 
 
-def start(root: Path, role: str, *, is_managed: bool) -> "subprocess.Popen[str]":
-    (root / f"{role}.yaml").write_text(BROKEN)
+def start(
+    root: Path, role: str, *, is_managed: bool, text: str = BROKEN
+) -> "subprocess.Popen[str]":
+    (root / f"{role}.yaml").write_text(text)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LIMPET_")}
     if is_managed:
         environment["NOTIFY_SOCKET"] = str(root / "notify")
@@ -46,6 +51,27 @@ def test_it_is_told_at_once_and_ends_some_seconds_later(
         assert process.communicate(timeout=20.0)[1].count("unknown key 'prot'") == 1
         assert process.returncode == 2
         assert 4.0 < time.monotonic() - began < 10.0
+
+
+def test_a_wrong_key_that_the_running_minion_finds_is_told_like_that(
+    tmp_path: Path, manager: socket.socket
+) -> None:
+    other = encode_base32(make_keypair()[0])
+    good = f"id: web1\nmaster: 127.0.0.1:9\nmaster_key: {other}\n"
+    with start(tmp_path, "minion", is_managed=True, text=good) as process:
+        assert "READY=1" in manager.recv(4096).decode()
+        process.kill()
+    public = tmp_path / "state/minion/keys/minion.public"
+    assert public.read_text().strip() != other
+    public.write_text(f"{other}\n")
+    with start(tmp_path, "minion", is_managed=True, text=good) as process:
+        while "can't start" not in (told := manager.recv(4096).decode()):
+            pass  # what the first one said
+        began = time.monotonic()
+        assert "the public key does not belong to the secret" in told
+        assert process.wait(20.0) == 2
+        assert 4.0 < time.monotonic() - began < 10.0
+        process.communicate()
 
 
 @pytest.mark.parametrize("change", ["", ".d/50-site.yaml"])
