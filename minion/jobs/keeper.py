@@ -47,6 +47,9 @@ NAMED_MAX: Final = 5
 WRITE_RETRIES: Final = 60
 """Seconds for which a result that can't be written is tried again."""
 
+KEEPER_NICE: Final = -10
+"""A keeper does little, and that at once: before all that the job does, which has 0."""
+
 HELD: Final = b"held"
 """Said when the job is held; a colon and why it has no scope of its own may follow."""
 
@@ -199,6 +202,8 @@ class _Keeper:
                 report_fd=report_write,
                 output_fd=output_write,
             )
+        with suppress(OSError):  # not root: then it sees later what a crowd of processes does
+            os.setpriority(os.PRIO_PROCESS, 0, KEEPER_NICE)
         os.close(report_write)
         os.close(output_write)
         os.set_blocking(report_read, False)

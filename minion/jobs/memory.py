@@ -23,8 +23,12 @@ GROWTH_BYTES_S: Final = 4 * 1024**3
 """No faster does one processor fill memory (measured: 2 to 3 GiB/s)."""
 LOOK_S_MIN: Final = 0.005
 LOOK_S_MAX: Final = 1.0
-LOOK_COSTS: Final = 50
-"""A look waits so many times as long as the one before took: 2% of one processor at most."""
+LOOK_COSTS: Final = 25
+"""A look waits so many times as long as the one before took: 4% of one processor at most …"""
+LOOK_COSTS_GROWING: Final = 4
+"""… and 20% while they take more and more."""
+GROWING: Final = 0.02
+"""Of what is allowed: more than that between two looks is growing."""
 FILES_MAX: Final = 1000
 """So many files in memory are remembered for one job."""
 
@@ -52,19 +56,23 @@ class MemoryWatch:
         self._growth_bytes_s = GROWTH_BYTES_S * (os.cpu_count() or 1)
         self._files = FilesInMemory(time.time())
         self._witness = Witness(group)
+        self._last = 0
         self.next_look_s = time.monotonic() + LOOK_S_MIN
         """When to look again (monotonic clock)."""
 
     def is_over(self) -> bool:
         """Look; say whether they hold more than they may."""
-        begun = time.monotonic()
-        room = self.bytes_max - self._held()
-        now = time.monotonic()
+        begun = time.thread_time()
+        held, before = self._held(), self._last
+        self._last = held
+        room = self.bytes_max - held
         pause = LOOK_S_MAX
         if not self._is_kept_by_kernel:
-            least = max(LOOK_S_MIN, LOOK_COSTS * (now - begun))
+            is_growing = held - before > GROWING * self.bytes_max
+            costs = LOOK_COSTS_GROWING if is_growing else LOOK_COSTS
+            least = max(LOOK_S_MIN, costs * (time.thread_time() - begun))
             pause = min(LOOK_S_MAX, max(least, room / self._growth_bytes_s))
-        self.next_look_s = now + pause
+        self.next_look_s = time.monotonic() + pause
         return room < 0
 
     def words(self) -> str:

@@ -23,6 +23,7 @@ Way = Literal[
     "moves", "slow", "stays", "refuses", "silent", "hangs_up", "babbles", "taken", "breaks_once"
 ]
 TREES: Final = (Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup"))
+MEMORY: Final = Path("/sys/fs/cgroup/memory")
 SLOW_S: Final = 0.2
 
 
@@ -32,6 +33,11 @@ def tree() -> Path | None:
         if (place / "cgroup.procs").exists() and os.access(place / "cgroup.procs", os.W_OK):
             return place
     return None
+
+
+def can_limit() -> bool:
+    """Say whether the kernel can be asked to keep a limit of memory."""
+    return os.access(MEMORY / "memory.limit_in_bytes", os.W_OK) and tree() is not None
 
 
 class FakeManager:
@@ -79,7 +85,7 @@ class FakeManager:
 
     def processes(self, unit: str) -> list[int]:
         """List the processes that are in a unit."""
-        (group,) = [each for each in self._groups if each.name == unit]
+        group = [each for each in self._groups if each.name == unit][-1]
         return [int(line) for line in (group / "cgroup.procs").read_text().split()]
 
     # --- the thread ---------------------------------------------------------------------------
@@ -152,11 +158,16 @@ class FakeManager:
     def _move(self, unit: str, properties: dict[str, Any]) -> None:
         place = tree()
         assert place is not None
-        group = place / self._slice / unit
-        group.mkdir(parents=True)
-        self._groups.append(group)
-        for pid in properties["PIDs"]:
-            (group / "cgroup.procs").write_text(str(pid))
+        groups = [place / self._slice / unit]
+        if "MemoryMax" in properties and can_limit():
+            groups.insert(0, MEMORY / self._slice / unit)
+        for group in groups:
+            group.mkdir(parents=True)
+            self._groups.append(group)
+            if group.is_relative_to(MEMORY):
+                (group / "memory.limit_in_bytes").write_text(str(properties["MemoryMax"]))
+            for pid in properties["PIDs"]:
+                (group / "cgroup.procs").write_text(str(pid))
 
 
 def _more(line: socket.socket) -> bytes:
@@ -174,7 +185,7 @@ def _refuse(line: socket.socket, call: wire.Message, name: str, text: str) -> bo
 
 def _remove(group: Path) -> None:
     """Remove a group and its parent; what is still in it goes back to the root of the tree."""
-    root = tree()
+    root = MEMORY if group.is_relative_to(MEMORY) else tree()
     assert root is not None
     for pid in (group / "cgroup.procs").read_text().split():
         with contextlib.suppress(OSError):

@@ -98,7 +98,15 @@ def leave(context: Context) -> None:
 def eat_memory(context: Context, mib: int) -> int:
     """Fill memory in a child, which is the job's as well."""
     program = f"b=[bytearray(b'x'*1048576) for _ in range({mib})]; import time; time.sleep(60)"
-    return subprocess.run([sys.executable, "-I", "-c", program], check=False).returncode
+    code = subprocess.run([sys.executable, "-I", "-c", program], check=False).returncode
+    if code:
+        raise RuntimeError(f"{code}")
+    return code
+
+
+def eat_itself(context: Context, mib: int) -> int:
+    """Fill memory in the worker."""
+    return len([bytearray(b"x" * 1048576) for _ in range(mib)])
 
 
 def eat_in_many(context: Context, processes: int, mib: int) -> None:

@@ -6,33 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from limpet.minion.jobs import processes
+from limpet.minion.jobs import memory, processes
+from limpet.minion.jobs.events import Ended
+from support.fake_manager import FakeManager, can_limit
 from support.jobs_on_host import HostedJobs, value_of, wait_until
+from support.journal_records import jid
 
 MIB = 1024 * 1024
 LIMIT = 150 * MIB
 TOO_MUCH = "the job's processes used more than the 150 MiB of memory allowed"
 
 
-def _peak_of(jobs: HostedJobs, number: int, function: str, *arguments: object) -> tuple[int, str]:
-    """Run the job to its end; give the most memory that was seen free before and taken then."""
-    free = least = _available()
-    jobs.start(number, function, *arguments)
+def _most_of(jobs: HostedJobs, number: int, function: str, *arguments: object) -> tuple[int, str]:
+    """Run the job to its end; give the most memory that its processes were seen with."""
+    most = 0
+    keeper = jobs.start(number, function, *arguments).pid
     end = time.monotonic() + 30
     while time.monotonic() < end:
-        jobs.turn(0.005)
-        least = min(least, _available())
+        jobs.turn(0.001)
+        most = max(most, memory.held_by(processes.below(keeper)).total)
         for event in jobs.events:
-            if type(event).__name__ == "Ended":
-                return free - least, event.result.error  # type: ignore[union-attr]
+            if isinstance(event, Ended) and event.jid == jid(number):
+                return most, event.result.error
     raise AssertionError("it did not end")
-
-
-def _available() -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no MemAvailable")
 
 
 @pytest.mark.alone
@@ -50,11 +46,11 @@ def test_a_fast_eater_is_ended_near_its_limit(
 ) -> None:
     with HostedJobs(tmp_path, memory_bytes_max=LIMIT) as jobs:
         jobs.run(1, "test.echo", "warm")
-        jobs.events.clear()
-        taken, error = _peak_of(jobs, 2, function, *arguments)
+        most, error = _most_of(jobs, 2, function, *arguments)
 
     assert error == TOO_MUCH
-    assert taken < LIMIT + 300 * MIB, f"{taken / MIB:.0f} MiB were taken"
+    print(f"{function}: {most / MIB:.0f} MiB of {LIMIT // MIB} at the most")
+    assert most < LIMIT + 300 * MIB
 
 
 @pytest.mark.covers("I10")
@@ -79,6 +75,55 @@ def test_a_file_in_memory_is_counted_while_it_is_open(tmp_path: Path) -> None:
         path.unlink(missing_ok=True)
 
     assert result.error == TOO_MUCH
+
+
+needs_controller = pytest.mark.skipif(
+    os.geteuid() != 0 or not can_limit(),
+    reason="a limit that the kernel keeps (MemoryMax) needs root and a memory controller",
+)
+
+
+@needs_controller
+@pytest.mark.covers("I10")
+@pytest.mark.parametrize("who", ["child", "worker"])
+def test_what_the_kernel_ends_at_the_scopes_limit_is_told_in_words(
+    tmp_path: Path, who: str
+) -> None:
+    with (
+        FakeManager(tmp_path / "private", "moves") as manager,
+        HostedJobs(tmp_path, service_manager=str(manager.path), memory_bytes_max=LIMIT) as jobs,
+    ):
+        function = "nasty.eat_memory" if who == "child" else "nasty.eat_itself"
+        result = jobs.run(1, function, 4000)
+        again = jobs.run(2, "test.echo", "next")
+
+    ended = "the kernel ended 1 of its processes for want of memory"
+    assert result.outcome == "failed"
+    if who == "child":
+        assert result.error == f"RuntimeError: -9; {ended}"
+    else:
+        assert result.error == f"the worker was ended by signal 9 (SIGKILL); {ended}"
+    assert again.outcome == "ok"
+
+
+@needs_controller
+@pytest.mark.covers("I10")
+def test_files_in_memory_count_where_the_kernel_keeps_the_limit(tmp_path: Path) -> None:
+    """Closed files too, of which no other limit knows whose they are."""
+    path = Path(f"/dev/shm/limpet-eaten-{os.getpid()}")
+    try:
+        with (
+            FakeManager(tmp_path / "private", "moves") as manager,
+            HostedJobs(tmp_path, service_manager=str(manager.path), memory_bytes_max=LIMIT) as jobs,
+        ):
+            result = jobs.run(1, "nasty.eat_shared", str(path), 400)
+    finally:
+        size = path.stat().st_blocks * 512
+        path.unlink(missing_ok=True)
+
+    assert result.outcome == "failed"
+    assert "for want of memory" in result.error
+    assert size <= LIMIT
 
 
 def test_jobs_are_the_first_to_go_and_their_keepers_are_as_safe_as_the_minion(

@@ -191,7 +191,7 @@ def test_a_scope_costs_a_job_little(tmp_path: Path) -> None:
                     jobs.spawn(number, "test.echo", number)
                     next(event for event in jobs.until(Spawned))
                     took[name].append(time.monotonic() - begun)
-    with_s, without_s = (sorted(took[name])[15] for name in ("with", "without"))
+    with_s, without_s = min(took["with"]), min(took["without"])  # whatever else the machine does
     print(f"held in {with_s * 1000:.1f} ms with a scope, {without_s * 1000:.1f} ms without")
 
     assert with_s - without_s < 0.02
