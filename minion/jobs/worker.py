@@ -206,8 +206,11 @@ def _call(job: Spawn, setup: WorkerSetup, hiding: Hiding) -> tuple[Outcome, int,
     from limpet.states.functions import registry
 
     using.use(places_of(setup), setup.configuration)
-    if registry.find(job.function) is None:
+    function = registry.find(job.function)
+    if function is None:
         return "refused", 1, registry.unknown(job.function), _NOTHING
+    if refusal := registry.refusal(function, setup.configuration):
+        return "refused", 1, refusal, _NOTHING
     decoded = msgspec.msgpack.decode(job.arguments)
     if not (
         isinstance(decoded, list)

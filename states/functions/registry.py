@@ -12,6 +12,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any, Final
 
@@ -117,13 +118,16 @@ def call(
     """Call a function with loose arguments and give its value.
 
     Keywords that begin with two underscores are bookkeeping and dropped. Raises `UsageError` where
-    the function or an argument is unknown, missing or of the wrong type; `HostError` where the
-    machine refused. Whatever else a function raises is its own mistake and passes through, as
+    the function or an argument is unknown, missing or of the wrong type, or the administrator
+    refuses the function; `HostError` where the machine refused. Whatever else a function raises is its own mistake and passes through, as
     does what `test.exception` raises: the job boundary reports it.
     """
     function = find(name)
     if function is None:
         raise UsageError(unknown(name))
+    refused = refusal(function, context.configuration)
+    if refused:
+        raise UsageError(refused)
     values, named = bind(
         function.name, function.signature, positional, keyword, is_strict=context.is_published
     )
@@ -132,6 +136,17 @@ def call(
     except OSError as error:
         place = f" {error.filename}" if error.filename else ""
         raise HostError(f"{function.name}:{place} {error.strerror or error}") from error
+
+
+def refusal(function: Function, configuration: Mapping[str, Any]) -> str:
+    """Say that the administrator of the host refuses a function (`refuse`); empty: he does not.
+
+    All calls pass here, those of templates and of `module.run` too.
+    """
+    for pattern in configuration.get("refuse") or ():
+        if fnmatchcase(function.name, pattern):
+            return f"'{function.name}' is refused by this minion: `refuse` has {pattern!r}"
+    return ""
 
 
 def _is_execution_function(value: object, module: str) -> bool:

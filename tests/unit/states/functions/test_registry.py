@@ -54,6 +54,20 @@ def test_a_refusal_of_the_system_becomes_an_error_with_the_function() -> None:
         registry.call("cmd.which", ["ls"], {}, make_context(host))
 
 
+@pytest.mark.parametrize("name", ["test.true", "test.true_", "test.ping"])
+def test_what_the_administrator_refuses_is_never_called(name: str) -> None:
+    context = make_context(configuration={"refuse": ["test.*", "cmd.run"]})
+    with pytest.raises(UsageError, match=r"is refused by this minion: `refuse` has 'test\.\*'"):
+        registry.call(name, [], {}, context)
+    with pytest.raises(UsageError, match="is refused"):
+        context.call(name)  # as templates and other functions do
+
+
+def test_what_he_does_not_refuse_is() -> None:
+    context = make_context(configuration={"refuse": ["test.e*", "cmd.*"]})
+    assert registry.call("test.ping", [], {}, context) is True
+
+
 def test_imported_helpers_are_no_functions() -> None:
     assert registry.find("cmd.execute") is None
     assert registry.find("grains.traverse") is None
