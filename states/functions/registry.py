@@ -119,8 +119,9 @@ def call(
 
     Keywords that begin with two underscores are bookkeeping and dropped. Raises `UsageError` where
     the function or an argument is unknown, missing or of the wrong type, or the administrator
-    refuses the function; `HostError` where the machine refused. Whatever else a function raises is its own mistake and passes through, as
-    does what `test.exception` raises: the job boundary reports it.
+    refuses the function; `HostError` where the machine refused. Whatever else a function raises is
+    its own mistake and passes through, as does what `test.exception` raises: the job boundary
+    reports it.
     """
     function = find(name)
     if function is None:
