@@ -9,6 +9,9 @@ from support.simulator.network import Connection
 class MasterDoor(Protocol):
     """The master's two ports; `master_host.MasterHost` is the only one."""
 
+    server_key: str
+    """The CURVE key that both ports have, in hex."""
+
     @property
     def is_stopped(self) -> bool:
         """Say whether the process stands still."""

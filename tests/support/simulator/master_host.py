@@ -17,6 +17,7 @@ from limpet.master.store.operations import Operation, PutDelivery
 from support.simulator.coverage import Counted, Tally
 from support.simulator.disks import Disk
 from support.simulator.doors import MasterDoor
+from support.simulator.master_keys import KeyDisk
 from support.simulator.network import Connection, Network
 from support.simulator.shelves import Shelves
 from support.simulator.truth import Truth
@@ -64,11 +65,16 @@ class MasterHost(Process, MasterDoor):
         self._wake = 0
         self.is_enrol_up = True
         self._is_rebooting = False
+        self.server_key = ""
+        """The key that this life of the process began with."""
         self.garbles = False
         self.full_peers: set[bytes] = set()
         self.watcher = Watcher()
         self.shelves = Shelves(self, random.Random(world.seed))
         self.tally: Tally | None = None
+        self.keys = KeyDisk(self)
+        self.key_changed: Callable[[], None] = lambda: None
+        """What to do when the master has another key on its disk."""
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -90,6 +96,7 @@ class MasterHost(Process, MasterDoor):
             self._is_rebooting = False
             self.clock.up_since = self.world.t - 1.0
         snapshot = self.store.snapshot(self.clock.now().wall)
+        self.server_key = self.keys.model.current.hex()
         self._committed = snapshot.commit
         self._held = []
         self.disk.tell_trouble = self._trouble
@@ -100,6 +107,7 @@ class MasterHost(Process, MasterDoor):
             now=self.clock.now(),
             chance=random.Random(self.world.chance.getrandbits(64)),
             verifier=AnyProof(),
+            announced=self.keys.model.announced(),
         )
         self.core = core
         if self.tally is not None:
@@ -138,6 +146,16 @@ class MasterHost(Process, MasterDoor):
         self.truth.is_store_rolled_back = True
         self.kill()
         self.store = backup
+
+    def on_key_changed(self) -> None:
+        """Hear that the key on the disk is another one now."""
+        self.key_changed()
+
+    def _start_afresh(self) -> None:
+        """Drain and exec: a new life, after a moment."""
+        self.restart_after_s = 0.3
+        life = self.life
+        self.world.later(0.5, lambda: self.kill() if self.life == life else None)
 
     def reboot(self, seconds: float) -> None:
         """The master's host restarts: connections die in silence, its boot clock begins anew."""
@@ -309,6 +327,10 @@ class MasterHost(Process, MasterDoor):
             self.shelves.read(effect)
         elif isinstance(effect, do.Render):
             self.shelves.render(effect)
+        elif isinstance(effect, do.WriteKeys):
+            self.keys.write(effect.work)
+        elif isinstance(effect, do.StartAfresh):
+            self._start_afresh()
         elif isinstance(effect, do.Report):
             self.world.note(self.name, f"[{effect.level}] {effect.text}")
 

@@ -14,6 +14,7 @@ from limpet.master.jobs.hearing import Hearing
 from limpet.master.jobs.job import Job
 from limpet.master.jobs.sending import Sending
 from limpet.master.keys import Keys
+from limpet.master.rotation.followers import Followers
 from limpet.master.sessions.door import Door
 from limpet.master.sessions.talk import Talk
 from limpet.master.store.operations import PutChunk
@@ -41,6 +42,12 @@ def job_told_before_commit() -> list[Change]:
         plain(turn, client, reply, Commit(0))
 
     return [(Turn, "answer", answer)]
+
+
+@variant()
+def everybody_believed_to_follow() -> list[Change]:
+    """The master's key is changed without asking who knows the next one."""
+    return [(Followers, "knows_next", lambda _followers, _key: True)]
 
 
 @variant()

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -27,6 +28,7 @@ from support.simulator.coverage import Counted, Tally
 from support.simulator.disks import Disk
 from support.simulator.doors import MasterDoor
 from support.simulator.host_workers import HostWorkers
+from support.simulator.master_keys import Trusting
 from support.simulator.minion_socket import MinionSocket
 from support.simulator.network import Network, Weather
 from support.simulator.truth import Truth
@@ -63,7 +65,7 @@ class MinionHost(Process):
         self.settings = LinkSettings(
             minion_id=MinionId(minion_id),
             master_host=master_name,
-            server_key="ab" * 32,
+            server_key=(b"m" * 32).hex(),
             join_token_id=token_id,
             version="1",
         )
@@ -78,6 +80,7 @@ class MinionHost(Process):
         self.disk: Disk[Record] = Disk(world, name, self._append)
         self.socket = MinionSocket(self, network, master)
         self.workers = HostWorkers(self)
+        self.trusting = Trusting(self)
         self.core: MinionCore | None = None
         self.watcher = Watcher()
         self.tally: Tally | None = None
@@ -140,7 +143,7 @@ class MinionHost(Process):
         for jid in [jid for jid in self.workers.spool if jid not in kept]:  # the shell tidies up
             self.workers.drop(jid)
         core = MinionCore(
-            self.settings,
+            replace(self.settings, server_key=self.trusting.current, trust=self.trusting.held),
             self.journal(),
             now=self.clock.now(),
             boot_id=self.boot_id,
@@ -165,6 +168,10 @@ class MinionHost(Process):
             self.world.later(0.25, again)
         if self.is_on:
             self.world.later(self.restart_s(), self.boot)
+
+    def speak_protocol_1(self) -> None:
+        """Be of the first release, from the next start on."""
+        self.settings = replace(self.settings, protocol_max=1)
 
     def power_off(self, seconds: float) -> None:
         """The host goes down without a word and boots again after a while."""
@@ -323,6 +330,10 @@ class MinionHost(Process):
                 self.socket.send(effect.attempt, effect.message)
             case do.Prove():
                 self._prove(effect)
+            case do.KeepServerKey():
+                self.trusting.keep_server_key(effect.key)
+            case do.KeepTrust():
+                self.trusting.keep_trust(effect.trust)
             case do.SpawnJob():
                 self.workers.spawn(effect)
             case do.ReleaseJob():

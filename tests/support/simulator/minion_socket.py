@@ -94,6 +94,8 @@ class MinionSocket:
                 return  # where the master is stopped the kernel answers, nobody else does
             if not self._master.is_listening(effect.port):
                 tell("disconnected")
+            elif effect.server_key != self._master.server_key:
+                tell("handshake_failed")
             elif effect.port == "main" and not self._master.allows(host.key):
                 tell("denied")
             else:

@@ -21,6 +21,7 @@ from limpet.minion.link.clockwork import MasterClock
 from limpet.minion.link.machine import Link
 from limpet.minion.link.retreat import Retreat
 from limpet.minion.link.seat import Seat
+from limpet.minion.link.server_keys import ServerKeys
 from limpet.minion.link.session import Session
 from limpet.minion.link.states import State
 from limpet.minion.outbox import Outbox
@@ -48,6 +49,25 @@ def socket_reused_after_a_failure() -> list[Change]:
             plain_open(seat, port, address, number, key, is_new_context=is_new_context)
 
     return [(Seat, "close", nothing), (Seat, "open", open_once)]
+
+
+@variant()
+def next_keys_never_tried() -> list[Change]:
+    """A minion insists on the key that it had, whatever was announced."""
+    return [(ServerKeys, "take_next", lambda _keys: False)]
+
+
+@variant()
+def next_keys_confirmed_before_they_are_kept() -> list[Change]:
+    """The master counts on a minion that is killed before it has written anything down."""
+    plain = ServerKeys.on_trust
+
+    def on_trust(keys: ServerKeys, line: Any, protocol: int, trust: Any) -> None:
+        plain(keys, line, protocol, trust)
+        if keys._asked is not None:
+            keys._answer(line, trust.serial, "kept", "")
+
+    return [(ServerKeys, "on_trust", on_trust)]
 
 
 @variant(within=10, kind=FLEET_ONES)

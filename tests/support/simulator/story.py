@@ -18,6 +18,7 @@ from support.simulator.faults import ALL, FLEET, GENTLE, Faults
 from support.simulator.gremlin import MinionGremlin
 from support.simulator.master_gremlin import MasterGremlin
 from support.simulator.master_host import ADDRESS, MasterHost
+from support.simulator.master_keys import Rotator
 from support.simulator.minion_host import MinionHost
 from support.simulator.network import Network
 from support.simulator.network_faults import GHOST
@@ -132,6 +133,8 @@ class Story:
             self._populate(faults_max)
         self._pull_files()
         self._ask_for_pillar()
+        if self.kind in (MIXED, GREMLIN):
+            self.rotator = Rotator(self, end)
         for each in (self.master, *self.scene.minions):
             each.up_by = end
 
@@ -213,6 +216,7 @@ class Story:
             key=host.key,
         )
         copy.set_records(list(host.records))
+        copy.trusting.copy_of(host.trusting)
         copy.watcher, copy.tally, copy.up_by = self.watchers, self._tally, host.up_by
         self.scene.copies.append(copy)
         return copy
