@@ -30,6 +30,15 @@ ENVIRONMENT: Final = {
 }
 """With `LIMPET_UPGRADE` the package's scripts restart nothing: that is this program's business."""
 
+_USUAL: Final = (
+    "(Reading database",
+    "Selecting previously",
+    "Preparing to unpack",
+    "Unpacking ",
+    "Setting up ",
+    "Errors were encountered",
+    "dpkg: warning: downgrading",
+)
 _LOCK: Final = struct.Struct("hhqqi4x")
 
 
@@ -92,9 +101,9 @@ class PackageManager:
         additions = {**ENVIRONMENT, "DPKG_FRONTEND_LOCKED": "true"}
         ran = self._run(words, additions, limit_s)
         if ran.is_late:
-            return f"dpkg had not ended after {limit_s:g} s and was stopped: {ran.last_lines}"
+            return f"dpkg had not ended after {limit_s:g} s and was stopped: {_said(ran.output)}"
         if ran.code != 0:
-            return f"dpkg failed ({ran.code}): {ran.last_lines}"
+            return f"dpkg failed ({ran.code}): {_said(ran.output)}"
         return ""
 
     @contextmanager
@@ -121,6 +130,13 @@ class PackageManager:
             yield
         finally:
             os.close(descriptor)
+
+
+def _said(output: str) -> str:
+    """Give what dpkg and the package's scripts complained of, without what they report always."""
+    lines = [line.strip() for line in output.splitlines()]
+    told = [line for line in lines if line and line != PACKAGE and not line.startswith(_USUAL)]
+    return "; ".join(told[-4:])[-600:]
 
 
 def _holder(descriptor: int) -> str:

@@ -83,4 +83,5 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
                 f"the upgrade to {self.new_version} failed ({self.reason}), and "
                 f"{self.old_version} is not READY either{notices}"
             )
-        return f"upgrade from {self.old_version} to {self.new_version}: {self.phase}"
+        why = f" ({self.reason})" if self.reason else ""
+        return f"upgrade from {self.old_version} to {self.new_version}: {self.phase}{why}"

@@ -98,7 +98,7 @@ def master_version(fleet: Fleet) -> str:
     return str(fleet.limpet_json("status")["version"])
 
 
-@pytest.mark.covers("J1")
+@pytest.mark.covers("J3")
 def test_releases_next_to_each_other_work_together(fleet: Fleet, tmp_path: Path) -> None:
     assert {master_version(fleet), version_of(fleet)} == {__version__, named()[0]}
 
@@ -118,7 +118,7 @@ def test_releases_next_to_each_other_work_together(fleet: Fleet, tmp_path: Path)
     assert (tmp_path / "written").read_text() == LARGE
 
 
-@pytest.mark.covers("J1")
+@pytest.mark.covers("J3")
 def test_a_restart_of_either_side_loses_no_job(fleet: Fleet) -> None:
     for node in (fleet.master, fleet.minions["web1"]):
         done = fleet.limpet("run", "--async", "web1", "cmd.run", "sleep 3; echo through it")
