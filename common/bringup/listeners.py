@@ -23,11 +23,17 @@ def who_listens(port: int, proc: Path = Path("/proc")) -> tuple[str, ...]:
         if not process.name.isdigit():
             continue
         with suppress(OSError):  # it has ended, or is another user's
-            links = {os.readlink(entry.path) for entry in os.scandir(process / "fd")}
-            if links & sockets:
+            if sockets.intersection(_links(process / "fd")):
                 name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
                 found.append(f"{name} (pid {process.name})")
     return tuple(found)
+
+
+def _links(directory: Path) -> Iterator[str]:
+    """Give what a process has open; what it closes meanwhile is passed over."""
+    for name in os.listdir(directory):
+        with suppress(FileNotFoundError):
+            yield os.readlink(directory / name)
 
 
 def _inodes(port: int, proc: Path) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from limpet.common.bringup.tools import run_tool
+from limpet.common.errors import HostError
 
 ASK_S: Final = 5.0
 CHANGE_S: Final = 20.0
@@ -60,11 +61,15 @@ def is_booted() -> bool:
 def state_of(unit: str) -> UnitState:
     """Ask for the state of a unit. Raises `HostError` where systemd does not answer."""
     words = ("systemctl", "show", "--no-pager", "--property", ",".join(_PROPERTIES), unit)
-    pairs = (line.partition("=") for line in run_tool(*words, limit_s=ASK_S).out.splitlines())
-    found = {name: value for name, _, value in pairs}
+    done = run_tool(*words, limit_s=ASK_S)
+    found = {
+        name: value for name, _, value in (line.partition("=") for line in done.out.split("\n"))
+    }
+    if "ActiveState" not in found:
+        raise HostError(f"systemd does not tell how {unit} is: {done.complaint}")
     return UnitState(
         is_installed=found.get("LoadState", "not-found") not in ("not-found", ""),
-        active=found.get("ActiveState", "unknown"),
+        active=found["ActiveState"],
         sub=found.get("SubState", ""),
         enabled=found.get("UnitFileState", ""),
         restarts=_number(found.get("NRestarts", "")),

@@ -22,7 +22,7 @@ from limpet.common.settings.loader import files_of
 from limpet.common.settings.master import MasterConfiguration, load_master
 from limpet.common.terminal.session import Session
 from limpet.common.terminal.times import duration_text
-from limpet.master.bringup.telling import firewall_lines, name_for_hosts
+from limpet.master.bringup.telling import firewall_lines, is_for_others, name_for_hosts
 from limpet.master.client.client import Client
 
 UNIT: Final = "limpet-master.service"
@@ -176,6 +176,9 @@ class Patient:
         found = resolve(name)
         if found.addresses == (name,):
             yield ok("names", f"hosts reach it as {name}")
+        elif found.addresses and not any(is_for_others(each) for each in found.addresses):
+            text = f"{name} is {', '.join(found.addresses)} here: other hosts may know no such name"
+            yield warn("names", text, "see that they do, or give them an address of this host")
         elif found.addresses:
             yield ok("names", f"{name}: {', '.join(found.addresses)}")
         else:

@@ -5,6 +5,8 @@ import os
 import shlex
 import threading
 from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Final
 
 from limpet.common.bringup.reach import resolve
@@ -25,9 +27,26 @@ def name_for_hosts(configuration: MasterConfiguration) -> str:
         return numeric[0]
     host = HostNames()
     for name in dict.fromkeys((_qualified(host), host.node())):
-        if name and any(not _is_loopback(each) for each in resolve(name, NAME_S).addresses):
+        if name and any(is_for_others(each) for each in resolve(name, NAME_S).addresses):
             return name
-    return next(iter(host.addresses()), host.node())
+    return next(iter((*host.addresses(), *interface_addresses())), host.node())
+
+
+def interface_addresses(table: Path = Path("/proc/net/fib_trie")) -> tuple[str, ...]:
+    """Give the IPv4 addresses of this host's interfaces, but for loopback, from the kernel's table.
+
+    For hosts without a way to the world, where no address can be told by asking for the way there.
+    """
+    try:
+        lines = table.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return ()
+    found: dict[str, None] = {}
+    for above, line in pairwise(lines):
+        address = above.strip().removeprefix("|-- ")
+        if line.strip() == "/32 host LOCAL" and not _is_loopback(address):
+            found[address] = None
+    return tuple(found)
 
 
 def _qualified(host: HostNames) -> str:
@@ -41,6 +60,11 @@ def _qualified(host: HostNames) -> str:
 
 def _is_any(address: str) -> bool:
     return ipaddress.ip_address(address.partition("%")[0]).is_unspecified
+
+
+def is_for_others(address: str) -> bool:
+    """Say whether an address can mean this host to others."""
+    return not _is_loopback(address)
 
 
 def _is_loopback(address: str) -> bool:

@@ -52,7 +52,7 @@ def checks_of(session: Session, roots: Roots) -> list[Check]:
         Check("memory", process.look_at_memory),
     ]
     if roots.base is None:
-        found.insert(3, Check("service", lambda: service.look(UNIT), 12.0))
+        found.insert(3, Check("service", patient.service, 12.0))
     return found
 
 
@@ -136,6 +136,8 @@ class Patient:
         if not self._may_ask:
             yield warn("link", "not asked: the minion belongs to another user", _AS_ROOT)
             return
+        if not now.pid and not self._has_master:
+            return  # that it has no master was said
         if not now.pid:
             how = self._session.command("minion")
             if self._roots.base is None:
@@ -158,6 +160,14 @@ class Patient:
         has_token = self._settings is not None and self._settings.join is not None
         text, advice = explain(now, has_token=has_token, fingerprint=self._own_fingerprint())
         yield fail("link", f"not READY: {text}", advice)
+
+    def service(self) -> Iterable[Finding]:
+        """Look at the unit; where no master is configured it rightly does not run."""
+        return service.look(UNIT, is_wanted=self._has_master)
+
+    @property
+    def _has_master(self) -> bool:
+        return self._settings is None or bool(self._settings.master)
 
     def _own_fingerprint(self) -> str:
         try:
