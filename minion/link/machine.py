@@ -29,7 +29,7 @@ from limpet.common.messages.session import (
 from limpet.common.messages.trust import Trust
 from limpet.common.transport.events import LinkEvent
 from limpet.minion.effects import Port, Prove, Reexec, Send
-from limpet.minion.link.advice import advice
+from limpet.minion.link.advice import Adviser
 from limpet.minion.link.dialling import Dialler
 from limpet.minion.link.greeting import Greeter, Greeting, Line, busy_silence_s
 from limpet.minion.link.retreat import Retreat
@@ -94,8 +94,7 @@ class Link:
         self.wants_grains = False
         """The master asked for the facts in its last Welcome."""
         self.grains_digest = memory.grains_digest
-        self.advice = ""
-        """What a person may have to do about the last failure; empty when READY."""
+        self._adviser = Adviser(settings.master_host, memory, outbox)
         self.bad_frames = 0
         self.reexecs = 0
         self.keys = ServerKeys(settings, outbox)
@@ -132,6 +131,11 @@ class Link:
     def address(self) -> str:
         """Give the address of the master that is talked to, or was last."""
         return self._dialler.round.address
+
+    @property
+    def advice(self) -> str:
+        """Give what a person may have to do about the last failure; empty when READY."""
+        return self._adviser.advice
 
     @property
     def next_deadline(self) -> Instant:
@@ -356,9 +360,7 @@ class Link:
         if denied.reason == "unknown_key":
             self._on_unknown_key(now)
             return
-        self._outbox.warning(
-            f"denied {denied.reason}", f"the master denies: {denied.reason}; {denied.text}"
-        )
+        self._adviser.on_denied(denied)
         port: Port = "enrol" if denied.reason == "rejected" else "main"
         self._deny(now, denied.reason, to_seconds(denied.retry), port)
 
@@ -399,7 +401,6 @@ class Link:
 
     def _become_ready(self, now: Moment, session: Session) -> None:
         cause, self._last_loss = self._last_loss, ""
-        self.advice = ""
         self.seat.attempts = 0
         self.retreat.failures.on_ready(now.boot)
         self._memory.keep_address(self.address)
@@ -407,9 +408,7 @@ class Link:
         self.seat.enter_until(
             now, State.READY, session.beats.lost_at, f"session with {self.address}"
         )
-        self._outbox.info(
-            f"ready after {cause}", f"ready: in a session with the master at {self.address}"
-        )
+        self._adviser.on_ready(self.address, cause)
         session.beat(now)
         self._jobs.on_ready(now, session.line)
 
@@ -453,11 +452,7 @@ class Link:
             self._outbox.info("pending", text)
             self.seat.enter(now, State.PENDING, pause_s, text)
         else:
-            self._outbox.warning(
-                "refused",
-                f"the master refuses to enrol: {answer.text} (its log and `limpet keys list` there "
-                "say why); asking again",
-            )
+            self._adviser.on_refused(answer.text)
             self._deny(now, answer.text or "refused", to_seconds(answer.retry), "enrol")
 
     # --- losing and coming back -------------------------------------------------------------------
@@ -467,7 +462,7 @@ class Link:
         self.seat.close()
         self._end_session(loss)
         self.seat.enter(now, State.LOST, 0.0, loss)
-        self._outbox.warning(f"lost {loss}", f"the link to {self.address} is lost: {loss}")
+        self._adviser.on_lost(self.address, loss)
         if pause_s is None:
             pause_s = self.retreat.pause_after_loss_s(now.boot)
         self.seat.enter(now, State.BACKOFF, pause_s, loss)
@@ -484,11 +479,7 @@ class Link:
             now.boot, loss, is_tcp_connected=is_tcp_connected
         )
         failures = self.retreat.failures
-        self.advice = advice(
-            loss, was_accepted=self._memory.is_accepted, keys=len(self.keys.known())
-        )
-        text = f"no link to {self._settings.master_host}: {loss} ({failures.in_a_row} in a row)"
-        self._outbox.warning(f"failed {loss}", f"{text}: {self.advice}" if self.advice else text)
+        self._adviser.on_failed(loss, in_a_row=failures.in_a_row, keys=len(self.keys.known()))
         self.seat.enter(now, State.BACKOFF, pause_s, loss)
         if failures.take_reexec(now.boot):
             self.reexecs += 1
