@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from limpet.common.clock import Clock, Moment, SystemClock
 from limpet.common.errors import LimpetError, SourceError
@@ -19,7 +19,7 @@ from limpet.common.messages.jobs import Deliver
 from limpet.common.service import watchdog
 from limpet.common.service.locks import InstanceLock
 from limpet.common.service.logs import Level, Log
-from limpet.common.service.notify import Notifier
+from limpet.common.service.notify import Notifier, watchdog_s
 from limpet.common.service.paths import Roots, tighten_umask
 from limpet.common.service.signals import SignalPipe
 from limpet.common.transport.sockets import Poller, check_library, public_key_of
@@ -36,6 +36,8 @@ from limpet.minion.local.server import LocalGone, LocalServer
 from limpet.minion.master_socket import BadFrame, MasterSocket
 from limpet.minion.plan import Plan
 from limpet.minion.planned_settings import permitted, settings_of
+from limpet.minion.reloading import Reloading, Verdict
+from limpet.minion.showing import Showing
 from limpet.minion.status_file import StatusFile
 from limpet.minion.trusting.files import read_keys
 from limpet.minion.trusting.keeping import TrustKeeper
@@ -103,12 +105,28 @@ class Daemon:
             chance=random.SystemRandom(),
             instant=permitted(instant, plan),
         )
+        self._turn_s_max = watchdog.turn_s_max(TURN_S_MAX, watchdog_s())
         self._is_stopping = False
         self._swept = self._clock.now().boot
-        self._shown_state = ""
+        self._reloading = Reloading(plan, log)
+        self._showing = Showing(
+            plan,
+            self._core,
+            socket=self._socket,
+            executor=self._executor,
+            log=log,
+            notifier=self._notifier,
+            status=self._status,
+            problem=lambda: self._reloading.problem,
+        )
+
+    @property
+    def next_plan(self) -> Plan:
+        """Give the plan to start afresh with."""
+        return self._reloading.plan or self._plan
 
     def run(self) -> End:
-        """Run until told to stop or to start afresh."""
+        """Run until told to stop or to start afresh, with `next_plan`."""
         now = self._clock.now()
         self._log.info(
             f"minion {self._plan.minion_id} starts",
@@ -117,14 +135,17 @@ class Daemon:
         )
         self._do(self._core.start(now))
         self._notifier.ready(f"minion {self._plan.minion_id} runs")
-        while not self._is_stopping and not self._executor.reexec_reason:
+        while not (self._is_stopping or self._executor.reexec_reason or self._reloading.plan):
             self._turn()
         return "stopped" if self._is_stopping else "afresh"
 
     def close(self) -> None:
         """Let go of everything within two seconds; jobs that run go on."""
-        self._notifier.stopping()
-        self._show(self._clock.now())
+        if self._is_stopping:
+            self._notifier.stopping()
+        self._showing.show(self._clock.now())
+        self._showing.close()
+        self._reloading.close()
         self._executor.close()
         self._socket.end()
         self._server.close()
@@ -139,6 +160,7 @@ class Daemon:
         self._register()
         self._poller.wait(self._pause_s(self._clock.now()))
         self._turned()
+        began = self._clock.now()
         self._hear_signals()
         self._hear_master()
         self._hear_disk()
@@ -149,11 +171,12 @@ class Daemon:
         if now.boot >= self._core.next_deadline:
             self._do(self._core.on_deadline(now))
         self._socket.flush()
-        self._show(now)
+        self._showing.show(now)
         self._status.collect(now)
         if now.boot - self._swept >= SWEEP_S:
             self._swept = now.boot
             self._log.sweep()
+        self._showing.note_turn(began, self._clock.now())
 
     def _pause_s(self, now: Moment) -> float:
         first = min(
@@ -162,10 +185,11 @@ class Daemon:
             self._workers.next_deadline,
             self._server.next_deadline,
             self._executor.next_deadline,
+            self._reloading.next_deadline,
             self._status.next_deadline,
             self._socket.next_deadline(now),
         )
-        return min(max(0.0, first - now.boot), TURN_S_MAX)
+        return min(max(0.0, first - now.boot), self._turn_s_max)
 
     def _register(self) -> None:
         """Poll what is open now: descriptors come and go with jobs and clients."""
@@ -177,6 +201,7 @@ class Daemon:
                 *self._workers.filenos(),
                 *self._server.filenos(),
                 *self._executor.filenos(),
+                *self._reloading.filenos(),
             ),
             False,
         )
@@ -201,12 +226,25 @@ class Daemon:
         for number in self._signals.take():
             now = self._clock.now()
             if number is signal.SIGHUP:
-                self._log.info("SIGHUP: the grains are collected anew")
-                self._do(self._core.on_refresh_grains(now))
+                self._log.info("SIGHUP: the configuration is read again")
+                self._notifier.reloading("the configuration is read again")
+                self._on_reread(self._reloading.begin(now), now)
             else:
                 self._log.info(f"{number.name}: the minion ends; running jobs go on")
                 self._do(self._core.on_stop(now))
                 self._is_stopping = True
+
+    def _on_reread(self, verdict: Verdict | None, now: Moment) -> None:
+        """Go on after the configuration was read again; another plan ends this loop."""
+        if verdict is None:
+            return
+        if verdict == "other":
+            self._log.info("the configuration has changed: the minion starts itself afresh with it")
+            return
+        if verdict == "as before":
+            self._log.info("the configuration is as before: the grains are collected anew")
+            self._do(self._core.on_refresh_grains(now))
+        self._notifier.ready(self._showing.line())
 
     def _hear_master(self) -> None:
         attempt = self._socket.attempt
@@ -294,13 +332,14 @@ class Daemon:
             self._do(self._core.on_refresh_grains(now))
             self._server.answer(client, local.LocalDone())
         else:
-            self._server.answer(client, self._local_status())
+            self._server.answer(client, self._showing.local_status())
 
     def _hear_helpers(self) -> None:
         """Hear the resolver, and the children that collect grains and sign."""
         for attempt, addresses in self._executor.resolver.collect():
             self._do(self._core.on_resolved(self._clock.now(), attempt, addresses))
         now = self._clock.now()
+        self._on_reread(self._reloading.collect(now), now)
         for attempt, reason in self._executor.take_proof_failures(now):
             self._do(self._core.on_proof_failed(now, attempt, reason))
         for serial, verdict, text in self._executor.trust.collect(now):
@@ -308,49 +347,6 @@ class Daemon:
         grains = self._executor.take_grains(now)
         if grains is not None:
             self._do(self._core.on_grains(now, grains.body, grains.digest, grains.problem))
-
-    # --- what people see ----------------------------------------------------------------------
-
-    def _figures(self) -> dict[str, int]:
-        link = self._core.link
-        return {
-            "sockets_opened": link.seat.sockets_opened,
-            "new_contexts": link.retreat.failures.contexts,
-            "failures_in_a_row": link.retreat.failures.in_a_row,
-            "bad_frames": link.bad_frames,
-            "frames_dropped": self._socket.frames_dropped,
-            **self._core.book.counts(),
-        }
-
-    def _show(self, now: Moment) -> None:
-        facts: dict[str, Any] = {
-            "minion_id": self._plan.minion_id,
-            "pid": os.getpid(),
-            "version": self._plan.version,
-            "master": [place.host for place in self._plan.places],
-            "address": self._core.link.address,
-            "trouble": self._core.book.condition,
-            "advice": self._core.link.advice,
-            "last_upgrade": self._plan.last_upgrade,
-            "figures": self._figures(),
-        }
-        self._status.note(self._core.link.seat.changes, facts)
-        state = self._core.state.value
-        if state != self._shown_state:
-            self._shown_state = state
-            self._notifier.status(f"{state}: {self._core.link.seat.changes[-1].reason}")
-
-    def _local_status(self) -> local.LocalStatus:
-        last = self._core.link.seat.changes[-1]
-        return local.LocalStatus(
-            minion_id=self._plan.minion_id,
-            state=last.state.value.upper(),
-            master=self._core.link.address or self._plan.places[0].host,
-            since_wall_s=last.at_wall_s,
-            version=self._plan.version,
-            trouble=self._core.book.condition or self._core.link.advice,
-            figures=self._figures(),
-        )
 
 
 def check_pair(plan: Plan) -> None:
@@ -376,9 +372,9 @@ def run(plan_fd: int, *, limit_s: float = watchdog.LIMIT_S, instant: Instants = 
     check_pair(plan)
     tighten_umask()
 
-    def start_afresh() -> None:
-        os.set_inheritable(plan_fd, True)
-        watchdog.exec_process(plans.program_of(plan, plan_fd))()
+    def start_afresh(fd: int = plan_fd) -> None:
+        os.set_inheritable(fd, True)
+        watchdog.exec_process(plans.program_of(plan, fd))()
 
     # Not $INVOCATION_ID: terminals of a desktop hand that on to whatever is started in them.
     is_supervised = "NOTIFY_SOCKET" in os.environ
@@ -387,6 +383,7 @@ def run(plan_fd: int, *, limit_s: float = watchdog.LIMIT_S, instant: Instants = 
         limit_s=limit_s,
         on_hang=watchdog.exit_process() if is_supervised else start_afresh,
         on_alive=notifier.alive,
+        fed_within_s=watchdog_s(),
     )
     with InstanceLock(Path(plan.lock_path), "a limpet minion"), guard:
         daemon = Daemon(plan, log, turned=guard.turned, instant=instant)
@@ -396,7 +393,8 @@ def run(plan_fd: int, *, limit_s: float = watchdog.LIMIT_S, instant: Instants = 
             daemon.close()
     if end == "afresh":
         log.warning("the minion starts itself afresh; running jobs go on")
-        start_afresh()
+        is_same = daemon.next_plan is plan
+        start_afresh(plan_fd if is_same else plans.hand_over(daemon.next_plan))
     return 0
 
 

@@ -1,6 +1,6 @@
 """Carries the effects of the minion's core out, in order; holds back what waits for the disk."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
@@ -14,6 +14,7 @@ from limpet.minion.child import ShortChild
 from limpet.minion.grains_child import ANSWER_BYTES_MAX, LIMIT_S, CollectedGrains, read_answer
 from limpet.minion.grains_child import command as grains_command
 from limpet.minion.jobs.journal import Journal
+from limpet.minion.jobs.records import JobFinished
 from limpet.minion.jobs.workers import Workers
 from limpet.minion.local import messages as local
 from limpet.minion.local.server import LocalServer
@@ -55,6 +56,10 @@ class Executor:
         self._durable = Commit(0)
         self._held: deque[Waiting] = deque()
         self.resolver = Resolver()
+        self.outcomes: Counter[str] = Counter()
+        """Jobs that ended, by how, for people."""
+        self.job_seconds = 0.0
+        """How long they ran, all together."""
         self.grains: ShortChild | None = None
         self.signer: ShortChild | None = None
         self._signing: tuple[Attempt, EnrolRequest] | None = None
@@ -151,6 +156,10 @@ class Executor:
 
     def _persist(self, effect: effects.Persist) -> None:
         self._journal.persist(effect.commit, effect.records)
+        for record in effect.records:
+            if isinstance(record, JobFinished):
+                self.outcomes[record.outcome] += 1
+                self.job_seconds += record.duration_s
 
     def _resolve(self, effect: effects.Resolve) -> None:
         self.resolver.ask(effect.attempt, effect.host)

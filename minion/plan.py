@@ -8,7 +8,7 @@ holds secrets: not on the command line, not on a disk, and not inherited by any 
 import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -53,6 +53,10 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     job_timeout_s: float
     """0: the usual default."""
     worker_setup: WorkerSetup
+    metrics: tuple[str, int] | None = None
+    """Numeric host and port where metrics are served."""
+    options: dict[str, Any] = {}
+    """What the command line said besides the configuration, for reading that again."""
     notices: tuple[str, ...] = ()
     """What had to be put right while the plan was made, for the log."""
     last_upgrade: str = ""

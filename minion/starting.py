@@ -7,6 +7,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from limpet.common.service.locks import InstanceLock
 from limpet.common.service.paths import Roots, tighten_umask
 from limpet.common.service.systemd import groups
 from limpet.common.settings.loader import exposed_secrets
+from limpet.common.settings.metrics import metrics_address
 from limpet.common.settings.minion import MinionConfiguration, load_minion, require_master
 from limpet.common.settings.minion_identity import find_minion_id
 from limpet.common.storage.files import read_whole
@@ -45,11 +47,12 @@ PRIVATE_SOCKET: Final = "/run/systemd/private"
 BOOT_ID_PATH: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
-def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
+def make_plan(root: str | None, options: Mapping[str, Any], *, is_running: bool = False) -> Plan:
     """Read the configuration, make what the first start has to make, and give the plan.
 
-    Raises `UsageError` and `SourceError` for what a person has to put right, `HostError` where
-    the host refuses.
+    `is_running`: the minion that this is for runs, and holds the lock; it is not given another
+    key or another identity. Raises `UsageError` and `SourceError` for what a person has to put
+    right, `HostError` where the host refuses.
     """
     roots = Roots.locate("minion", root)
     configuration = load_minion(roots, options)
@@ -57,9 +60,13 @@ def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
     join = None if configuration.join is None else parse_join_string(configuration.join)
     tighten_umask()
     roots.prepare()
-    with InstanceLock(roots.lock_path, "a limpet minion"):
-        copied = set_aside_if_copied(roots.state_dir, is_followed=configuration.follow_machine_id)
-        keys = PairMaker(roots.keys_dir / f"{KEY_NAME}.public")
+    with nullcontext() if is_running else InstanceLock(roots.lock_path, "a limpet minion"):
+        copied = (
+            ()
+            if is_running
+            else set_aside_if_copied(roots.state_dir, is_followed=configuration.follow_machine_id)
+        )
+        keys = PairMaker(roots.keys_dir / f"{KEY_NAME}.public", may_make=not is_running)
         pair = load_or_make_pair(roots.keys_dir, KEY_NAME, make=keys.make, public_of=keys.public_of)
         server_key, told, notices = find_server_key(roots, configuration, join)
         found = find_minion_id(roots.state_dir, configuration.id)
@@ -87,6 +94,8 @@ def make_plan(root: str | None, options: Mapping[str, Any]) -> Plan:
         jobs_at_once=configuration.jobs_at_once,
         job_timeout_s=configuration.job_timeout_s or 0.0,
         worker_setup=worker_setup(roots, configuration, found.minion),
+        metrics=metrics_address(configuration.metrics_listen),
+        options={key: value for key, value in options.items() if value is not None},
         notices=(
             *((JOIN_WAS_SHOWN,) if options.get("join") else ()),
             *exposed_secrets(configuration, roots.config_file),
@@ -107,12 +116,18 @@ class PairMaker:
     running minion (`daemon.check_pair`), which has the library anyway.
     """
 
-    def __init__(self, public_path: Path) -> None:
+    def __init__(self, public_path: Path, *, may_make: bool = True) -> None:
         self._public_path = public_path
+        self._may_make = may_make
         self._is_new = False
 
     def make(self) -> tuple[bytes, bytes]:
-        """Make a public and a secret key."""
+        """Make a public and a secret key. Raises `HostError` where a minion runs with others."""
+        if not self._may_make:
+            raise HostError(
+                f"{self._public_path.parent}: the key files of the running minion are gone or "
+                "damaged: restore them, or restart it to get a new key (which has to be accepted)"
+            )
         from limpet.common.transport.sockets import make_keypair
 
         self._is_new = True

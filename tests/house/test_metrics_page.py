@@ -6,6 +6,7 @@ from limpet.common.control.replies import Event, MasterStatus
 from limpet.common.service.metrics import Family, written
 from limpet.master import metrics as master_metrics
 from limpet.master.tally import Tally
+from limpet.minion import metrics as minion_metrics
 from support.metrics_page import documented, parse, row_of
 
 
@@ -17,13 +18,46 @@ def of_master() -> list[Family]:
     return master_metrics.families(status, tally, now_wall_s=1.0)
 
 
-@pytest.mark.parametrize("heading, families", [("The master", of_master())])
+def of_minion() -> list[Family]:
+    shown = minion_metrics.Shown(
+        version="1",
+        now_wall_s=1.0,
+        state="ready",
+        since_wall_s=1.0,
+        figures={
+            "failures_in_a_row": 0,
+            "sockets_opened": 1,
+            "bad_frames": 0,
+            "frames_dropped": 0,
+            "jobs_queued": 0,
+            "jobs_running": 0,
+            "returns_waiting": 0,
+        },
+        sessions=1,
+        denials=0,
+        losses={"beats_silent": 1},
+        failures={"refused": 1},
+        outcomes={"ok": 1},
+        job_seconds=1.0,
+        is_troubled=False,
+        is_configuration_broken=False,
+        lag_s=0.0,
+        log_lines_dropped=0,
+    )
+    return minion_metrics.families(shown)
+
+
+@pytest.mark.parametrize(
+    "heading, families", [("The master", of_master()), ("The minion", of_minion())]
+)
 def test_the_page_has_each_metric_as_it_is_served(heading: str, families: list[Family]) -> None:
     served = {name: row_of(metric) for name, metric in parse(written(families)).items()}
     assert documented(heading) == served
 
 
 def test_each_name_says_whose_it_is_and_in_which_unit() -> None:
-    for family in of_master():
-        assert family.name.startswith(("limpet_master_", "limpet_build_", "process_"))
-        assert not family.name.endswith(("_s", "_ms", "_kb"))
+    for side, families in (("master", of_master()), ("minion", of_minion())):
+        for family in families:
+            own = (f"limpet_{side}_", "limpet_build_", "process_")
+            assert family.name.startswith(own)
+            assert not family.name.endswith(("_s", "_ms", "_kb"))
