@@ -88,7 +88,9 @@ class Fleet:
     def set_up(self) -> None:
         """Set the master up, and let all hosts join; returns when all are READY."""
         if self.lab.master.exec(["limpet", "master", "setup", "--help"]).code == 0:
-            self.lab.master.exec(["limpet", "master", "setup", "--no-token"], timeout_s=60).checked()
+            self.lab.master.exec(
+                ["limpet", "master", "setup", "--no-token"], timeout_s=60
+            ).checked()
         else:
             self._set_up_master_by_hand()
         self.join = self.make_join_string()
@@ -226,6 +228,29 @@ class Fleet:
         missing = wanted - self.ready()
         said = "".join(f"\n--- {name}\n{self._trouble(name)}" for name in sorted(missing or wanted))
         raise LabError(f"not READY after {timeout_s:g} s: {', '.join(sorted(missing))}{said}")
+
+    def answering(self, names: Iterable[str]) -> set[str]:
+        """Ping some hosts by one command, for a second; returns those that answered."""
+        target = ",".join(sorted(names))
+        options = ["--list", "--timeout", "1"]
+        try:
+            job = self.run(target, "test.ping", options=options, timeout_s=10)
+        except LabError:  # the master is away
+            return set()
+        return {name for name, answer in job.minions.items() if answer.status == "ok"}
+
+    def wait_answer(self, *names: str, timeout_s: float = 15.0) -> float:
+        """Wait until hosts (by default all) answer a ping; returns the seconds it took.
+
+        Surer than `wait_ready`: the master calls a host ready for some seconds after it has gone.
+        """
+        wanted = set(names) or {host.name for host in self.lab.minions}
+        since = time.monotonic()
+        if wait_until(lambda: self.answering(wanted) == wanted, timeout_s):
+            return time.monotonic() - since
+        missing = sorted(wanted - self.answering(wanted))
+        said = "".join(f"\n--- {name}\n{self._trouble(name)}" for name in missing)
+        raise LabError(f"no answer after {timeout_s:g} s: {', '.join(missing)}{said}")
 
     def wait_job(self, jid: str, timeout_s: float = 60.0) -> Job:
         """Wait until a job has ended; raises LabError with its statuses if it doesn't."""

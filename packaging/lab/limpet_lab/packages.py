@@ -46,30 +46,34 @@ def packages() -> Packages:
 
 
 def another_version(plain: Packages, version: str) -> Packages:
-    """Give the same packages under another version, to upgrade to; made where they are not there.
+    """Give both packages under another version, to upgrade to."""
+    return Packages(version, repacked(plain.minion, version), repacked(plain.master, version))
 
-    They are kept beside the plain ones, in a directory named for the version.
+
+def repacked(package: Path, version: str) -> Path:
+    """Give a package under another version, to upgrade to; made where it is not there.
+
+    It is kept beside the plain one, in a directory named for the version.
     """
-    where = plain.minion.parent / version
+    where = package.parent / version
+    name, _, rest = package.name.split("_", 2)
+    made = where / f"{name}_{version}_{rest}"
     with _Building():
-        built = [path.stat().st_mtime for path in where.glob("limpet-*.deb")]
-        if len(built) < 2 or min(built) < plain.minion.stat().st_mtime:
+        if not made.exists() or made.stat().st_mtime < package.stat().st_mtime:
             where.mkdir(exist_ok=True)
             run(
-                [sys.executable, "-c", _REPACK, str(where), version, *map(str, plain.both)],
+                [sys.executable, "-c", _REPACK, str(package), str(where), version],
                 timeout_s=BUILD_TIMEOUT_S,
                 environment={"PYTHONPATH": str(TREE / "packaging")},
             ).checked()
-    return newest(where)
+    return made
 
 
 _REPACK = """
 import sys
 from pathlib import Path
 from deb.repack import repack
-out, version, *files = sys.argv[1:]
-for file in files:
-    repack(Path(file), Path(out), version)
+repack(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
 """
 
 

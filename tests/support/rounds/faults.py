@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from limpet_lab import Direction, Host
 from limpet_lab.fleet import Fleet
 from limpet_lab.lab import MASTER
-from limpet_lab.packages import another_version
+from limpet_lab.packages import repacked
 
 Kind = Literal[
     "power-off", "reboot", "cut", "cut one way", "restart master", "power-off master", "upgrade",
@@ -148,14 +148,14 @@ class Doing:
 
     def _upgrade(self) -> None:
         """Bring all minions to a version that nobody has had yet, by the master's command."""
-        base = self._fleet.packages.version.partition("+")[0]
-        packages = another_version(self._fleet.packages, f"{base}+lab{self._number}")
-        there = self._fleet.lab.master.push(packages.minion)
+        version = f"{self._fleet.packages.version}+round{self._number}"
+        package = repacked(self._fleet.packages.minion, version)
+        there = self._fleet.lab.master.push(package)
         self._fleet.limpet(
             "upgrade", "*", "--package", there, "--batch", "2", timeout_s=UPGRADE_TIMEOUT_S
         ).checked()
         self._fleet.lab.master.exec(["rm", there]).checked()
-        self._fleet.wait_ready(timeout_s=5, version=packages.version)
+        self._fleet.wait_ready(timeout_s=5, version=version)
 
 
 def _stop() -> str:
@@ -169,9 +169,9 @@ def _go_on() -> str:
 
 def prepare(fleet: Fleet, rounds: list[list[Fault]]) -> list[Path]:
     """Make the packages of all upgrades of a plan, so that no round waits for them."""
-    base = fleet.packages.version.partition("+")[0]
+    package, version = fleet.packages.minion, fleet.packages.version
     return [
-        another_version(fleet.packages, f"{base}+lab{number}").minion
+        repacked(package, f"{version}+round{number}")
         for number, faults in enumerate(rounds, 1)
         if any(fault.kind == "upgrade" for fault in faults)
     ]

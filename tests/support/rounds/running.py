@@ -142,7 +142,7 @@ class Rounds:
         since = time.monotonic()
         missing = {host.name for host in self._fleet.lab.minions}
         while missing and time.monotonic() - since < STRANDED_S:
-            for name in answering(self._fleet, missing):
+            for name in self._answering(missing):
                 found.by_host[name] = round(time.monotonic() - since, 1)
                 missing.discard(name)
         found.recovery_s = round(time.monotonic() - since, 1)
@@ -152,6 +152,12 @@ class Rounds:
             for name, took_s in found.by_host.items()
             if took_s > RECOVERY_S
         ]
+
+    def _answering(self, names: set[str]) -> set[str]:
+        answered = self._fleet.answering(names)
+        if not answered:  # the master may be away, and say so at once
+            time.sleep(0.2)
+        return answered
 
     def _wait_for_ends(self, works: list[Work], verdicts: Verdicts) -> dict[str, Known]:
         jids = [work.jid for work in works if work.jid]
@@ -182,17 +188,6 @@ class Rounds:
         if (after := self._master_pid()) != before:
             wrong.append(f"the master was restarted for a full disk: pid {before}, then {after}")
         return wrong
-
-
-def answering(fleet: Fleet, names: set[str]) -> set[str]:
-    """Ping some hosts by one command, for a second; returns those that answered."""
-    target = ",".join(sorted(names))
-    try:
-        job = fleet.run("-L", target, "test.ping", options=["--timeout", "1"], timeout_s=10)
-    except LabError:  # the master is away
-        time.sleep(0.2)
-        return set()
-    return {name for name, answer in job.minions.items() if answer.status == "ok"}
 
 
 def circumstances(host: str, faults: list[Fault]) -> Circumstances:
