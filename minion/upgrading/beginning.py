@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from limpet.common.errors import HostError
+from limpet.common.errors import HostError, UsageError
+from limpet.common.service.locks import InstanceLock
 from limpet.minion.upgrading import programs
 from limpet.minion.upgrading.files import UpgradeFiles
 from limpet.minion.upgrading.keeping import Keeper
@@ -56,6 +57,7 @@ class UpgradesOfMinion:
         self._program = Path(sys.executable) if program is None else program
         self._run = run
         self._systemd = systemd
+        self._lock: InstanceLock | None = None
 
     def raise_if_impossible(self) -> None:
         """Raise where this minion can't be upgraded so; see `Upgrades`."""
@@ -73,6 +75,9 @@ class UpgradesOfMinion:
                 f"{UNIT} does not run; this minion was started by hand, and nobody would start "
                 "the new version"
             )
+        self._raise_if_under_way()
+
+    def _raise_if_under_way(self) -> None:
         under_way = self._files.load()
         if under_way is not None:
             raise HostError(
@@ -81,8 +86,17 @@ class UpgradesOfMinion:
             )
 
     def incoming(self) -> Path:
-        """Give where the package file has to be put."""
+        """Give where the package file has to be put.
+
+        From here to the end of the job no other one may: they would meet at the same files.
+        """
         self._files.prepare()
+        if self._lock is None:
+            try:
+                self._lock = InstanceLock(self._files.job_lock, "another job that upgrades it")
+            except UsageError as error:
+                raise HostError(f"this minion is being upgraded already: {error}") from error
+            self._raise_if_under_way()
         return self._files.package
 
     def run(self, package: Path, wanted: Wanted) -> Upgraded:

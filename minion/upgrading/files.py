@@ -6,6 +6,7 @@
     package.deb     what is being installed
     previous.deb    the installed package, rebuilt before it is replaced
     lock            held by whoever carries an upgrade out
+    job.lock        held by the job that has begun it and waits for its outcome
 
 Everything is written whole, synced, and renamed into place. Raises `HostError`.
 """
@@ -42,6 +43,7 @@ class UpgradeFiles:
         self.package = self.directory / "package.deb"
         self.previous = self.directory / "previous.deb"
         self.lock = self.directory / "lock"
+        self.job_lock = self.directory / "job.lock"
 
     def prepare(self) -> None:
         """Make the directory."""

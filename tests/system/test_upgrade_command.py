@@ -29,8 +29,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield running
 
 
-def handed(fleet: Fleet, tmp_path: Path, **changes: str | None) -> tuple[Path, bytes]:
-    data = package(contents=os.urandom(3_000_000), **changes)
+def handed(fleet: Fleet, tmp_path: Path, version: str = "2.0") -> tuple[Path, bytes]:
+    data = package(contents=os.urandom(3_000_000), Version=version)
     path = tmp_path / "limpet-minion.deb"
     path.write_bytes(data)
     return path, data
@@ -62,7 +62,7 @@ def test_a_minion_that_is_no_package_says_so_and_no_further_batch_begins(
 
 
 def test_a_minion_that_is_off_is_named_and_left_alone(fleet: Fleet, tmp_path: Path) -> None:
-    path, _ = handed(fleet, tmp_path, Version="2.1")
+    path, _ = handed(fleet, tmp_path, "2.1")
     fleet.minions["web2"].stop()
     try:
         code, document, _ = upgrade(fleet, "web2", "--package", str(path))
@@ -103,7 +103,7 @@ def test_a_file_that_is_no_package_is_refused_by_the_master(fleet: Fleet, tmp_pa
 
 
 def test_what_was_handed_over_once_is_not_sent_again(fleet: Fleet, tmp_path: Path) -> None:
-    path, _ = handed(fleet, tmp_path, Version="2.2")
+    path, _ = handed(fleet, tmp_path, "2.2")
     with Client(str(fleet.master.root)) as client:
         first = client.keep_package(str(path))
         assert client.keep_package(str(path)).package.sha256 == first.package.sha256

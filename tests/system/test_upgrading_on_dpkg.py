@@ -322,6 +322,15 @@ def test_one_upgrade_at_a_time(host: ScratchHost, tmp_path: Path) -> None:
         of_minion(host, tmp_path).raise_if_impossible()
 
 
+def test_two_jobs_do_not_meet_at_the_same_files(host: ScratchHost, tmp_path: Path) -> None:
+    first, second = of_minion(host, tmp_path), of_minion(host, tmp_path)
+    first.raise_if_impossible()
+    second.raise_if_impossible()
+    assert first.incoming() == first.incoming()
+    with pytest.raises(HostError, match="is being upgraded already"):
+        second.incoming()
+
+
 def test_a_record_that_can_not_be_read_is_moved_away(host: ScratchHost) -> None:
     files = UpgradeFiles(host.state)
     files.prepare()
