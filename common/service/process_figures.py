@@ -2,6 +2,7 @@
 
 import os
 import resource
+import time
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -39,14 +40,15 @@ def process_families(*, rss_bytes: float | None = None, fds: float | None = None
 
 @cache
 def start_time_s() -> float:
-    """Say when this process was started, in seconds since 1970; 0: the kernel does not tell."""
+    """Say when this process was started, in seconds since 1970; 0: the kernel does not tell.
+
+    From the process's own files alone: a sandbox may hide all others of /proc.
+    """
     try:
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        lines = Path("/proc/stat").read_text().splitlines()
     except OSError:
         return 0.0
-    boot_s = next((float(line.split()[1]) for line in lines if line.startswith("btime ")), 0.0)
-    return boot_s + ticks / _TICKS_S if boot_s else 0.0
+    return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / _TICKS_S)
 
 
 def _resident_bytes() -> int:

@@ -1,6 +1,7 @@
 """Figures in Prometheus' format: read back by a strict reader that knows nothing of the writer."""
 
 import math
+import time
 
 import pytest
 
@@ -14,6 +15,7 @@ from limpet.common.service.metrics import (
     summary,
     written,
 )
+from limpet.common.service.process_figures import process_families
 from support.metrics_page import parse
 
 
@@ -106,3 +108,15 @@ def test_the_reader_of_the_tests_is_strict(page: str, why: str) -> None:
 
 def test_a_family_keeps_the_order_of_its_samples() -> None:
     assert written((Family("a", "gauge", "It.", ()),)) == b""
+
+
+def test_the_process_is_shown_as_the_kernel_sees_it() -> None:
+    metrics = parse(written(process_families()))
+    started = metrics["process_start_time_seconds"].value()
+    assert time.time() - 3600 < started < time.time()
+    assert metrics["process_resident_memory_bytes"].value() > 5e6
+    assert metrics["process_open_fds"].value() >= 3
+    assert metrics["process_cpu_seconds_total"].value() > 0
+    told = parse(written(process_families(rss_bytes=7, fds=8)))
+    assert told["process_resident_memory_bytes"].value() == 7
+    assert told["process_open_fds"].value() == 8
