@@ -106,7 +106,7 @@ class FakePackages:
                 raise PackageError([f"E: Version '{version}' for '{each.name}' was not found"])
             present = self.present.get(name)
             if present and self.compare(version, present) < 0:
-                if not each.version:
+                if not each.version and not each.path:
                     continue  # what is there is newer
                 assert each.is_downgrade, f"{each} is a downgrade that was not announced"
             if options.is_upgrade_only and present is None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from limpet.common.errors import HostError
 from limpet.states.context import FunctionContext
 from limpet.states.functions.pkg import conditions
+from limpet.states.functions.pkg.package_files import version_in
 from limpet.states.functions.pkg.wanted import Wanted
 from limpet.states.packages import (
     InstallOptions,
@@ -137,7 +138,10 @@ def resolve(
     for each in request.wanted:
         present = before.get(packages.normal_name(each.name))
         if each.source:
-            found.append(Target(each.name, path=_brought(context, each, request.saltenv)))
+            path = brought(context, each, request.saltenv)
+            own = version_in(path)
+            is_older = bool(own and present and packages.compare(own, present.version) < 0)
+            found.append(Target(each.name, path=path, is_downgrade=is_older))
             continue
         version = "" if each.version == conditions.LATEST else each.version
         if each.name in unclear:
@@ -218,7 +222,7 @@ def _removal(
     return {"installed": changes, "removed": removed}
 
 
-def _brought(context: FunctionContext, wanted: Wanted, saltenv: str) -> str:
+def brought(context: FunctionContext, wanted: Wanted, saltenv: str) -> str:
     """Give the path of a package file on this machine, fetched if it is elsewhere."""
     source = wanted.source.removeprefix("file://")
     if source.startswith("/"):

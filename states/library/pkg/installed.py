@@ -9,6 +9,7 @@ from limpet.states.context import Loose
 from limpet.states.functions.pkg import changing, conditions, holding
 from limpet.states.functions.pkg.changing import Changes, InstallFailed, Request
 from limpet.states.functions.pkg.installing import options_of
+from limpet.states.functions.pkg.package_files import version_in
 from limpet.states.functions.pkg.wanted import Wanted, wanted
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome, failed
@@ -196,6 +197,10 @@ def _missing(
         if present is None:
             is_provided = options.resolve_capabilities and each.name in provided
             if not (is_provided and not each.version) and not options.only_upgrade:
+                found.append(each)
+        elif each.source:  # as in Salt: another version in the file than the one that is here
+            version = version_in(changing.brought(context.functions, each, context.saltenv))
+            if version and packages.compare(version, present.version) != 0:
                 found.append(each)
         elif each.version == conditions.LATEST:
             candidate = offers.get(each.name, Offer()).candidate

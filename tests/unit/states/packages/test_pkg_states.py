@@ -1,8 +1,10 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.fake_packages import FakePackages
+from support.made_packages import package
 from support.package_bench import PackageBench
 
 
@@ -196,6 +198,28 @@ def test_a_file_that_is_not_there_names_itself() -> None:
 
     assert outcome.result is False
     assert "/no/such/own.deb does not exist on minion" in str(outcome.comment)
+
+
+@pytest.mark.parametrize(
+    ("present", "in_file", "is_installed"),
+    [("1.4", "1.5", True), ("1.5", "1.5", False), ("1.6", "1.5", True), ("1.4", "", False)],
+)
+def test_a_file_of_another_version_than_the_one_that_is_here_is_installed(
+    tmp_path: Path, present: str, in_file: str, is_installed: bool
+) -> None:
+    """Salt looks into the file as well, and installs it where the versions differ."""
+    bench = make_bench()
+    bench.packages.present["own"] = present
+    path = tmp_path / "own.deb"
+    path.write_bytes(package(Package="own", Version=in_file) if in_file else b"not of Debian")
+
+    foreseen = bench.call("pkg.installed", sources=[{"own": str(path)}], is_test=True)
+    outcome = bench.call("pkg.installed", sources=[{"own": str(path)}])
+
+    assert foreseen.result is (None if is_installed else True)
+    assert outcome.result is True
+    expected = {"own": {"old": present, "new": "1.5"}} if is_installed else {}
+    assert outcome.changes == expected
 
 
 def test_removed_keeps_and_purged_takes_what_is_left() -> None:
