@@ -1,13 +1,14 @@
 """`limpet keys rotate-master`: the master takes its next key into use, and the minions follow."""
 
 import sys
+import time
 from typing import Final
 
 import click
 
 from limpet.common.control.replies import Rotation
 from limpet.common.crypto.keys import fingerprint
-from limpet.common.errors import ExitCode
+from limpet.common.errors import ExitCode, MasterUnreachable, Stalled
 from limpet.common.terminal.colors import is_terminal
 from limpet.common.terminal.escape import escape_line
 from limpet.common.terminal.session import Session, complain
@@ -15,6 +16,9 @@ from limpet.master.client.client import Client
 from limpet.master.commands.jobs import FORMAT
 from limpet.master.commands.output import write_document
 
+BACK_S: Final = 30.0
+"""How long a master may take to start afresh."""
+LOOK_S: Final = 0.1
 NAMED_MAX: Final = 20
 """So many of those that are left behind are named; all of them are in the JSON."""
 
@@ -52,6 +56,7 @@ def command(is_fresh: bool, is_sure: bool, form: str) -> int:
             _show_left(shown)
             if click.confirm("Change the key all the same?", default=False, err=True):
                 shown = client.rotate_master(is_sure=True, expected=shown.new_key)
+        is_back = not shown.is_done or _is_back(client, shown.new_key)
     if form != "text":
         write_document(_data(shown), form)
     elif shown.is_done:
@@ -60,7 +65,25 @@ def command(is_fresh: bool, is_sure: bool, form: str) -> int:
         if not may_ask:
             _show_left(shown)
         complain("nothing was changed; with --yes it is, and these minions have to join anew")
-    return int(ExitCode.OK if shown.is_done else ExitCode.FAILED)
+    if not is_back:
+        complain(
+            f"the key is changed on the disk, but no master has answered with it for {BACK_S:g} s: "
+            "its log says why"
+        )
+    return int(ExitCode.OK if shown.is_done and is_back else ExitCode.FAILED)
+
+
+def _is_back(client: Client, key: str) -> bool:
+    """Wait until the master serves with its new key, so that what follows this command finds it."""
+    until = time.monotonic() + BACK_S
+    while time.monotonic() < until:
+        try:
+            if client.status().public_key == key:
+                return True
+        except (MasterUnreachable, Stalled):
+            client.close()
+        time.sleep(LOOK_S)
+    return False
 
 
 def _show_left(shown: Rotation) -> None:

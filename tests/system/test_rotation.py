@@ -1,6 +1,9 @@
 """The master's key is rotated while its minions are here, away, or were never told."""
 
+import contextlib
 import json
+import random
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,16 +17,30 @@ HERE = ("web1", "web2", "web3")
 FOLLOWS_WITHIN_S = 15.0
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    running = Fleet(tmp_path)
+@contextlib.contextmanager
+def fleet_of(folder: Path, number: int) -> Iterator[Fleet]:
+    """Start a master and minions."""
+    running = Fleet(folder)
     try:
         running.start_master()
-        running.add_minions(5)
-        running.wait_ready(5, 30.0)
+        running.add_minions(number)
+        running.wait_ready(number, 30.0)
         yield running
     finally:
         running.close()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with fleet_of(tmp_path, 5) as running:
+        yield running
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Fleet]:
+    with fleet_of(tmp_path, 2) as running:
+        wait_told(running, 2)
+        yield running
 
 
 def keys_dir(node: Node) -> Path:
@@ -54,6 +71,7 @@ def forget_keys(node: Node) -> None:
         path.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.covers("H6")
 def test_who_was_told_follows_and_who_was_not_is_told_how_to_join(fleet: Fleet) -> None:
     wait_told(fleet, 5)
@@ -129,3 +147,76 @@ def status_of(node: Node, name: str) -> str:
         return str(status(node)[name])
     except (FileNotFoundError, json.JSONDecodeError, KeyError):
         return ""
+
+
+def present(fleet: Fleet) -> str:
+    """Give the fingerprint of the key that the master has."""
+    return str(fleet.limpet_json("keys", "show", "--master")["fingerprint"])
+
+
+@pytest.mark.slow
+@pytest.mark.covers("H6")
+def test_a_master_killed_at_any_moment_of_a_rotation_has_a_key_that_all_know(pair: Fleet) -> None:
+    chance = random.Random(5)
+    seen = {present(pair)}
+    for number in range(5):
+        options = ("--fresh",) if number % 2 else ()
+        with pair.following("keys", "rotate-master", *options) as rotating:
+            time.sleep(0.15 + chance.random() * 0.35)  # most of it is the start of the command
+            pair.master.kill()
+            pair.start_master()
+            rotating.wait(40.0)
+        wait_until("both answer", lambda: len(pair.answering()) == 2, FOLLOWS_WITHIN_S)
+        wait_told(pair, 2)
+        seen.add(present(pair))
+    done = pair.limpet("keys", "rotate-master")
+    assert done.returncode == 0, done.stderr
+    assert "2 minions know the new key" in done.stdout
+    wait_until("both answer", lambda: len(pair.answering()) == 2, FOLLOWS_WITHIN_S)
+    assert present(pair) not in seen
+
+
+@pytest.mark.slow
+def test_a_master_restored_from_before_two_rotations_is_led_forward(
+    pair: Fleet, tmp_path: Path
+) -> None:
+    state = pair.master.root / "state"
+    pair.master.stop()
+    shutil.copytree(state, tmp_path / "backup", symlinks=True)
+    pair.start_master()
+    for _ in range(2):
+        wait_until("both answer", lambda: len(pair.answering()) == 2, FOLLOWS_WITHIN_S)
+        wait_told(pair, 2)
+        assert pair.limpet("keys", "rotate-master").returncode == 0
+    wait_until("both answer", lambda: len(pair.answering()) == 2, FOLLOWS_WITHIN_S)
+    wait_told(pair, 2)
+    there = present(pair)
+
+    pair.master.stop()
+    shutil.rmtree(state)
+    shutil.copytree(tmp_path / "backup", state, symlinks=True)
+    pair.start_master()
+    time.sleep(2.0)
+    assert pair.answering() == set()
+    for _ in range(2):
+        assert pair.limpet("keys", "rotate-master", "--yes", within_s=60.0).returncode == 0
+        wait_until("the master is back", pair.is_port_open, 15.0)
+    assert present(pair) == there
+    wait_until("both answer", lambda: len(pair.answering()) == 2, 30.0)
+    wait_told(pair, 2)
+
+
+@pytest.mark.slow
+def test_fresh_keys_leave_those_behind_who_are_away_and_only_if_one_says_so(pair: Fleet) -> None:
+    pair.minions["web2"].stop()
+    wait_until("it is gone", lambda: pair.states()["web2"] != "ready", 10.0)
+    done = pair.limpet("keys", "rotate-master", "--fresh", within_s=60.0)
+    assert done.returncode == 1
+    assert "web2: was never told" in done.stderr
+    assert "1 minions would follow" in done.stderr
+    before = present(pair)
+    done = pair.limpet("keys", "rotate-master", "--yes", within_s=60.0)
+    assert done.returncode == 0, done.stderr
+    assert "1 must join anew" in done.stdout
+    wait_until("the other one answers", lambda: pair.answering() == {"web1"}, FOLLOWS_WITHIN_S)
+    assert present(pair) != before
