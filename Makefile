@@ -7,7 +7,7 @@ MINUTES ?= 10
 N ?= 3
 H ?= web1
 
-.PHONY: help demo test test-lab lab lab-shell lab-down lint format simulate soak bench coverage-page salt-page packages clean
+.PHONY: help demo test test-lab lab lab-shell lab-down lint format simulate soak bench coverage-page salt-page packages man clean
 ## make demo               the example tree on three minions, and a master killed in mid-run
 ## make test               everything: lint, types, unit, simulation, real processes
 ## make test-lab           as root: everything on systemd hosts, with 30 rounds of faults (an hour)
@@ -18,6 +18,7 @@ H ?= web1
 ## make soak               more than 500 kills of real processes, then simulation, MINUTES=10
 ## make bench              figures as ratios, printed as JSON
 ## make packages           dist/: limpet-minion and limpet-master for Debian, wheel, sdist; ARGS=--help
+## make man                the manual pages, in build/man: `man -l build/man/limpet-run.1`
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
 
@@ -60,6 +61,9 @@ format: $(VENV)/ready
 
 packages: $(VENV)/ready
 	PYTHONPATH=packaging $(BIN)/python -m deb $(ARGS)
+
+man: $(VENV)/ready
+	$(BIN)/python packaging/man/generate.py build/man
 
 simulate: $(VENV)/ready
 	PYTHONPATH=tests $(BIN)/python -m support.simulator.command $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
