@@ -83,6 +83,7 @@ class SettingUp:
         )
         self._findings: list[Finding] = []
         self._told: dict[str, Any] = {}
+        self._is_unit = False
 
     @property
     def data(self) -> dict[str, Any]:
@@ -104,6 +105,11 @@ class SettingUp:
             changes["port"] = wish.port
         if wish.enrol_port is not None:
             changes["enrol_port"] = wish.enrol_port
+        self._is_unit = self._roots.base is None and units.is_booted()
+        if wish.is_started and self._is_unit and not units.state_of(UNIT).is_installed:
+            text = f"{UNIT} is not installed"
+            self._say(fail("service", text, "install the package limpet-master, or use --root DIR"))
+            return ExitCode.FAILED
         before = self._status()
         wanted = with_options(load_master(self._roots), changes)
         if before is None and wish.is_started and not self._are_ports_free(wanted):
@@ -142,7 +148,7 @@ class SettingUp:
         return is_free
 
     def _is_unit_active(self) -> bool:
-        if self._roots.base is not None or not units.is_booted():
+        if not self._is_unit:
             return False
         return units.state_of(UNIT).active in ("active", "activating", "reloading")
 
@@ -173,11 +179,11 @@ class SettingUp:
     def _start_and_wait(
         self, before: MasterStatus | None, *, is_changed: bool
     ) -> MasterStatus | None:
-        is_unit = self._roots.base is None and units.is_booted()
+        is_unit = self._is_unit
         is_restarted = is_changed or before is None
         since = time.time()
         if is_unit:
-            problem = self._start_unit(is_restarted=is_restarted)
+            problem = units.enable(UNIT) or (units.restart(UNIT) if is_restarted else "")
             if problem:
                 self._say(fail("service", problem, f"`systemctl status {UNIT}` says more"))
                 return None
@@ -223,12 +229,6 @@ class SettingUp:
         places = ((address, configuration.port), (address, configuration.enrol_port))
         reached = connect_all(places, CONNECT_S)
         return [each.text for each in reached if each.verdict != "open"]
-
-    def _start_unit(self, *, is_restarted: bool) -> str:
-        """Enable the service, and (re)start it if need be; gives what is wrong."""
-        if not units.state_of(UNIT).is_installed:
-            return f"{UNIT} is not installed: install the package limpet-master"
-        return units.enable(UNIT) or (units.restart(UNIT) if is_restarted else "")
 
     def _make_keys(self) -> None:
         """Make the key pair of a master that this user runs by hand, so that it can be told now."""

@@ -22,7 +22,7 @@ TTL_MAX_S = 30 * 86400.0
     epilog="""\b
 Examples:
   limpet token create --id-pattern 'web*'
-  limpet minion --join "$(limpet token create)"
+  limpet token create --uses 20 --ttl 1d --id-pattern 'web*'
   limpet token revoke 3jk2h5qw7a"""
 )
 def command() -> None:
@@ -57,8 +57,8 @@ def command() -> None:
 def create(ttl_s: float, uses: int, id_pattern: str) -> int:
     """Make a token and print its join string, and nothing else, on stdout.
 
-    Give it to `limpet minion --join`, or write it into minion.yaml as `join:`. It holds a secret:
-    it is shown this once.
+    Give it to `limpet minion setup --join -` on a host, or write it into minion.yaml as `join:`. It
+    holds a secret: it is shown this once.
     """
     if not 1 <= ttl_s <= TTL_MAX_S:
         raise UsageError("--ttl: between 1 second and 30 days are expected")

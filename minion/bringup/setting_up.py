@@ -72,6 +72,7 @@ class SettingUp:
         self._wish = wish
         self._findings: list[Finding] = []
         self._took_s = 0.0
+        self._is_unit = False
         self._minion = ""
         self._state = "not started"
         self._status_path = self._roots.run_dir / "minion-status.json"
@@ -95,6 +96,11 @@ class SettingUp:
         changes = self._changes(join)
         wanted = with_options(self._present, {k: v for k, v in changes.items() if k != "join"})
         require_master(wanted, self._roots)
+        self._is_unit = self._roots.base is None and units.is_booted()
+        if wish.is_started and self._is_unit and not units.state_of(UNIT).is_installed:
+            text = f"{UNIT} is not installed"
+            self._say(fail("service", text, "install the package limpet-minion, or use --root DIR"))
+            return ExitCode.FAILED
         if wish.is_started and not self._is_way_free(wanted, server_key, join):
             self._say(
                 fail(
@@ -181,12 +187,12 @@ class SettingUp:
     def _start_and_wait(self, join: JoinString | None, *, is_changed: bool) -> ExitCode:
         before = running_pid(self._roots.socket_path)
         since = time.time()
-        is_unit = self._roots.base is None and units.is_booted()
+        is_unit = self._is_unit
         is_restarted = is_changed or not before
         if is_unit and not is_restarted:  # it may pause now: begin at once
             is_restarted = not look(self._roots.socket_path, self._status_path).is_ready
         if is_unit and is_restarted:
-            problem = self._start_unit()
+            problem = units.enable(UNIT) or units.restart(UNIT)
             if problem:
                 self._say(fail("service", problem, f"`systemctl status {UNIT}` says more"))
                 return ExitCode.FAILED
@@ -213,12 +219,6 @@ class SettingUp:
             self._on_ready(now)
             return ExitCode.OK
         return self._on_not_ready(now, problem, has_token=join is not None, is_unit=is_unit)
-
-    def _start_unit(self) -> str:
-        """Enable and (re)start the service; gives what is wrong."""
-        if not units.state_of(UNIT).is_installed:
-            return f"{UNIT} is not installed: install the package limpet-minion"
-        return units.enable(UNIT) or units.restart(UNIT)
 
     def _on_change(self, now: Now) -> None:
         """Tell what goes on where somebody may have to do something meanwhile."""
