@@ -1,10 +1,18 @@
-"""What a keeper makes of the process that it was forked into: its signals, its descriptors."""
+"""What keeper and worker make of the process that they were forked into: signals, descriptors."""
 
 import os
 import signal
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from types import FrameType
+from typing import Final
+
+from limpet.minion.jobs import processes
+
+CHILDREN_S: Final = 30.0
+"""So long at most a worker that is to end waits for its children; their keeper waits less long."""
+LOOK_S: Final = 0.01
 
 
 def wake_on_signals(asked: Iterable[int]) -> tuple[int, int]:
@@ -21,6 +29,19 @@ def wake_on_signals(asked: Iterable[int]) -> tuple[int, int]:
 
 def _only_wake(_number: int, _frame: FrameType | None) -> None:
     """Handle a signal: its number is in the pipe already."""
+
+
+def end_after_children(number: int, _frame: FrameType | None) -> None:
+    """Handle SIGTERM in a worker: end by it, but only after the programs that it started have.
+
+    They hear it as well, and may have something to say before they end: if the worker, which reads
+    that, went first, SIGPIPE would end them in the middle of it. Programs don't inherit this.
+    """
+    until = time.monotonic() + CHILDREN_S
+    while any(processes.below(os.getpid())) and time.monotonic() < until:
+        time.sleep(LOOK_S)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def close_all_but(kept: set[int]) -> None:

@@ -19,7 +19,7 @@ import msgspec
 
 from limpet.common.errors import LimpetError
 from limpet.common.messages.jobs import Outcome
-from limpet.minion.jobs import scope
+from limpet.minion.jobs import scope, surroundings
 from limpet.minion.jobs.parent_messages import Spawn, WorkerSetup, spool_of
 from limpet.minion.jobs.plain import encode_value, shorten
 from limpet.minion.jobs.results import ERROR_CHARACTERS_MAX, RESULT_BODY_BYTES_MAX
@@ -130,8 +130,9 @@ def describe(
 def _become_worker(keeper: int, output_fd: int) -> None:
     """Take on the surroundings in which functions run."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1, signal.SIGINT):
+    for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, surroundings.end_after_children)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     scope.enter_below(keeper)
     scope.allow_to_be_ended_for_memory()

@@ -1,5 +1,6 @@
 """Jobs as real processes: whatever they do harms nothing but themselves, and their end is told."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -223,6 +224,33 @@ def test_a_polite_job_over_its_time_ends_at_once(tmp_path: Path) -> None:
 
         assert result.error == "timeout after 0.3 s"
         assert result.duration_s < 5
+
+
+@pytest.mark.covers("F5", "B-84")
+@pytest.mark.parametrize("way", ["timeout", "cancel", "host stops"])
+def test_what_a_job_started_may_say_its_last_words_before_it_ends(tmp_path: Path, way: str) -> None:
+    """The worker, which reads them, ends after it: else SIGPIPE would cut it off in the middle."""
+    ready, polite = tmp_path / "ready", tmp_path / "polite"
+    words = f"echo ending; echo ending >&2; sleep 0.2; echo polite > {polite}; exit 0"
+    script = f"trap '{words}' TERM; echo > {ready}; while :; do sleep 0.05; done"
+    with HostedJobs(tmp_path, terminate_s=10.0, cancel_s=10.0) as jobs:
+        jobs.run(1, "test.echo", "warm")
+        timeout_s = 1.0 if way == "timeout" else 0.0
+        spawned = jobs.start(2, "cmd.run", script, timeout_s=timeout_s)
+        wait_until(ready.exists)
+        if way == "cancel":
+            jobs.cancel(2)
+        elif way == "host stops":  # everybody is told, in the order of their pids
+            for pid in (spawned.pid, *(each.pid for each in processes.descendants(spawned.pid))):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+        result = jobs.result(2)
+
+        assert result.outcome == {"timeout": "failed", "cancel": "cancelled"}.get(
+            way, "interrupted"
+        )
+        assert polite.read_text() == "polite\n"
+        assert result.duration_s < 6
 
 
 @pytest.mark.covers("B-84", "D11")
