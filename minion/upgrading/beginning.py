@@ -202,9 +202,8 @@ def keep_package(files: UpgradeFiles, installation: Installation, packages: Pack
     back to: what was kept earlier stays. Raises `HostError`.
     """
     files.prepare()
-    found = packages.look()
-    version = version_of(installation.current())
-    if found.is_whole and found.version == version:
+    # Whole or not: the package's own script asks when dpkg has called it half-installed already.
+    if packages.look().version == version_of(installation.current()):
         keeper = Keeper(installation, database=packages.database, root=packages.root)
         return keeper.keep(files.previous)
     return kept_version(files)

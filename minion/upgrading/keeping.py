@@ -2,9 +2,11 @@
 
 The archive is written at once, without a staging tree: files as they are on disk, configuration
 files as they came with the package (their pristine copies lie in the payload), scripts and control
-data from the package database. Not packed: it is read once, if at all.
+data from the package database. Not packed: it is read once, if at all. A program that is not as it
+was installed (a file was changed, or half of another version was unpacked over it) is not kept.
 """
 
+import hashlib
 import io
 import os
 import stat
@@ -44,6 +46,7 @@ class Keeper:
         """Write the package; gives its version. Raises `HostError`, and leaves no half of it."""
         new = target.with_name(f".{target.name}.new")
         try:
+            self._check_sums()
             with open(new, "wb") as file:
                 os.fchmod(file.fileno(), 0o600)
                 self._write(file)
@@ -125,6 +128,9 @@ class Keeper:
             if not name:
                 continue
             on_disk = self._root / name.lstrip("/")
+            is_program = on_disk.is_relative_to(self._installation.base)
+            if not (is_program or name in conffiles or os.path.lexists(on_disk)):
+                continue  # dpkg was told to leave it out, as manuals are on small hosts
             source = self._pristine(name, on_disk) if name in conffiles else on_disk
             member = archive.gettarinfo(source, arcname=f".{name}")
             if member is None:
@@ -136,6 +142,19 @@ class Keeper:
                     archive.addfile(member, content)
             else:
                 archive.addfile(member)
+
+    def _check_sums(self) -> None:
+        """See to it that the program is the one that was installed."""
+        for line in (self._info("md5sums") or b"").decode("utf-8", "surrogateescape").splitlines():
+            wanted, _, name = line.partition("  ")
+            path = self._root / name
+            if not path.is_relative_to(self._installation.base):
+                continue
+            with open(path, "rb") as file:
+                # As dpkg does it; whoever could forge one could write the file.
+                found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+            if found.hexdigest() != wanted:
+                raise HostError(f"{path} is not as {PACKAGE} brought it: install the package again")
 
     def _pristine(self, name: str, source: Path) -> Path:
         """Give the configuration file as it came, or as it is where no pristine copy is kept."""

@@ -173,6 +173,8 @@ def test_the_rebuilt_package_is_what_was_installed(host: ScratchHost, tmp_path: 
     settings.write_text("id: web1\n")
     kept = tmp_path / "kept.deb"
     keeper = Keeper(host.installation, database=host.database, root=host.root)
+    listed = host.database / "info/limpet-minion.list"
+    listed.write_text(f"{listed.read_text()}/usr/share/doc/limpet-minion/left-out\n")
     assert keeper.keep(kept) == "1.0"
 
     def told(option: str, path: Path) -> str:
@@ -193,6 +195,29 @@ def test_the_rebuilt_package_is_what_was_installed(host: ScratchHost, tmp_path: 
     assert os.readlink(out / "opt/limpet/minion/payload/link") == "manner"
     assert host.packages.install(kept, 60.0) == ""
     assert settings.read_text() == "id: web1\n"
+
+
+def test_a_package_with_files_that_are_not_its_own_is_not_kept(host: ScratchHost) -> None:
+    program = host.root / "opt/limpet/minion/payload/bin/limpet"
+    program.unlink()  # not written to: the version's directory has the same file
+    program.write_text("half of another version")
+    sums = host.database / "info/limpet-minion.md5sums"
+    sums.write_text(f"{'0' * 32}  opt/limpet/minion/payload/bin/limpet\n")
+    files = UpgradeFiles(host.state)
+    with pytest.raises(HostError, match="is not as limpet-minion brought it"):
+        keep_package(files, host.installation, host.packages)
+    assert not files.previous.exists()
+
+
+def test_the_packages_own_script_keeps_what_is_there_before_it_is_replaced(
+    host: ScratchHost,
+) -> None:
+    """dpkg calls the package half-installed by then."""
+    found = host.made / "status"
+    script = f"#!/bin/sh\ndpkg-query --admindir={host.database} -s limpet-minion >{found}\nexit 1\n"
+    assert host.packages.install(host.build("2.0", preinst=script), 60.0) != ""
+    assert "half-installed" in found.read_text()
+    assert "Version: 1.0" in found.read_text()
 
 
 def test_what_was_given_up_is_not_kept_in_place_of_what_runs(host: ScratchHost) -> None:
