@@ -153,7 +153,6 @@ def test_a_serial_is_raised_above_what_a_minion_has(tmp_path: Path) -> None:
     assert load(tmp_path)[1] == said
 
 
-@pytest.mark.covers("I4")
 @pytest.mark.parametrize("name", ["master.next", "master.secret", "site.secret"])
 @pytest.mark.parametrize("is_copy", [False, True])
 @pytest.mark.parametrize("damage", [b"", b"\xff\xfe", None])
