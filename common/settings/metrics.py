@@ -29,7 +29,7 @@ def metrics_faults(text: str | None, *, is_public: bool) -> Iterator[tuple[Way, 
     if address is not None and not is_public and not is_loopback(address[0]):
         yield (
             ("metrics_listen",),
-            f"{address[0]} can be reached from elsewhere, and anybody there could read the "
+            f"{address[0][:80]!a} can be reached from elsewhere, and anybody there could read the "
             "metrics: use 127.0.0.1, or set `metrics_public: true`",
         )
 

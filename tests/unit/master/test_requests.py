@@ -33,13 +33,13 @@ from limpet.common.control.requests import (
     WatchJob,
 )
 from limpet.common.errors import UsageError
-from limpet.common.identifiers import MinionId
+from limpet.common.identifiers import JobId, MinionId
 from limpet.common.messages.enrolment import EnrolRequest
 from limpet.common.messages.jobs import Deliver, Output
 from limpet.common.messages.session import Grains
 from limpet.master import effects as do
 from limpet.master.requests import batch_size_of
-from limpet.master.settings import MasterSettings
+from limpet.master.settings import Changes, MasterSettings
 from support.master_bench import Bench, MinionOnBench, key_of, ready
 
 
@@ -358,3 +358,37 @@ def test_the_status_says_how_the_master_is() -> None:
     assert status.figures["deliveries_open"] == 1
     assert status.problems == ("web1: disk full",)
     assert status.store_commit == bench.store.commit
+
+
+def test_another_configuration_is_in_force_at_once_and_history_over_its_limits_goes() -> None:
+    bench = Bench(["web1"])
+    for _ in range(10):
+        bench.run(is_followed=False)  # the minion is offline: over at once
+    request = msgspec.structs.replace(bench.request(), target="shop", target_kind="nodegroup")
+    assert "shop" in refusal(bench, request).text
+
+    bench.carry_out(
+        bench.core.on_configured(
+            bench.now,
+            Changes(
+                job_timeout_s=7.0,
+                history_age_s=1e6,
+                history_jobs_max=3,
+                secret_keys=(),
+                nodegroups={"shop": "web*"},
+            ),
+        )
+    )
+
+    assert len(bench.store.jobs) == 3
+    stored, *_ = bench.ask(6, request)
+    assert isinstance(stored, JobStored)
+    assert bench.store.jobs[JobId(stored.jid)].job_timeout_s == 7.0
+
+
+def test_the_status_that_nobody_asked_for_is_the_one_that_a_client_is_told() -> None:
+    bench = Bench(["web1"])
+    before = len(bench.persisted)
+    (told,) = bench.ask(5, AskStatus())
+    assert bench.core.status(bench.now) == told
+    assert len(bench.persisted) == before
