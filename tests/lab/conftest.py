@@ -14,6 +14,7 @@ import pytest
 
 from limpet_lab import Lab, why_not
 from limpet_lab.fleet import Fleet
+from limpet_lab.golden import golden_images
 from limpet_lab.packages import packages
 from support.labs import LabOf
 
@@ -69,10 +70,10 @@ def lab_of(lab_directory: Path) -> Iterator[LabOf]:
     def give(minions: int, *, is_enrolled: bool = True) -> Fleet:
         if (minions, is_enrolled) not in made:
             made.clear()
-            lab.up(minions)
-            fleet = Fleet(lab, packages())
+            built = packages()
+            lab.up(minions, golden_images(lab, built) if is_enrolled else None)
+            fleet = Fleet(lab, built)
             if is_enrolled:
-                fleet.install()
                 fleet.set_up()
             made[minions, is_enrolled] = fleet
         return made[minions, is_enrolled]

@@ -67,7 +67,7 @@ def test_a_job_outlives_its_master_and_a_cut_cable(fleet: Fleet, tell: Tell) -> 
     assert [runs(fleet, "web1"), runs(fleet, "web2")] == [1, 1]
 
 
-def test_a_host_goes_to_repacked(fleet: Fleet, tell: Tell) -> None:
+def test_a_host_goes_to_another_version(fleet: Fleet, tell: Tell) -> None:
     version = f"{fleet.packages.version}+lab1"
     there = fleet.lab.master.push(repacked(fleet.packages.minion, version))
     jid = fleet.submit("*", "cmd.run", JOB)

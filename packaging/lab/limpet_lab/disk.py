@@ -7,9 +7,10 @@ for the host's processes, not for its disk.
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
-from limpet_lab.running import LabError, run
+from limpet_lab.running import LabError, run, wait_until
 
 SIZE_MB = 768
 """Two packages with their versions twice take about 300 MB; the rest is to be filled."""
@@ -19,7 +20,7 @@ class Disk:
     """The image, and the root directory mounted of it."""
 
     def __init__(self, directory: Path) -> None:
-        self._image = directory / "disk.img"
+        self.image = directory / "disk.img"
         self._mounted = directory / "disk"
         self._filler = self._mounted / "filler"
         self.root = directory / "root"
@@ -29,12 +30,15 @@ class Disk:
         """What differs from the common root."""
         return self._mounted / "upper"
 
-    def make(self) -> None:
-        """Make an empty image."""
-        self._image.parent.mkdir(parents=True, exist_ok=True)
-        with self._image.open("wb") as file:
+    def make(self, like: Path | None = None) -> None:
+        """Make an empty image, or a copy of another."""
+        self.image.parent.mkdir(parents=True, exist_ok=True)
+        if like is not None:
+            run(["cp", "--sparse=always", str(like), str(self.image)]).checked()
+            return
+        with self.image.open("wb") as file:
             file.truncate(SIZE_MB << 20)
-        run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(self._image)]).checked()
+        run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(self.image)]).checked()
 
     def mount(self, base: Path) -> None:
         """Mount the image, and the root made of it and of `base`, where they are not."""
@@ -42,7 +46,7 @@ class Disk:
         for directory in (self._mounted, self.root):
             directory.mkdir(exist_ok=True)
         if self._mounted not in mounted:
-            run(["mount", "-o", "loop,noatime", str(self._image), str(self._mounted)]).checked()
+            run(["mount", "-o", "loop,noatime", str(self.image), str(self._mounted)]).checked()
         for name in ("upper", "work"):
             (self._mounted / name).mkdir(exist_ok=True)
         if self.root not in mounted:
@@ -51,6 +55,8 @@ class Disk:
 
     def unmount(self) -> None:
         """Unmount both; nothing of the host may run."""
+        if self._mounted in mounts():
+            run(["sync", "--file-system", str(self._mounted)]).checked()
         unmount_below(self.root)
         unmount_below(self._mounted)
 
@@ -83,8 +89,12 @@ def mounts() -> set[Path]:
 
 def unmount_below(directory: Path) -> None:
     """Unmount whatever is mounted at and below a directory, innermost first."""
-    for place in sorted(mounts(), key=lambda path: len(path.parts), reverse=True):
-        if place == directory or directory in place.parents:
-            busy = run(["umount", str(place)])
-            if busy.code != 0:
-                run(["umount", "--lazy", str(place)]).checked()
+
+    def unmounted(place: Path) -> bool:
+        return run(["umount", str(place)]).code == 0
+
+    there = [place for place in mounts() if place == directory or directory in place.parents]
+    for place in sorted(there, key=lambda path: len(path.parts), reverse=True):
+        # The kernel lets go of what dead processes had open a little later.
+        if not wait_until(partial(unmounted, place), 3.0):
+            run(["umount", "--lazy", str(place)]).checked()

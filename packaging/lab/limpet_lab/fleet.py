@@ -87,12 +87,7 @@ class Fleet:
 
     def set_up(self) -> None:
         """Set the master up, and let all hosts join; returns when all are READY."""
-        if self.lab.master.exec(["limpet", "master", "setup", "--help"]).code == 0:
-            self.lab.master.exec(
-                ["limpet", "master", "setup", "--no-token"], timeout_s=60
-            ).checked()
-        else:
-            self._set_up_master_by_hand()
+        self.lab.master.exec(["limpet", "master", "setup", "--no-token"], timeout_s=90).checked()
         self.join = self.make_join_string()
         for_each(self.lab.minions, self.join_host)
 
@@ -103,24 +98,11 @@ class Fleet:
 
     def join_host(self, host: Host) -> None:
         """Let one host join; returns when its minion is READY."""
-        if host.exec(["limpet", "minion", "setup", "--help"]).code != 0:
-            self._join_by_hand(host)
-            return
         host.exec(
-            ["limpet", "minion", "setup", "--join", self.join, "--master", MASTER], timeout_s=90
+            ["limpet", "minion", "setup", "--join", "-", "--master", MASTER],
+            timeout_s=90,
+            given=self.join,
         ).checked()
-
-    def _set_up_master_by_hand(self) -> None:
-        master = self.lab.master
-        master.write("/etc/limpet/master.d/50-setup.yaml", "log_level: info\n", 0o640)
-        master.exec("chgrp limpet /etc/limpet/master.d/50-setup.yaml").checked()
-        master.exec("systemctl enable --now limpet-master", timeout_s=60).checked()
-
-    def _join_by_hand(self, host: Host) -> None:
-        text = f"master: {MASTER}\njoin: {self.join}\n"
-        host.write("/etc/limpet/minion.d/50-setup.yaml", text, 0o600)
-        host.exec("systemctl enable --now limpet-minion", timeout_s=60).checked()
-        self.wait_ready(host.name, timeout_s=60)
 
     # Commands
 

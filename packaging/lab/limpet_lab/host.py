@@ -73,10 +73,10 @@ class Host:
 
     # Power
 
-    def make(self) -> None:
-        """Make the host's disk, with a name and an identity."""
+    def make(self, image: Path | None = None) -> None:
+        """Make the host's disk (of an image, if there is one), with a name and an identity."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        self.disk.make()
+        self.disk.make(image)
         self.disk.mount(self._base)
         self._write_root("etc/hostname", f"{self.name}\n")
         self._write_root("etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n")

@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from limpet_lab import names as names_program
@@ -63,8 +64,11 @@ class Lab:
 
     # Whole lab
 
-    def up(self, minions: int) -> None:
-        """Make and boot a master's host and `minions` others, web1 and on; all of them at once."""
+    def up(self, minions: int, images: Mapping[str, Path] | None = None) -> None:
+        """Make and boot a master's host and `minions` others, web1 and on; all of them at once.
+
+        `images`: of what to make them, `master` and `minion` (see `golden`); else they are bare.
+        """
         if reason := why_not():
             raise LabError(reason)
         self.down()
@@ -72,15 +76,16 @@ class Lab:
         self.network.make()
         self.serve_names()
         for name, address in self._planned(minions):
-            self.add(name, address)
+            role = "master" if name == MASTER else "minion"
+            self.add(name, address, (images or {}).get(role))
         for host in self.hosts:
             host.wait_up()
 
-    def add(self, name: str, address: str) -> Host:
+    def add(self, name: str, address: str, image: Path | None = None) -> Host:
         """Make one more host and switch it on; DNS knows it from now on."""
         kept = Kept(name, address, uuid.uuid4().hex)
         host = Host(self.place, self.network, base_root(), kept)
-        host.make()
+        host.make(image)
         self._hosts[name] = host
         self.dns.set(name, address)
         host.power_on()

@@ -42,7 +42,8 @@ class Network:
 
     def entering(self, *argv: str) -> list[str]:
         """Give the command that runs `argv` at the bridge."""
-        return ["ip", "netns", "exec", self._place.name, *argv]
+        # Not by `ip netns exec`: that keeps a copy of all mounts, of other labs too.
+        return ["nsenter", f"--net=/run/netns/{self._place.name}", *argv]
 
     def _inside(self, *argv: str) -> Result:
         return run(self.entering(*argv))

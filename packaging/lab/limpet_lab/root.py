@@ -86,12 +86,18 @@ def main_source(suite: str) -> Source:
     raise LabError(f"apt has no source for {own} main: add one to /etc/apt/sources.list.d")
 
 
+def kept_directory() -> Path:
+    """Give the directory of what all labs share."""
+    kept = Path(os.environ.get("LIMPET_LAB_ROOTS", DEFAULT)).resolve()
+    kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return kept
+
+
 def base_root() -> Path:
     """Give the kept root, made first where it is not there (about half a minute)."""
     suite = os.environ.get("LIMPET_LAB_SUITE") or own_suite()
     recipe = hashlib.sha256(repr((suite, INCLUDED, MASKED, _PREPARED)).encode()).hexdigest()[:8]
-    kept = Path(os.environ.get("LIMPET_LAB_ROOTS", DEFAULT)).resolve()
-    kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = kept_directory()
     root = kept / f"root-{suite}-{recipe}"
     with (kept / "root.lock").open("w") as lock:  # two labs that start at once build one root
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from limpet_lab import Lab, LabError
 from limpet_lab.fleet import Fleet
+from limpet_lab.golden import golden_images
 from limpet_lab.packages import packages
 from support.rounds.faults import KINDS, plan, prepare
 from support.rounds.running import Round, Rounds
@@ -47,9 +48,9 @@ def run(
     """Bring a lab up and run all rounds that `out` doesn't tell of, printing as they end."""
     began = time.monotonic()
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lab.up(hosts)
-    fleet = Fleet(lab, packages())
-    fleet.install()
+    built = packages()
+    lab.up(hosts, golden_images(lab, built))
+    fleet = Fleet(lab, built)
     fleet.set_up()
     planned = plan(seed, rounds, [host.name for host in lab.minions])
     prepare(fleet, planned)
