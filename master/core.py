@@ -33,7 +33,7 @@ from limpet.master.effects import AnswerEnrolment, Client, Effect, Peer, StartAf
 from limpet.master.enrolment.desk import EnrolmentDesk
 from limpet.master.enrolment.tokens import Verifier
 from limpet.master.events.making import master_event
-from limpet.master.identity import StoreIdentity
+from limpet.master.identity import RESTORED_NOTE, StoreIdentity
 from limpet.master.jobs.absence import Absence
 from limpet.master.jobs.book import Book
 from limpet.master.jobs.hearing import OVERHEAD_BYTES, Hearing
@@ -105,6 +105,7 @@ class MasterCore:
             chance,
             self._absence.on_store_restored,
         )
+        self._is_restored = bool(snapshot.notes.get(RESTORED_NOTE))
         self._roster = Roster(
             settings,
             desk,
@@ -137,7 +138,7 @@ class MasterCore:
     def start(self, now: Moment) -> list[Effect]:
         """Give the first effects: to be called once, before any event."""
         turn = self._turn(now)
-        self._identity.start(turn)
+        self._identity.start(turn, is_restored=self._is_restored)
         self._note_alive(turn)
         self._timetable.set(("prune", "", ""), now.after(self._settings.prune_every_s))
         for job in list(self._book.jobs.values()):

@@ -18,6 +18,8 @@ from limpet.master.events.making import master_event
 from limpet.master.store.operations import PutNote
 from limpet.master.turn import Turn
 
+RESTORED_NOTE: Final = "restored_s"
+"""When `limpet master restore` put this store here; empty: that has been heeded."""
 SEAL_BITS: Final = 20
 """A commit has the 33 bits above: eight thousand million of them."""
 
@@ -39,10 +41,15 @@ class StoreIdentity:
         self._chance = chance
         self._on_restored = on_restored
 
-    def start(self, turn: Turn) -> None:
-        """Give a new store its id."""
+    def start(self, turn: Turn, *, is_restored: bool = False) -> None:
+        """Give a new store its id, and another one to a store that was restored by command."""
         if not self.store_id or not self._secret:
             self._renew(turn)
+        if is_restored:
+            turn.keep(PutNote(RESTORED_NOTE, ""))
+            self._begin_epoch(
+                turn, "the store was restored from a backup; jobs that it had not sent are given up"
+            )
 
     def told(self, commit: int) -> int:
         """Give the number that stands for a commit towards minions; grows with the commit."""
@@ -64,13 +71,15 @@ class StoreIdentity:
         if told != self.told(commit):
             turn.count("bad_seal")
             return
-        old = self.store_id
-        self._renew(turn)
-        self._on_restored(turn)
-        turn.report(
-            "error",
-            "epoch",
+        self._begin_epoch(
+            turn,
             f"a minion has seen commit {commit} of this store, which ends at {turn.durable}: the "
             "store was restored from a backup; jobs that it had not sent are given up",
         )
+
+    def _begin_epoch(self, turn: Turn, text: str) -> None:
+        old = self.store_id
+        self._renew(turn)
+        self._on_restored(turn)
+        turn.report("error", "epoch", text)
         turn.publish(master_event("epoch", turn.now.wall, old=old, new=self.store_id), self.commit)

@@ -12,6 +12,14 @@ COMMANDS: Final = {
         "limpet.master.commands.setup:command",
         "Configure and start the master of this host, make a token.",
     ),
+    "backup": (
+        "limpet.master.commands.backup:backup",
+        "Save store and configuration, and the keys on demand, to a file.",
+    ),
+    "restore": (
+        "limpet.master.commands.backup:restore",
+        "Put a master back from such a file.",
+    ),
 }
 
 

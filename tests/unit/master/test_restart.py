@@ -9,6 +9,7 @@ import pytest
 from limpet.common.control.replies import JobEnded, JobStored
 from limpet.common.control.requests import CancelJob, RunJob, WatchJob
 from limpet.common.messages.jobs import BulkAck, BulkChunk, BulkOffer, Deliver
+from limpet.master.identity import RESTORED_NOTE
 from limpet.master.store.operations import PutJob
 from support.honest_minion import HonestMinion
 from support.master_bench import Bench
@@ -246,6 +247,32 @@ def test_a_restored_backup_begins_a_new_epoch_and_sends_nothing_of_before() -> N
     web1.work()
     assert web1.jobs[new.jid] == "accepted"
     assert any(event.tag == "master/epoch" for event in bench.events)
+
+
+def test_a_store_restored_by_command_sends_nothing_of_before_even_if_nobody_saw_more() -> None:
+    bench = Bench(["web1", "web2"])
+    web1, web2 = HonestMinion(bench, "web1"), HonestMinion(bench, "web2")
+    web1.come()
+    web2.come()
+    bench.carry_out(bench.core.on_peer_gone(bench.now, web1.peer))
+    queued = bench.run("web1", client=1, ttl_s=3600)
+    running = bench.run("web2", client=2)
+    web2.work()
+    web2.start(running.jid)
+    old_id = bench.store.notes["store_id"]
+    bench.store.notes[RESTORED_NOTE] = "1.0"
+    bench.crash()
+    web1.come()
+    assert bench.store.notes["store_id"] != old_id
+    assert bench.statuses(queued.jid) == {"web1": "expired"}
+    assert bench.messages(web1.peer, Deliver) == []
+    web2.come()  # what runs goes on, and is heard
+    web2.end(running.jid)
+    web2.work()
+    assert bench.statuses(running.jid) == {"web2": "ok"}
+    new_id = bench.store.notes["store_id"]
+    bench.crash()  # heeded once
+    assert bench.store.notes["store_id"] == new_id
 
 
 def test_a_commit_the_minion_saw_and_the_store_has_is_no_new_epoch() -> None:
