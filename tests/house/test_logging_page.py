@@ -36,6 +36,8 @@ def fields_used(trees: Iterator[ast.Module]) -> set[str]:
     """Give the names of all fields of records, and of the data of events."""
     found = set()
     for tree in trees:
+        calls = {name_of(node)[0] for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        named = {"marks", "fields", *(("data",) if calls & set(EVENTS) else ())}
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 name, on = name_of(node)
@@ -48,7 +50,7 @@ def fields_used(trees: Iterator[ast.Module]) -> set[str]:
                     found |= {word.arg for word in node.keywords if word.arg is not None}
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                 target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-                if isinstance(target, ast.Name) and target.id in ("marks", "fields", "data"):
+                if isinstance(target, ast.Name) and target.id in named:
                     found |= keys_in([node.value])
                 if isinstance(target, ast.Subscript) and ast.unparse(target.value) == "marks":
                     found |= {ast.literal_eval(target.slice)}
