@@ -1,5 +1,6 @@
 """The minion's package is replaced on real hosts: a good one stays, a broken one is put back."""
 
+import hashlib
 import json
 import random
 import time
@@ -11,6 +12,7 @@ import pytest
 from limpet_lab.fleet import Fleet
 from limpet_lab.host import Host
 from support.broken_packages import broken, renamed
+from support.fleet import wait_until
 from support.labs import LabOf
 
 GOOD = "+lab1"
@@ -54,12 +56,12 @@ def installed(host: Host) -> tuple[str, str]:
 
 
 def upgrade(fleet: Fleet, package: Path, *options: str, target: str = "web1") -> dict[str, Any]:
-    """Run `limpet upgrade` on the master's host; gives its document, and the code as `code`."""
+    """Run `limpet upgrade` on the master's host; gives its document, with `code` and `err`."""
     fleet.lab.master.push(package, PACKAGE_ON_MASTER)
     words = ["limpet", "upgrade", target, "--package", PACKAGE_ON_MASTER, "--format", "json"]
     done = fleet.lab.master.exec([*words, *options], timeout_s=400)
-    assert done.out, done
-    document: dict[str, Any] = json.loads(done.out)
+    assert done.out or done.code == 3, done
+    document: dict[str, Any] = json.loads(done.out or "{}")
     return {**document, "code": done.code, "err": done.err}
 
 
@@ -106,11 +108,61 @@ def test_a_package_that_breaks_the_minion_is_put_back(fleet: Fleet, web1: Host, 
     assert done["minions"]["web1"]["error"].startswith(f"rolled back to {plain}: ")
     assert done["code"] == 1
     fleet.wait_ready("web1", timeout_s=30, version=plain)
+    last = fleet.run("web1", "limpet.last_upgrade").value("web1")
+    print(f"from the order to the old version READY: {last['seconds']} s")
     assert installed(web1) == ("install ok installed", plain)
     job = fleet.show(done["minions"]["web1"]["jid"]).job
     assert job.status("web1") == "failed"
     assert job.minions["web1"].error.startswith(f"rolled back to {plain}: ")
     assert fleet.run("web1", "test.ping").status("web1") == "ok"
+
+
+def test_a_package_that_breaks_one_minion_is_kept_from_the_next(fleet: Fleet, web1: Host) -> None:
+    bad = broken(fleet.packages.minion, f"{fleet.packages.version}+import.error", "import error")
+
+    done = upgrade(fleet, bad, "--batch", "1", target="web*")
+
+    statuses = {name: each["status"] for name, each in done["minions"].items()}
+    assert statuses == {"web1": "rolled back", "web2": "not tried"}
+    assert done["code"] == 1
+    assert "so no further batch was begun" in done["err"]
+
+
+def test_a_host_without_room_refuses_and_is_left_as_it_is(fleet: Fleet, web1: Host) -> None:
+    plain = fleet.packages.version
+    new = renamed(fleet.packages.minion, plain + GOOD)
+    pid = web1.exec("systemctl show -p MainPID --value limpet-minion").out
+    web1.fill_disk(left_bytes=60 * 1024 * 1024)
+    try:
+        done = upgrade(fleet, new)
+    finally:
+        web1.free_disk()
+    assert done["minions"]["web1"]["status"] == "failed"
+    assert "no room for" in done["minions"]["web1"]["error"]
+    assert web1.exec("systemctl show -p MainPID --value limpet-minion").out == pid
+    assert installed(web1) == ("install ok installed", plain)
+
+
+def test_a_network_that_fails_in_the_middle_is_not_held_against_the_package(
+    fleet: Fleet, web1: Host
+) -> None:
+    new = renamed(fleet.packages.minion, fleet.packages.version + GOOD)
+    upgrade(fleet, new, target="nobody")  # on the master's shelf from now on
+    sha256 = hashlib.sha256(new.read_bytes()).hexdigest()
+    jid = fleet.submit("web1", "limpet.upgrade", sha256, "ready_timeout=10")
+    wait_until("it is installed", lambda: '"phase": "installing"' in record_of(web1), 30)
+    web1.cut()
+    wait_until("it proves itself", lambda: '"phase": "proving"' in record_of(web1), 120)
+    time.sleep(25)
+    assert '"phase": "proving"' in record_of(web1), "the verdict is put off"
+    web1.heal()
+    job = fleet.wait_job(jid, timeout_s=120)
+    assert job.status("web1") == "ok", job
+    fleet.wait_ready("web1", version=fleet.packages.version + GOOD)
+
+
+def record_of(host: Host) -> str:
+    return host.exec(["cat", RECORD]).out
 
 
 @pytest.mark.covers("D1", "D2")

@@ -8,6 +8,7 @@ from limpet.common.clock import Instant, Moment
 from limpet.minion.upgrading.machine import (
     INSTALL_S_MAX,
     RESTART_S_MAX,
+    End,
     Install,
     Restart,
     Save,
@@ -259,3 +260,33 @@ def test_a_restart_that_nobody_takes_leads_back() -> None:
     upgrade.start(NOW, "boot 1")
     assert upgrade.on_restarted(NOW, "systemctl failed (1)")[-1] == Switch(OLD)
     assert upgrade.record.reason == "systemctl failed (1)"
+
+
+def test_a_host_that_went_down_on_the_way_back_goes_on_going_back() -> None:
+    for phase in ("going_back", "restoring"):
+        upgrade = Upgrade(record(phase=phase, new=NEW, reason="it ended 3 times"))
+        effects = upgrade.start(NOW, "boot 2")
+        assert isinstance(effects[0], Save)
+        assert effects[0].record.phase == "going_back"
+        assert effects[1:] == [Switch(OLD)], "the new version is not tried again"
+
+
+def test_a_new_version_that_a_boot_started_in_mid_install_is_replaced_at_once() -> None:
+    upgrade = Upgrade(record(phase="installing"))
+    upgrade.start(NOW, "boot 2")
+    upgrade.on_installed(NOW, "dpkg failed", NEW)
+    upgrade.on_switched(NOW, "")
+    assert upgrade.on_sight(at(1), Sight(NEW, "READY", (7, 1.0))) == [
+        Restart(is_forced=False, limit_s=RESTART_S_MAX)
+    ]
+    upgrade.on_restarted(at(1), "")
+    assert upgrade.on_sight(at(2), Sight(NEW, "READY", (7, 1.0))) == [], "it is on its way"
+
+
+def test_the_end_is_on_disk_before_anything_is_tidied_up() -> None:
+    upgrade = proving()
+    upgrade.on_sight(at(1), Sight(NEW, "READY", (7, 1.0)))
+    effects = upgrade.on_sight(at(7), Sight(NEW, "READY", (7, 1.0)))
+    assert effects == [Save(upgrade.record), End(upgrade.record)]
+    again = Upgrade(upgrade.record)
+    assert again.start(at(8), "boot 2") == [End(upgrade.record)]
