@@ -22,7 +22,12 @@ from limpet.common.settings.loader import files_of
 from limpet.common.settings.master import MasterConfiguration, load_master
 from limpet.common.terminal.session import Session
 from limpet.common.terminal.times import duration_text
-from limpet.master.bringup.telling import firewall_lines, is_for_others, name_for_hosts
+from limpet.master.bringup.telling import (
+    NAME_S,
+    firewall_lines,
+    is_for_others,
+    name_for_hosts,
+)
 from limpet.master.client.client import Client
 
 UNIT: Final = "limpet-master.service"
@@ -173,7 +178,7 @@ class Patient:
         if self._settings is None:
             return
         name = name_for_hosts(self._settings)
-        found = resolve(name)
+        found = resolve(name, NAME_S)
         if found.addresses == (name,):
             yield ok("names", f"hosts reach it as {name}")
         elif found.addresses and not any(is_for_others(each) for each in found.addresses):

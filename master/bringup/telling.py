@@ -13,7 +13,7 @@ from limpet.common.bringup.reach import resolve
 from limpet.common.settings.master import ANY_ADDRESS, PORT_DEFAULT, MasterConfiguration
 from limpet.common.settings.minion_identity import HostNames
 
-NAME_S: Final = 3.0
+NAME_S: Final = 2.0
 
 
 def name_for_hosts(configuration: MasterConfiguration) -> str:

@@ -10,7 +10,7 @@ from limpet.common.crypto.keys import fingerprint
 from limpet.common.settings.minion import MasterAddress
 
 SLOW_NAME_S: Final = 1.0
-LOOK_S: Final = 13.0
+LOOK_S: Final = 12.0
 """The longest that one look takes: a name, then ports, then a handshake on each."""
 
 _ADVICE: Final = {

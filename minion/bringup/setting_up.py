@@ -18,7 +18,7 @@ from limpet.common.bringup.setup_file import SetupFile
 from limpet.common.bringup.showing import as_data, show
 from limpet.common.crypto.joinstring import JoinString, parse_join_string
 from limpet.common.crypto.keyfiles import FILE_BYTES_MAX, read_trusted
-from limpet.common.crypto.keys import decode_public_key, fingerprint
+from limpet.common.crypto.keys import decode_public_key, encode_base32, fingerprint
 from limpet.common.errors import ExitCode, HostError, UsageError
 from limpet.common.identifiers import minion_id
 from limpet.common.service.paths import Roots
@@ -44,6 +44,8 @@ class Wish:
 
     masters: tuple[str, ...]
     join: JoinString | None
+    master_key: bytes | None
+    """In place of a join string: somebody has to accept the minion's key then."""
     minion_id: str | None
     enrol_port: int | None
     is_started: bool
@@ -126,6 +128,8 @@ class SettingUp:
         told = self._wish.join
         if told is not None:
             return told, told.master_key
+        if self._wish.master_key is not None:
+            return self._present_join(), self._wish.master_key
         join = self._present_join()
         # What is kept first: the master's key may have been rotated since the join string was made.
         kept, _ = read_trusted(self._roots.keys_dir / TRUSTED_NAME)
@@ -140,7 +144,7 @@ class SettingUp:
             return join, join.master_key
         raise UsageError(
             "the master's key is not known here yet: give --join with what `limpet token create` "
-            "printed on the master (- reads it from stdin)"
+            "printed on the master (- reads it from stdin), or --master-key"
         )
 
     def _changes(self, join: JoinString | None) -> dict[str, Any]:
@@ -153,11 +157,13 @@ class SettingUp:
             changes["master"] = list(wish.masters) if len(wish.masters) > 1 else wish.masters[0]
         if wish.enrol_port is not None:
             changes["enrol_port"] = wish.enrol_port
+        if wish.master_key is not None:
+            changes["master_key"] = encode_base32(wish.master_key)
         if wish.minion_id is not None:
             changes["id"] = minion_id(wish.minion_id)
         if join is not None and join != self._present_join():
             changes["join"] = join.text()
-            if self._present.master_key is not None:
+            if self._present.master_key is not None and wish.master_key is None:
                 told = decode_public_key(self._present.master_key)
                 if told != join.master_key:
                     raise UsageError(
@@ -173,7 +179,8 @@ class SettingUp:
         self, wanted: MinionConfiguration, server_key: bytes | None, join: JoinString | None
     ) -> bool:
         """Look at name, ports and key of the master; with --anyway nothing there stops us."""
-        findings = look_at_masters(wanted.addresses, server_key, has_key=join is None)
+        has_key = join is None and self._wish.master_key is None
+        findings = look_at_masters(wanted.addresses, server_key, has_key=has_key)
         if self._wish.is_forced:  # what comes of it is judged by the wait
             findings = [
                 warn(each.check, each.text, each.advice) if each.verdict == "fail" else each

@@ -39,6 +39,11 @@ Exit codes: 0 READY (--no-start: written), 1 refused or wrong, 2 usage, 4 not RE
     help="The same in a file of mode 0600, which is removed when the minion is READY.",
 )
 @click.option("--keep-join-file", is_flag=True, help="Leave the file there.")
+@click.option(
+    "--master-key",
+    metavar="KEY",
+    help="Without a join string: what `limpet keys show --master` says there.",
+)
 @click.option("--id", "minion_id", metavar="ID", help="Name of this minion [the host's].")
 @click.option(
     "--enrol-port", type=click.IntRange(1, 65535), help="The master's, for new minions [PORT - 1]."
@@ -67,6 +72,7 @@ def command(
     join: str | None,
     join_file: str | None,
     keep_join_file: bool,
+    master_key: str | None,
     minion_id: str | None,
     enrol_port: int | None,
     no_start: bool,
@@ -81,12 +87,13 @@ def command(
     terminal it is asked for, unless this minion knows its master already.
     """
     from limpet.common.crypto.joinstring import parse_join_string
+    from limpet.common.crypto.keys import decode_public_key
     from limpet.minion.bringup.joining import STDIN, read_join_file, read_join_input
     from limpet.minion.bringup.setting_up import SettingUp, Wish
 
     session = Session.current()
-    if join is not None and join_file is not None:
-        raise UsageError("--join and --join-file: give one of them")
+    if sum(each is not None for each in (join, join_file, master_key)) > 1:
+        raise UsageError("--join, --join-file, --master-key: give one of them")
     path = None if join_file in (None, STDIN) else Path(str(join_file))
     if STDIN in (join, join_file):
         told = read_join_input()
@@ -102,6 +109,7 @@ def command(
     wish = Wish(
         masters=masters,
         join=told,
+        master_key=None if master_key is None else decode_public_key(master_key),
         minion_id=minion_id,
         enrol_port=enrol_port,
         is_started=not no_start,

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from limpet.common.crypto.joinstring import make_token
-from limpet.common.crypto.keys import encode_base32
 from limpet.common.refusals import with_clock
 from limpet.common.transport.sockets import make_keypair
 from support.fleet import LIMPET, Fleet, free_port_pair, wait_until
@@ -298,16 +297,22 @@ def test_a_host_with_a_wrong_clock_is_told_so(tmp_path: Path, fleet: Fleet, host
         assert "join" in host.file.read_text()
 
 
-def test_a_key_that_waits_is_shown_with_its_fingerprint(fleet: Fleet, host: Host) -> None:
+def test_without_a_token_the_key_waits_and_is_shown_with_its_fingerprint(
+    fleet: Fleet, host: Host
+) -> None:
     fleet.start_master()
-    key = bytes.fromhex(fleet.limpet_json("keys", "show", "--master")["master_key"])
-    (host.root / "minion.yaml").write_text(f"master_key: {encode_base32(key)}\nid: web1\n")
+    key = fleet.limpet_json("keys", "show", "--master")["master_key"]
     where = ["--master", f"127.0.0.1:{fleet.port}", "--enrol-port", str(fleet.enrol_port)]
-    shown = host.setup(*where, "--timeout", "4", starts=True, code=4)
+    arguments = [*where, "--master-key", key, "--id", "web1", "--timeout", "4"]
+    shown = host.setup(*arguments, starts=True, code=4)
     assert "nobody has accepted it yet" in texts(shown)
     waiting = fleet.limpet_json("keys", "list")["keys"]
-    assert f"`limpet keys accept {waiting[0]['minion']}`" in texts(shown)
+    assert "`limpet keys accept web1`" in texts(shown)
     assert waiting[0]["fingerprint"] in texts(shown)
+    assert fleet.limpet("keys", "accept", "--yes", "web1").returncode == 0
+    host.stop()
+    assert host.setup(*where, "--timeout", WAIT_S, starts=True)["state"] == "ready"
+    assert "give one of them" in host.setup(*arguments, "--join", "-", code=2)["err"]
 
 
 def test_a_minion_that_is_not_started_is_named(fleet: Fleet, host: Host) -> None:
