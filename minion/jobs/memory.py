@@ -53,7 +53,6 @@ class MemoryWatch:
         self._keeper = keeper
         self.bytes_max = bytes_max
         self._is_kept_by_kernel = group is not None and 0 < group.limit_bytes <= bytes_max
-        self._growth_bytes_s = GROWTH_BYTES_S * (os.cpu_count() or 1)
         self._files = FilesInMemory(time.time())
         self._witness = Witness(group)
         self._last = 0
@@ -62,16 +61,14 @@ class MemoryWatch:
 
     def is_over(self) -> bool:
         """Look; say whether they hold more than they may."""
-        begun = time.thread_time()
+        begun_s = time.thread_time()
         held, before = self._held(), self._last
         self._last = held
         room = self.bytes_max - held
         pause = LOOK_S_MAX
         if not self._is_kept_by_kernel:
             is_growing = held - before > GROWING * self.bytes_max
-            costs = LOOK_COSTS_GROWING if is_growing else LOOK_COSTS
-            least = max(LOOK_S_MIN, costs * (time.thread_time() - begun))
-            pause = min(LOOK_S_MAX, max(least, room / self._growth_bytes_s))
+            pause = pause_s(room, time.thread_time() - begun_s, is_growing=is_growing)
         self.next_look_s = time.monotonic() + pause
         return room < 0
 
@@ -88,6 +85,13 @@ class MemoryWatch:
         # What a fork shares with its parent was counted twice: count each page by its share.
         exact = held_by_share(tree, held)
         return exact.own + max(exact.shared, files)
+
+
+def pause_s(room: int, cost_s: float, *, is_growing: bool, processors: int = 0) -> float:
+    """Give how long the next look may wait, for so much room and a look that costs this much."""
+    fastest = GROWTH_BYTES_S * (processors or os.cpu_count() or 1)
+    least = cost_s * (LOOK_COSTS_GROWING if is_growing else LOOK_COSTS)
+    return min(LOOK_S_MAX, max(LOOK_S_MIN, least, room / fastest))
 
 
 def held_by(tree: Iterable[Process]) -> Held:
