@@ -153,7 +153,12 @@ class UpgradesOfMinion:
 
     def _begin(self, record: Record) -> None:
         directory = self._installation.directory(record.old)
-        self._files.begin(record, directory)
+        try:
+            with InstanceLock(self._files.lock, "an upgrade of this minion"):
+                self._raise_if_under_way()  # apt may have begun one since this job looked
+                self._files.begin(record, directory)
+        except UsageError as error:
+            raise HostError(f"this minion is being upgraded already: {error}") from error
         words = [
             "systemd-run",
             "--quiet",

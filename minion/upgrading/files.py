@@ -79,7 +79,8 @@ class UpgradeFiles:
         """Keep the record as the last one. Cut off in between, it is done again."""
         write_whole(self.last, _encoded(record))
         remove(self.record)
-        remove(self.package)
+        if record.kind == "package":
+            remove(self.package)
 
     def set_aside(self) -> Path:
         """Move a record away that can't be read, so that it is not met again at each boot."""

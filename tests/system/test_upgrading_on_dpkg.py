@@ -356,6 +356,22 @@ def test_two_jobs_do_not_meet_at_the_same_files(host: ScratchHost, tmp_path: Pat
         second.incoming()
 
 
+def test_an_upgrade_by_somebody_else_that_began_meanwhile_is_left_alone(
+    host: ScratchHost, tmp_path: Path
+) -> None:
+    upgrades, files = of_minion(host, tmp_path), UpgradeFiles(host.state)
+    shutil.copy(host.build("2.0"), upgrades.incoming())
+    record = Record(
+        id="a", kind="guard", phase="proving", old="1.0-build", old_version="1.0", new_version="2.0"
+    )
+    files.begin(record, host.installation.directory("1.0-build"))
+    with pytest.raises(HostError, match=r"upgrade from 1\.0 to 2\.0: proving"):
+        upgrades.run(upgrades.incoming(), Wanted(digest_of(files.package), "it", 60.0))
+    assert files.load() == record
+    files.end(record)
+    assert files.package.exists(), "the guard's end is not the end of the job's file"
+
+
 def test_a_record_that_can_not_be_read_is_moved_away(host: ScratchHost) -> None:
     files = UpgradeFiles(host.state)
     files.prepare()
