@@ -1,11 +1,14 @@
 """`python -m deb`: builds the packages of a tree into a directory."""
 
 import argparse
+import fcntl
 import os
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +16,7 @@ from deb import environment, files, package, payload, programs, source, wheels
 from deb.roles import ROLES
 
 ROOT: Final = Path(__file__).parents[2]
+WAIT_S: Final = 600.0
 CACHE_VARIABLE: Final = "LIMPET_BUILD_CACHE"
 
 
@@ -39,6 +43,32 @@ def _options(words: list[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
+def cache_place() -> Path:
+    """Give where what was fetched and built before is kept."""
+    return Path(os.environ.get(CACHE_VARIABLE) or ROOT / "build/packages")
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Have the cache for one build: its files are linked, not copied, and `tar` sees links change.
+
+    Raises `BuildError` if another build takes longer than any should.
+    """
+    with (cache / "lock").open("w") as lock:
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise programs.BuildError(
+                        f"another build has held {cache} for {WAIT_S:g} s: end it"
+                    ) from None
+                time.sleep(0.2)
+        yield
+
+
 def build(tree: Path, out: Path, *, suffix: str = "", only: str | None = None) -> list[Path]:
     """Build the packages of a tree into `out` and give their paths.
 
@@ -46,10 +76,10 @@ def build(tree: Path, out: Path, *, suffix: str = "", only: str | None = None) -
     """
     programs.install_missing_tools()
     began = time.monotonic()
-    cache = Path(os.environ.get(CACHE_VARIABLE) or ROOT / "build/packages")
+    cache = cache_place()
     cache.mkdir(parents=True, exist_ok=True)
     found = source.look_at(tree, suffix)
-    with tempfile.TemporaryDirectory(prefix="making-", dir=cache) as directory:
+    with _alone(cache), tempfile.TemporaryDirectory(prefix="making-", dir=cache) as directory:
         work = Path(directory)
         ready = environment.prepare(tree / "packaging/requirements/run.txt", cache)
         source.copy(found, work / "tree")

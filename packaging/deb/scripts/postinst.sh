@@ -105,7 +105,10 @@ configure | abort-upgrade | abort-remove | abort-deconfigure)
     before=$(readlink "$home/current") || before=
     make_version
     switch
-    update-alternatives --install /usr/bin/limpet limpet "$home/current/bin/limpet" @PRIORITY@ @SLAVES@
+    pages="@SLAVES@"
+    [ -d /usr/share/man/man1 ] || pages= # a small image keeps none
+    # shellcheck disable=SC2086
+    update-alternatives --install /usr/bin/limpet limpet "$home/current/bin/limpet" @PRIORITY@ $pages
     settle_units
     forget_versions
     rm -f "$home/.fresh"
