@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Literal
 
@@ -106,6 +106,8 @@ class Daemon:
             instant=permitted(instant, plan),
         )
         self._turn_s_max = watchdog.turn_s_max(TURN_S_MAX, watchdog_s())
+        self.held: tuple[signal.Signals, ...] = ()
+        """Signals that wait for whoever is started afresh."""
         self._is_stopping = False
         self._swept = self._clock.now().boot
         self._reloading = Reloading(plan, log)
@@ -143,6 +145,8 @@ class Daemon:
         """Let go of everything within two seconds; jobs that run go on."""
         if self._is_stopping:
             self._notifier.stopping()
+        else:
+            self.held = self._signals.hold_over_exec()
         self._showing.show(self._clock.now())
         self._showing.close()
         self._reloading.close()
@@ -372,9 +376,9 @@ def run(plan_fd: int, *, limit_s: float = watchdog.LIMIT_S, instant: Instants = 
     check_pair(plan)
     tighten_umask()
 
-    def start_afresh(fd: int = plan_fd) -> None:
+    def start_afresh(fd: int = plan_fd, held: Iterable[signal.Signals] = ()) -> None:
         os.set_inheritable(fd, True)
-        watchdog.exec_process(plans.program_of(plan, fd))()
+        watchdog.exec_process(plans.program_of(plan, fd), held=held)()
 
     # Not $INVOCATION_ID: terminals of a desktop hand that on to whatever is started in them.
     is_supervised = "NOTIFY_SOCKET" in os.environ
@@ -394,7 +398,8 @@ def run(plan_fd: int, *, limit_s: float = watchdog.LIMIT_S, instant: Instants = 
     if end == "afresh":
         log.warning("the minion starts itself afresh; running jobs go on")
         is_same = daemon.next_plan is plan
-        start_afresh(plan_fd if is_same else plans.hand_over(daemon.next_plan))
+        fd = plan_fd if is_same else plans.hand_over(daemon.next_plan)
+        start_afresh(fd, daemon.held)
     return 0
 
 

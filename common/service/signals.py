@@ -1,6 +1,9 @@
 """Signals as something to read, so that a poll loop hears them between two messages.
 
 The handler itself does nothing, so no code of the loop is ever interrupted in the middle.
+
+A process that starts itself afresh loses no signal over it: `hold_over_exec` has the kernel keep
+what comes meanwhile, and the next `SignalPipe` hears it.
 """
 
 import os
@@ -29,6 +32,7 @@ class SignalPipe:
         self._old_fd = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in signals:
             self._old_handlers[number] = signal.signal(number, _ignore)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._old_handlers)
 
     def fileno(self) -> int:
         """Give the descriptor to poll."""
@@ -48,6 +52,17 @@ class SignalPipe:
             if len(data) < 512:
                 break
         return tuple(found)
+
+    def hold_over_exec(self) -> tuple[signal.Signals, ...]:
+        """Have signals wait from now on, and those that were not taken yet; gives which do.
+
+        In the main thread. They have to stay blocked over exec.
+        """
+        held = tuple(self._old_handlers)
+        signal.pthread_sigmask(signal.SIG_BLOCK, held)
+        for number in self.take():
+            os.kill(os.getpid(), number)
+        return held
 
     def close(self) -> None:
         """Put everything back as it was. A second call does nothing."""

@@ -20,7 +20,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Self
 
 LIMIT_S: Final = 30.0
@@ -156,17 +156,20 @@ def exit_process(code: int = HANG_EXIT_CODE) -> Callable[[], None]:
     return end
 
 
-def exec_process(arguments: Sequence[str] | None = None) -> Callable[[], None]:
+def exec_process(
+    arguments: Sequence[str] | None = None, *, held: Iterable[signal.Signals] = ()
+) -> Callable[[], None]:
     """Give an `on_hang` that starts the process afresh under the same pid.
 
     `arguments`: the whole command line; None: this one's. Descriptors that are not inheritable
-    are closed by the kernel; if exec fails, the process ends.
+    are closed by the kernel; if exec fails, the process ends. In the new program the signals of
+    `held` are blocked, so that it misses none (`SignalPipe.hold_over_exec`), and no others.
     """
     line = list(arguments) if arguments is not None else [sys.executable, *sys.orig_argv[1:]]
 
     def start_afresh() -> None:
         _disarm()
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         try:
             os.execv(line[0], line)  # noqa: S606
         except OSError:

@@ -24,7 +24,10 @@ class LineMessage(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_f
 
 
 class Setup(LineMessage, tag="setup", frozen=True):
-    """Open the port. The secret travels here and nowhere else: not in argv, not in a file."""
+    """Open the port. The secret travels here and nowhere else: not in argv, not in a file.
+
+    Said again while the port is open, only the log level counts.
+    """
 
     secret_key: bytes
     addresses: tuple[str, ...]

@@ -177,8 +177,12 @@ class EnrolmentLink:
             self._log.report("warning", "enrol.line", "the enrolment process does not read answers")
 
     def set_level(self, level: Level) -> None:
-        """Let the next process write as much as this into its log."""
+        """Let the process write as much as this into its log, and those after it."""
+        if level == self._setup.log_level:
+            return
         self._setup = msgspec.structs.replace(self._setup, log_level=int(level))
+        if self._line is not None:
+            self._line.send(_encoder.encode(self._setup))
 
     def close(self, *, within_s: float = 1.0) -> None:
         """End the line, and the process if it is the master's own."""

@@ -42,7 +42,6 @@ from limpet.master.enrolment.line import (
     FromMaster,
     NotBound,
     Question,
-    Reply,
     Setup,
 )
 from limpet.master.enrolment.rates import EnrolRates
@@ -328,7 +327,8 @@ class EnrolmentProcess:
     # -- the line -----------------------------------------------------------------------------
 
     def _on_master(self, message: FromMaster, now: Instant) -> None:
-        if not isinstance(message, Reply):
+        if isinstance(message, Setup):  # said again: only how loud the log is may be another
+            self._log.level = Level(message.log_level)
             return
         waiting = self._questions.pop(message.handle, None)
         if waiting is None or self._port is None:

@@ -11,6 +11,7 @@ import pytest
 
 from limpet.common.crypto.keys import encode_base32
 from limpet.common.messages.enrolment import EnrolAnswer
+from limpet.common.service.logs import Level
 from limpet.common.transport.sockets import Context, Poller
 from limpet.common.wire.codec import encode
 from support.enrolment_line import Desk, Visit
@@ -44,6 +45,21 @@ def test_a_request_comes_with_the_proven_key_and_the_answer_goes_back(
     (asked,) = desk.asked
     assert (asked.key, asked.address) == (stranger.key, "127.0.0.1")
     assert asked.request.minion_id == "web1"
+
+
+def test_another_log_level_changes_nothing_else(
+    desk: Desk, strangers: Callable[[], HandMinion]
+) -> None:
+    pid, port = desk.link.pid, desk.link.port
+    desk.link.set_level(Level.CRITICAL)
+    visit = Visit(desk, strangers())
+    visit.ask()
+    assert visit.answer() is not None
+    visit.dealer.close()
+    assert (desk.link.pid, desk.link.port, desk.link.starts) == (pid, port, 1)
+    os.kill(pid, signal.SIGKILL)
+    desk.turn_until(lambda: desk.link.starts == 2 and desk.link.is_open)
+    assert desk.link.port == port
 
 
 def test_the_secret_is_neither_in_the_arguments_nor_in_the_environment(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,3 +193,23 @@ def test_where_stderr_is_the_journal_records_go_there_with_their_fields(fleet: F
     assert (ready["LIMPET_MINION"], ready["PRIORITY"]) == ("web1", "6")
     assert "in a session with the master" in ready["MESSAGE"]
     assert "in a session" not in log.read_text()
+
+
+def test_wishes_that_come_while_it_starts_afresh_are_heard(
+    fleet: Fleet, node: Node, manager: ServiceManager
+) -> None:
+    pid = node.pid
+    for number in range(1, 13):
+        configure(node, f"jobs_at_once: {number}\n")
+        node.signal(signal.SIGHUP)
+        time.sleep(0.3)
+    configure(node, "refuse: ['grains.*']\n")
+    node.signal(signal.SIGHUP)
+
+    def is_refused() -> bool:
+        done = fleet.run_json("--timeout", "5", "web1", "grains.get", "os")[1]
+        return bool(done) and done["web1"]["status"] == "refused"
+
+    wait_until("the last configuration is in force", is_refused, 30.0)
+    assert node.is_running
+    assert status(node)["pid"] == pid

@@ -35,6 +35,34 @@ def test_a_signal_wakes_a_poll_and_is_read_once() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_a_process_that_starts_itself_afresh_misses_no_signal() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _AFRESH, "old"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "SIGHUP SIGTERM\n"), ended.stderr
+
+
+_AFRESH = """
+import os, signal, sys
+from limpet.common.service.signals import SignalPipe
+from limpet.common.service.watchdog import exec_process
+if sys.argv[-1] == "old":
+    pipe = SignalPipe()
+    os.kill(os.getpid(), signal.SIGHUP)  # came, and was not read yet
+    held = pipe.hold_over_exec()
+    pipe.close()
+    os.kill(os.getpid(), signal.SIGTERM)  # comes when nobody listens
+    exec_process([sys.executable, *sys.orig_argv[1:-1], "new"], held=held)()
+pipe = SignalPipe()
+print(*sorted(number.name for number in pipe.take()))
+assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+"""
+
+
 def test_a_second_process_is_told_who_has_the_place(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with InstanceLock(path, "a limpet master"):
