@@ -78,7 +78,7 @@ class Return(Message, tag="return", frozen=True):
     outcome: Outcome
     retcode: Annotated[int, Meta(ge=-(2**31), le=2**31)]
     error: Text
-    """One line for people where the outcome is not ok; may be empty."""
+    """One line for people; may be empty. Where the outcome is ok: a note beside the value."""
     started_at: Stamp
     duration: Ticks
     body: Annotated[bytes, Meta(max_length=RETURN_INLINE_BYTES_MAX)]
