@@ -59,13 +59,16 @@ class Fault:
 
 def plan(seed: int, rounds: int, hosts: list[str]) -> list[list[Fault]]:
     """Plan the faults of all rounds; each kind is there `rounds / 9` times at least."""
-    chance = random.Random(seed)
+    order = random.Random(seed)
     kinds: list[Kind] = []
     while len(kinds) < rounds:
         some = list(KINDS)
-        chance.shuffle(some)
+        order.shuffle(some)
         kinds += some
-    return [_round(chance, kind, hosts) for kind in kinds[:rounds]]
+    return [
+        _round(random.Random(f"{seed}/{number}"), kind, hosts)
+        for number, kind in enumerate(kinds[:rounds], 1)
+    ]
 
 
 def _round(chance: random.Random, kind: Kind, hosts: list[str]) -> list[Fault]:
