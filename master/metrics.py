@@ -26,6 +26,13 @@ _FIGURES: Final[tuple[tuple[str, str, Kind, str], ...]] = (
     ("waiting_for_sync", "waiting_for_sync", "gauge", "Minions that wait for their turn of SYNC."),
     ("jobs_open", "jobs_open", "gauge", "Jobs that are not over."),
     ("deliveries_open", "deliveries_open", "gauge", "Results of minions that are outstanding."),
+    (
+        "minions_with_next_keys",
+        "minions_with_next_keys",
+        "gauge",
+        "Minions that will follow the master's next key.",
+    ),
+    ("oldest_job_s", "oldest_job_seconds", "gauge", "Age of the oldest job that is not over."),
     ("effects_held", "effects_held", "gauge", "Messages that wait for a commit of the store."),
     ("store_waiting", "store_waiting", "gauge", "Batches that wait for the store's writer."),
     ("store_bytes", "store_bytes", "gauge", "Size of the database, without its log."),
@@ -75,8 +82,16 @@ def families(status: MasterStatus, tally: Tally, *, now_wall_s: float) -> list[F
             "limpet_master_up_since_seconds", "When the master began, since 1970.", status.since_s
         ),
         gauge("limpet_master_snapshot_seconds", "When these figures were taken.", now_wall_s),
-        gauge("limpet_master_minions", "Minions whose key is accepted.", status.fleet),
-        gauge("limpet_master_minions_ready", "Minions that are READY.", status.ready),
+        by_label(
+            "limpet_master_minions",
+            "gauge",
+            "Minions whose key is accepted, by how they are.",
+            "state",
+            {
+                state: figures.get(f"minions_{state}", 0.0)
+                for state in ("ready", "syncing", "reconnecting", "offline", "never_seen")
+            },
+        ),
         counter("limpet_master_sessions_total", "Times a minion became READY.", tally.sessions),
         by_label(
             "limpet_master_losses_total",

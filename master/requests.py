@@ -5,8 +5,9 @@ the store (`Query`). Nothing is told before the commit that makes it true.
 """
 
 import math
+from collections.abc import Iterable
 from functools import partial
-from typing import Final
+from typing import Final, get_args
 
 from limpet.common.clock import Moment
 from limpet.common.control.replies import (
@@ -48,7 +49,7 @@ from limpet.master.pillar.desk import PillarDesk
 from limpet.master.pillar.targets import PillarTargets, Resume
 from limpet.master.rotation.followers import Followers
 from limpet.master.rotation.machine import MasterRotation
-from limpet.master.sessions.minion import Minion
+from limpet.master.sessions.minion import Minion, Presence
 from limpet.master.sessions.roster import Due, Roster
 from limpet.master.settings import MasterSettings
 from limpet.master.store.operations import JobRow
@@ -315,6 +316,8 @@ class Requests:
             dict(self._rejected),
             {
                 "store_trouble": float(bool(self.store_trouble)),
+                "oldest_job_s": self._book.oldest_s(turn.now.wall),
+                **_by_presence(minions),
                 "jobs_open": float(self._book.open_jobs),
                 "jobs_in_memory": float(len(self._book.jobs)),
                 "deliveries_open": float(self._book.open_deliveries),
@@ -332,6 +335,14 @@ class Requests:
             () if announced is None else tuple(each.key.hex() for each in announced.following),
             "" if announced is None else announced.site.hex(),
         )
+
+
+def _by_presence(minions: Iterable[Minion]) -> dict[str, float]:
+    """Count minions by how they are: `minions_ready` and the like."""
+    found = dict.fromkeys(get_args(Presence), 0.0)
+    for each in minions:
+        found[each.presence] += 1.0
+    return {f"minions_{presence.replace(' ', '_')}": number for presence, number in found.items()}
 
 
 def batch_size_of(text: str, targets: int) -> int:

@@ -119,6 +119,11 @@ class Book:
         delivery = None if job is None else job.deliveries.get(MinionId(minion))
         return None if job is None or delivery is None else (job, delivery)
 
+    def oldest_s(self, wall_s: float) -> float:
+        """Say for how long the oldest job that is not over has been there; 0: all are over."""
+        made = (job.row.created_s for job in self.jobs.values() if not job.row.ended_s)
+        return max(0.0, wall_s - min(made, default=wall_s))
+
     def asked_before(self, uid: int, request_id: str) -> JobId | None:
         """Give the job that this request made when it was first asked."""
         return self._requests.get((uid, request_id))

@@ -81,7 +81,7 @@ def test_a_reload_of_the_master_takes_over_what_it_can_and_survives_a_broken_fil
     wait_until("metrics are served", lambda: bool(scraped(master, "master", 9406)), 20.0)
     found = scraped(master, "master", 9406)
     assert set(found) <= set(documented("The master"))
-    assert found["limpet_master_minions_ready"].value() == 1
+    assert found["limpet_master_minions"].value(state="ready") == 1
     assert found["process_start_time_seconds"].value() > 1e9
     assert "1 of 1 minions are ready" in shown(master, MASTER, "StatusText")
 

@@ -161,6 +161,7 @@ def test_roots_are_exchanged_in_the_middle_of_a_transfer_which_goes_on(
     assert results["web1"]["return"] == []
 
 
+@pytest.mark.covers("K7")
 def test_metrics_are_served_after_a_reload_as_documented_and_follow_what_happens(
     fleet: Fleet, manager: ServiceManager
 ) -> None:
@@ -180,7 +181,7 @@ def test_metrics_are_served_after_a_reload_as_documented_and_follow_what_happens
         assert page[name] == row_of(metric), name
     never_yet = {"limpet_master_losses_total", "limpet_master_rejected_total"}
     assert set(page) - set(found) <= never_yet
-    assert found["limpet_master_minions_ready"].value() == 1
+    assert found["limpet_master_minions"].value(state="ready") == 1
     assert found["limpet_master_return_seconds"].value("_count") == 1
     assert found["limpet_master_store_commit_seconds"].value("_count") > 0
     assert found["process_open_fds"].value() > 10

@@ -123,6 +123,7 @@ def test_a_broken_configuration_changes_nothing_and_is_shown_until_it_is_mended(
     assert "starts itself afresh" not in node.log()
 
 
+@pytest.mark.covers("K7")
 def test_metrics_are_served_as_documented_and_the_link_stays_small(
     fleet: Fleet, node: Node, manager: ServiceManager
 ) -> None:
