@@ -7,8 +7,8 @@
 
 It outlives the link and the job parent. Its session and its duty as reaper make sure that it sees
 every process that the job made: `ending` is over when none is left. What a job that *ended by
-itself* left running (a daemon) lives on, in the job's scope if it has one, and is named in the result.
-SIGUSR2 cancels, SIGUSR1 means that the time is up; SIGTERM comes from outside (the host is
+itself* left running (a daemon) lives on, in the job's scope if it has one, and is named in the
+result. SIGUSR2 cancels, SIGUSR1 means that the time is up; SIGTERM comes from outside (the host is
 stopping) and interrupts.
 """
 

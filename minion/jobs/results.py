@@ -27,7 +27,7 @@ class WorkerResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retcode: Annotated[int, Meta(ge=-(2**31), le=2**31)]
     """Salt's retcode: 0 for `ok`; the function's own, or minus the signal that ended it."""
     error: Annotated[str, Meta(max_length=ERROR_CHARACTERS_MAX)] = ""
-    """One line for people. A timeout begins with `timeout`; with `ok` it is a note beside the value."""
+    """One line for people. A timeout begins with `timeout`; with `ok` it is a note on the value."""
     body: bytes = b""
     """MessagePack of the returned value if it has at most 16 KiB, else empty."""
     body_bytes: Annotated[int, Meta(ge=0, le=2**53)] = 0
