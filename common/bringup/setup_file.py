@@ -76,17 +76,19 @@ class SetupFile:
         make_directory(directory, 0o750 if self._mode & 0o040 else 0o700)
         if is_new:
             self._give(directory)
-        self._place(f"{head}{body}".encode())
+        data = f"{head}{body}".encode()
+        self._place(data)
         try:
             load(kind, self._config_file)
         except SourceError:
             self.restore()
             raise
+        self._before = data
         self.values = values
         return True
 
     def restore(self) -> None:
-        """Put back what was there before the first `write`."""
+        """Put back what was there before the last `write`."""
         if self._before is None:
             remove(self.path)
         else:

@@ -79,7 +79,10 @@ def state_of(unit: str) -> UnitState:
 
 
 def enable(unit: str) -> str:
-    """Have the unit started at boot; gives what systemd complains of, empty where all is well."""
+    """Have the unit started at boot; gives what systemd complains of, empty where all is well.
+
+    Works in an image as well, where no systemd runs. Raises `HostError` where there is none at all.
+    """
     done = run_tool("systemctl", "enable", "--quiet", unit, limit_s=CHANGE_S)
     return "" if done.code == 0 else done.complaint
 

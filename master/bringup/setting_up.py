@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from limpet import __version__
 from limpet.common.bringup import units
-from limpet.common.bringup.findings import Finding, fail, is_well, ok
+from limpet.common.bringup.findings import Finding, fail, is_well, ok, warn
 from limpet.common.bringup.listeners import who_listens
 from limpet.common.bringup.reach import connect_all
 from limpet.common.bringup.setup_file import SetupFile
@@ -75,8 +75,8 @@ class SettingUp:
         self._roots = Roots.locate("master", session.root)
         if self._roots.base is None and os.geteuid() != 0:
             raise UsageError("setting up this host's master takes root: run it with sudo")
-        if wish.name is not None:
-            host_port(wish.name)
+        if wish.name is not None and host_port(wish.name).port:
+            raise UsageError(f"--name {wish.name}: without a port; --port says that")
         self._owner = (0, _group_id()) if self._roots.base is None else None
         self._file = SetupFile(
             self._roots.config_file, role="master", mode=FILE_MODE, owner=self._owner
@@ -119,8 +119,7 @@ class SettingUp:
         configuration = load_master(self._roots)
         self._make_trees(configuration)
         if not wish.is_started:
-            how = f"systemctl enable --now {UNIT}" if self._roots.base is None else self._by_hand
-            self._say(ok("not started", f"no key is made before the first start: `{how}`"))
+            self._leave_for_later()
             return ExitCode.OK
         status = self._start_and_wait(before, is_changed=is_changed)
         if status is None:
@@ -131,6 +130,23 @@ class SettingUp:
     @property
     def _by_hand(self) -> str:
         return self._session.command("master")
+
+    def _leave_for_later(self) -> None:
+        """Have the service started at the next boot; a key is made then, and not before."""
+        if self._roots.base is not None:
+            text = f"no key is made before the first start: `{self._by_hand}`"
+            self._say(ok("not started", text))
+            return
+        try:
+            problem = units.enable(UNIT)
+        except HostError as error:
+            problem = str(error)
+        if problem:
+            self._say(
+                warn("service", problem, f"it has to be on at boot: `systemctl enable {UNIT}`")
+            )
+        else:
+            self._say(ok("not started", f"{UNIT} starts at the next boot, and makes a key then"))
 
     # --- before the start -----------------------------------------------------------------------
 

@@ -116,10 +116,26 @@ class SettingUp:
         is_changed = self._file.write(MinionConfiguration, changes)
         self._say(ok("written", f"{self._file.path}" + ("" if is_changed else " (as it was)")))
         if not wish.is_started:
-            how = "boot it" if self._roots.base is None else self._session.command("minion")
-            self._say(ok("not started", f"no key is made before the first start ({how})"))
+            self._leave_for_later()
             return ExitCode.OK
         return self._start_and_wait(join, is_changed=is_changed)
+
+    def _leave_for_later(self) -> None:
+        """Have the service started at the next boot; a key is made then, and not before."""
+        if self._roots.base is not None:
+            text = f"no key is made before the first start: `{self._session.command('minion')}`"
+            self._say(ok("not started", text))
+            return
+        try:
+            problem = units.enable(UNIT)
+        except HostError as error:
+            problem = str(error)
+        if problem:
+            self._say(
+                warn("service", problem, f"it has to be on at boot: `systemctl enable {UNIT}`")
+            )
+        else:
+            self._say(ok("not started", f"{UNIT} starts at the next boot, and makes a key then"))
 
     # --- what is known --------------------------------------------------------------------------
 

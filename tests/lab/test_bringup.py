@@ -109,6 +109,20 @@ def test_dns_and_firewall_are_told_apart(lab_of: LabOf) -> None:
     fleet.wait_ready("web1", timeout_s=30)
 
 
+def test_an_image_is_prepared_without_a_key_and_joins_at_its_first_boot(lab_of: LabOf) -> None:
+    fleet = lab_of(2, is_enrolled=False)
+    web2 = fleet.lab.host("web2")
+    web2.exec("systemctl disable --now limpet-minion; rm -rf /var/lib/limpet-minion/*").checked()
+    fleet.limpet("keys", "delete", "--yes", "web2").checked()
+    web2.exec("rm /etc/limpet/minion.d/50-setup.yaml").checked()
+    join = fleet.make_join_string()
+    line = f"echo {join} | limpet minion setup --master master --join - --no-start"
+    assert "starts at the next boot" in web2.exec(line).checked().out
+    assert web2.exec("ls -A /var/lib/limpet-minion").checked().out.strip() == ""
+    web2.reboot()
+    fleet.wait_ready("web2", timeout_s=30)
+
+
 @pytest.mark.covers("H2")
 def test_a_host_made_from_the_image_of_another_has_a_key_of_its_own(lab_of: LabOf) -> None:
     fleet = lab_of(2, is_enrolled=False)

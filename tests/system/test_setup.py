@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pty
 import random
 import shlex
 import socket
@@ -244,6 +245,26 @@ def test_in_an_image_no_key_is_made(fleet: Fleet, host: Host) -> None:
     )
     assert master.returncode == 0
     assert not (host.root / "state").exists()
+
+
+@pytest.mark.covers("R-3.5")
+def test_on_a_terminal_the_join_string_is_asked_for_and_not_shown(fleet: Fleet, host: Host) -> None:
+    join = make_token(make_keypair()[0], random.Random(1)).text()
+    command = [LIMPET, "--root", str(host.root), "minion", "setup"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(command[0], [*command, "--master", "192.0.2.1", "--no-start"], os.environ)
+    shown = b""
+    while b"not shown): " not in shown:
+        shown += os.read(terminal, 4096)
+    os.write(terminal, f"{join}\n".encode())
+    with contextlib.suppress(OSError):  # EIO: it has ended
+        while piece := os.read(terminal, 4096):
+            shown += piece
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert join[-60:].encode() not in shown
+    assert f"join: {join}" in host.file.read_text()
 
 
 @pytest.mark.covers("R-3.5")
