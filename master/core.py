@@ -316,7 +316,7 @@ class MasterCore:
                 self._talk.on_grains(turn, minion, session, message)
             case TrustAck():
                 self._followers.on_ack(turn, minion, session, message)
-                self._rotation.on_ack(turn)
+                self._rotation.on_ack(turn, minion)
             case Ask(kind="pillar"):
                 self._pillar.on_ask(turn, minion, session, message)
             case Ask():

@@ -14,12 +14,14 @@ from typing import Final
 
 from limpet.common.control.replies import LeftBehind, Refused, Remark, Rotation
 from limpet.common.control.requests import RotateMaster
+from limpet.common.identifiers import MinionKey
 from limpet.master.effects import Client, StartAfresh, WriteKeys
 from limpet.master.events.making import master_event
 from limpet.master.keys import Keys
 from limpet.master.rotation.announced import Announced
 from limpet.master.rotation.followers import Followers
 from limpet.master.rotation.work import KeysWritten, KeyWork
+from limpet.master.sessions.minion import Minion
 from limpet.master.sessions.roster import Roster
 from limpet.master.turn import Turn
 
@@ -51,6 +53,7 @@ class MasterRotation:
         self.stage = Stage.IDLE
         self._client = Client(0)
         self._request = RotateMaster(is_fresh=False, is_sure=False)
+        self._awaited: set[MinionKey] = set()
 
     # -- events ---------------------------------------------------------------------------------
 
@@ -98,10 +101,12 @@ class MasterRotation:
         elif self.stage is Stage.GATHERING:
             self._look(turn)
 
-    def on_ack(self, turn: Turn) -> None:
+    def on_ack(self, turn: Turn, minion: Minion) -> None:
         """Look whether all that were waited for have kept it."""
-        if self.stage is Stage.GATHERING:
-            self._look(turn)
+        if self.stage is Stage.GATHERING and not self._followers.is_awaited(minion):
+            self._awaited.discard(minion.key)
+            if not self._awaited:
+                self._look(turn)
 
     def on_due(self, turn: Turn) -> None:
         """Go on with those who have answered; or give the disk up."""
@@ -134,17 +139,18 @@ class MasterRotation:
     def _gather(self, turn: Turn) -> None:
         self.stage = Stage.GATHERING
         self._roster.timetable.set(DUE, turn.now.after(GATHER_S))
-        awaited = self._awaited()
-        if awaited:
-            text = f"waiting up to {GATHER_S:g} s until {awaited} minions have kept the next keys"
-            turn.answer(self._client, Remark(text))
         self._look(turn)
-
-    def _awaited(self) -> int:
-        return sum(self._followers.is_awaited(each) for each in self._roster.by_key.values())
+        if self._awaited:
+            number = len(self._awaited)
+            text = f"waiting up to {GATHER_S:g} s until {number} minions have kept the next keys"
+            turn.answer(self._client, Remark(text))
 
     def _look(self, turn: Turn) -> None:
-        if not self._awaited():
+        """Go through all minions: at the begin, and when those awaited until now have answered."""
+        self._awaited = {
+            key for key, minion in self._roster.by_key.items() if self._followers.is_awaited(minion)
+        }
+        if not self._awaited:
             self._decide(turn)
 
     def _decide(self, turn: Turn) -> None:
