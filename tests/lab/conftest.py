@@ -12,10 +12,11 @@ from typing import IO
 
 import pytest
 
-from limpet_lab import Lab, why_not
+from limpet_lab import Lab, LabError, why_not
 from limpet_lab.fleet import Fleet
 from limpet_lab.golden import golden_images
 from limpet_lab.packages import packages
+from limpet_lab.root import base_root
 from support.labs import LabOf
 
 SLOTS = 10
@@ -64,6 +65,10 @@ def _take(lock: IO[str]) -> bool:
 @pytest.fixture(scope="module")
 def lab_of(lab_directory: Path) -> Iterator[LabOf]:
     """Give the file's lab on demand; it is taken down after the file (LIMPET_LAB_KEEP=1: not)."""
+    try:
+        base_root()
+    except LabError as error:  # no mirror can be reached
+        pytest.skip(f"the hosts' root could not be built: {error}")
     lab = Lab(lab_directory)
     made: dict[tuple[int, bool], Fleet] = {}
 

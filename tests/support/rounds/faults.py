@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from limpet_lab import Direction, Host
-from limpet_lab.fleet import Fleet
+from limpet_lab import Direction, Host, LabError
+from limpet_lab.fleet import Fleet, install
 from limpet_lab.lab import MASTER
 from limpet_lab.packages import repacked
+from limpet_lab.running import wait_until
 
 Kind = Literal[
     "power-off", "reboot", "cut", "cut one way", "restart master", "power-off master", "upgrade",
@@ -23,6 +24,7 @@ CUT_S = 60.0
 MINION = "limpet-minion.service"
 MASTER_UNIT = "limpet-master.service"
 UPGRADE_TIMEOUT_S = 240.0
+RESTART_S = 30.0
 SECOND_KINDS: tuple[Kind, ...] = ("power-off", "reboot", "cut one way", "restart master")
 """What may come on top of another fault: nothing whose own outcome a second one would decide."""
 
@@ -74,7 +76,7 @@ def plan(seed: int, rounds: int, hosts: list[str]) -> list[list[Fault]]:
 def _round(chance: random.Random, kind: Kind, hosts: list[str]) -> list[Fault]:
     first = _fault(chance, kind, hosts)
     faults = [first]
-    if kind != "upgrade" and chance.random() < 0.4:
+    if first.host != "*" and chance.random() < 0.4:
         others = [host for host in hosts if host != first.host]
         seconds = [each for each in SECOND_KINDS if not (first.is_of_master and "master" in each)]
         faults.append(_fault(chance, chance.choice(seconds), others))
@@ -100,7 +102,7 @@ def _fault(chance: random.Random, kind: Kind, hosts: list[str]) -> Fault:
             # Left alone for as long as the watchdog (60 s) and the way to SIGKILL (30 s) take.
             hold_s = chance.uniform(10.0, 30.0) if manner == "continued" else 100.0
         case "upgrade":
-            host = "*"
+            host = chance.choice(["*", "*", MASTER])
     return Fault(kind, host, chance.uniform(1.0, 4.0), hold_s, manner)
 
 
@@ -128,6 +130,8 @@ class Doing:
                 lab.master.signal(MASTER_UNIT, "KILL")
             case "restart master":
                 lab.master.exec(["systemctl", "restart", MASTER_UNIT], timeout_s=60).checked()
+            case "upgrade" if fault.is_of_master:
+                self._upgrade_master()
             case "upgrade":
                 self._upgrade()
             case "fill disk":
@@ -160,6 +164,17 @@ class Doing:
         self._fleet.lab.master.exec(["rm", there]).checked()
         self._fleet.wait_ready(timeout_s=5, version=version)
 
+    def _upgrade_master(self) -> None:
+        """Install a newer package on the master's host; its own scripts restart the master."""
+        version = f"{self._fleet.packages.version}+round{self._number}"
+        install(self._fleet.lab.master, [repacked(self._fleet.packages.master, version)])
+
+        def is_new() -> bool:
+            return f"master {version}," in self._fleet.limpet("status").out
+
+        if not wait_until(is_new, RESTART_S):
+            raise LabError(f"the master is not {version} {RESTART_S:g} s after dpkg ended")
+
 
 def _stop() -> str:
     """Stop the minion itself and its helpers: not its jobs, which have scopes of their own."""
@@ -172,9 +187,13 @@ def _go_on() -> str:
 
 def prepare(fleet: Fleet, rounds: list[list[Fault]]) -> list[Path]:
     """Make the packages of all upgrades of a plan, so that no round waits for them."""
-    package, version = fleet.packages.minion, fleet.packages.version
+    packages = fleet.packages
     return [
-        repacked(package, f"{version}+round{number}")
+        repacked(
+            packages.master if fault.is_of_master else packages.minion,
+            f"{packages.version}+round{number}",
+        )
         for number, faults in enumerate(rounds, 1)
-        if any(fault.kind == "upgrade" for fault in faults)
+        for fault in faults
+        if fault.kind == "upgrade"
     ]

@@ -50,13 +50,14 @@ class Verdicts:
     wrong: list[str] = field(default_factory=list)
     stranded: list[str] = field(default_factory=list)
     slow: list[str] = field(default_factory=list)
+    crashed: list[str] = field(default_factory=list)
 
     @property
     def all(self) -> list[str]:
         """Give all complaints."""
         return [
             f"{name}: {complaint}"
-            for name in ("lost", "twice", "wrong", "stranded", "slow")
+            for name in ("lost", "twice", "wrong", "stranded", "slow", "crashed")
             for complaint in getattr(self, name)
         ]
 

@@ -79,6 +79,7 @@ class Rounds:
         faults = self._plan[number - 1]
         found = Round(number, [str(each) for each in faults], [each.kind for each in faults])
         verdicts = Verdicts()
+        began_s = time.time()
         stream = Stream(self._fleet, number)
         self.tell("begin", number=number, faults=found.faults)
         before = self._master_pid()
@@ -98,6 +99,11 @@ class Rounds:
             f.kind in ("restart master", "power-off master") for f in faults
         ):
             verdicts.wrong += self._look_at_full_master(stream, before)
+        for host in self._fleet.lab.hosts:
+            said = host.exec(
+                ["journalctl", "-o", "cat", "-u", "limpet-*", f"--since=@{began_s:.0f}"]
+            )
+            verdicts.crashed += crashes(host.name, said.out, faults)
         found.jobs = len(known)
         found.unknown = sum(not work.jid for work in stream.works)
         found.statuses = dict(
@@ -105,7 +111,7 @@ class Rounds:
         )
         found.complaints = verdicts.all
         found.took_s = round(time.monotonic() - since, 1)
-        self.tell("round", round=asdict(found))
+        self.tell("round", round=asdict(found), figures=self._figures())
         return found
 
     def tell(self, event: str, **more: Any) -> None:  # noqa: ANN401 - whatever JSON can say
@@ -177,6 +183,13 @@ class Rounds:
     def _ledger(self, name: str) -> list[str]:
         return self._fleet.lab.host(name).exec(f"cat {LEDGER} 2>/dev/null").out.splitlines()
 
+    def _figures(self) -> dict[str, float]:
+        """What the master says of its own size, so that a leak is seen in the events."""
+        try:
+            return dict(self._fleet.limpet_json("status")["figures"])
+        except LabError:
+            return {}
+
     def _master_pid(self) -> str:
         asked = f"systemctl show -P MainPID {MASTER_UNIT}"
         return self._fleet.lab.master.exec(asked).out.strip()
@@ -188,6 +201,14 @@ class Rounds:
         if (after := self._master_pid()) != before:
             wrong.append(f"the master was restarted for a full disk: pid {before}, then {after}")
         return wrong
+
+
+def crashes(host: str, journal: str, faults: list[Fault]) -> list[str]:
+    """Give the lines of a host's journal that tell of an end that no fault explains."""
+    if any(f.host == host and (f.kind == "stop" or f.manner == "kill") for f in faults):
+        return []
+    signs = ("Traceback (most recent call last)", "Main process exited", "Failed with result")
+    return [f"{host}: {line}" for line in journal.splitlines() if any(s in line for s in signs)]
 
 
 def circumstances(host: str, faults: list[Fault]) -> Circumstances:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from support.rounds.faults import KINDS, Fault, plan
-from support.rounds.running import circumstances
+from support.rounds.running import circumstances, crashes
 
 HOSTS = ["web1", "web2", "web3", "web4", "web5"]
 
@@ -35,3 +35,11 @@ def test_a_masters_fault_reaches_every_host_and_a_full_disk_its_own() -> None:
     assert circumstances("web1", full).was_full
     assert circumstances("web2", full) == circumstances("web2", [])
     assert circumstances("web1", [Fault("reboot", "web1", 1, 1)]).may_end_jobs
+
+
+def test_an_end_that_no_fault_explains_is_a_crash() -> None:
+    journal = "ready\nlimpet-minion.service: Main process exited, code=exited, status=1/FAILURE\n"
+    assert len(crashes("web1", journal, [Fault("reboot", "web1", 1, 1)])) == 1
+    assert crashes("web1", journal, [Fault("stop", "web1", 1, 1, "continued")]) == []
+    assert crashes("master", journal, [Fault("restart master", "master", 1, 1, "kill")]) == []
+    assert crashes("web1", "ready\n", []) == []
