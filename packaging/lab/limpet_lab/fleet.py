@@ -284,7 +284,7 @@ def install(host: Host, files: Iterable[Path]) -> None:
     host.exec(f"rm -f {shlex.join(there)}").checked()
 
 
-def for_each(hosts: Iterable[Host], do: Callable[[Host], None]) -> None:
+def for_each(hosts: Iterable[Host], do: Callable[[Host], object]) -> None:
     """Do something on several hosts side by side; raises the first error."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for done in [pool.submit(do, host) for host in hosts]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from limpet_lab import Direction, Host, LabError
-from limpet_lab.fleet import Fleet, install
+from limpet_lab.fleet import Fleet, for_each, install
 from limpet_lab.lab import MASTER
 from limpet_lab.packages import repacked
 from limpet_lab.running import wait_until
@@ -74,7 +74,7 @@ def plan(seed: int, rounds: int, hosts: list[str]) -> list[list[Fault]]:
 
 
 def _round(chance: random.Random, kind: Kind, hosts: list[str]) -> list[Fault]:
-    first = _fault(chance, kind, hosts)
+    first = _fault(chance, kind, hosts, is_alone=True)
     faults = [first]
     if first.host != "*" and chance.random() < 0.4:
         others = [host for host in hosts if host != first.host]
@@ -83,7 +83,7 @@ def _round(chance: random.Random, kind: Kind, hosts: list[str]) -> list[Fault]:
     return faults
 
 
-def _fault(chance: random.Random, kind: Kind, hosts: list[str]) -> Fault:
+def _fault(chance: random.Random, kind: Kind, hosts: list[str], *, is_alone: bool = False) -> Fault:
     host, manner = chance.choice(hosts), ""
     hold_s = chance.uniform(1.0, 15.0)
     match kind:
@@ -95,6 +95,8 @@ def _fault(chance: random.Random, kind: Kind, hosts: list[str]) -> Fault:
             host, manner, hold_s = MASTER, chance.choice(["restart", "kill"]), 0.0
         case "power-off master":
             host = MASTER
+        case "power-off" if is_alone and chance.random() < 0.25:
+            host = "*"
         case "fill disk":
             host, hold_s = chance.choice([*hosts, MASTER, MASTER]), chance.uniform(10.0, 25.0)
         case "stop":
@@ -117,6 +119,8 @@ class Doing:
         """Let it befall the host; an upgrade and a reboot are over when this returns."""
         lab = self._fleet.lab
         match fault.kind:
+            case "power-off" if fault.host == "*":  # the whole site, the master too
+                for_each(lab.hosts, Host.power_off)
             case "power-off" | "power-off master":
                 lab.host(fault.host).power_off()
             case "reboot":
@@ -150,7 +154,9 @@ class Doing:
             "fill disk": Host.free_disk,
             "stop": lambda host: host.exec(_go_on()) if fault.manner == "continued" else None,
         }
-        if fault.kind in undo:
+        if fault.kind == "power-off" and fault.host == "*":
+            for_each(lab.hosts, Host.boot)
+        elif fault.kind in undo:
             undo[fault.kind](lab.host(fault.host))
 
     def _upgrade(self) -> None:
