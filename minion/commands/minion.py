@@ -47,7 +47,8 @@ def command(minion_id: str | None, masters: tuple[str, ...], join: str | None) -
     """Run the minion in the foreground, until it is told to end (SIGTERM).
 
     It stays up whatever happens to the master, and comes back to it by itself. Options stand
-    above minion.yaml, which is read again on SIGHUP. Why it is not connected: DIR/run/minion-status.json, and the log.
+    above minion.yaml, which is read again on SIGHUP. Why it is not connected:
+    DIR/run/minion-status.json, and the log.
     """
     from limpet.common.service.misconfigured import slow_to_fail
     from limpet.common.service.paths import Roots
