@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Generic, Literal, TypeVar
 
 from limpet.common.errors import LimpetError
+
+T = TypeVar("T")
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -93,3 +95,28 @@ def run_checks(checks: Sequence[Check]) -> tuple[tuple[Finding, ...], ...]:
         elif number not in found:  # a mistake of this program; its traceback is on stderr
             found[number] = (fail(check.name, "the check itself broke", "please report it"),)
     return tuple(found[number] for number in range(len(checks)))
+
+
+class Asked(Generic[T]):
+    """A question that is put at once, in a thread, and whose answer several checks want."""
+
+    def __init__(self, ask: Callable[[], T], *, limit_s: float) -> None:
+        """Put it. `limit_s` is how long `answer` waits, from now."""
+        self._ask = ask
+        self._until = time.monotonic() + limit_s
+        self._answers: list[T] = []
+        self.error: LimpetError | None = None
+        """Why there is none."""
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def answer(self) -> T | None:
+        """Give the answer; None: there is none, or not yet."""
+        self._thread.join(max(0.0, self._until - time.monotonic()))
+        return self._answers[0] if self._answers else None
+
+    def _run(self) -> None:
+        try:
+            self._answers.append(self._ask())
+        except LimpetError as error:
+            self.error = error

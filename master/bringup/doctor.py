@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import limpet
-from limpet.common.bringup.findings import Check, Finding, fail, ok, warn
+from limpet.common.bringup.findings import Asked, Check, Finding, fail, ok, warn
 from limpet.common.bringup.handshake import shake_hands
 from limpet.common.bringup.listeners import who_listens
 from limpet.common.bringup.reach import connect, resolve
@@ -49,7 +49,7 @@ def checks_of(session: Session, roots: Roots) -> list[Check]:
     found = [
         Check("configuration", patient.configuration),
         Check("master", patient.serving),
-        Check("ports", patient.ports, 12.0),
+        Check("ports", patient.ports, 15.0),
         Check("names", patient.names, 12.0),
         Check("clock", patient.clock),
         Check("key", patient.keys),
@@ -75,17 +75,19 @@ class Patient:
         self._roots = roots
         self._settings: MasterConfiguration | None = None
         self._mistake: LimpetError | None = None
-        self._status: MasterStatus | None = None
-        self._silence: LimpetError | None = None
         try:
             self._settings = load_master(roots)
         except LimpetError as error:
             self._mistake = error
-        try:
-            with Client(session.root, patience_s=ANSWER_S, first_patience_s=0.2) as client:
-                self._status = client.status()
-        except LimpetError as error:
-            self._silence = error
+        self._asked = Asked(self._ask, limit_s=ANSWER_S)
+
+    def _ask(self) -> MasterStatus:
+        with Client(self._session.root, patience_s=ANSWER_S, first_patience_s=0.2) as client:
+            return client.status()
+
+    @property
+    def _status(self) -> MasterStatus | None:
+        return self._asked.answer()
 
     @property
     def _state_is_hidden(self) -> bool:
@@ -116,14 +118,19 @@ class Patient:
     def serving(self) -> Iterable[Finding]:
         """Ask the running master how it is."""
         status = self._status
-        if status is None and places.is_denied(self._silence):
-            yield warn("master", str(self._silence), _AS_ROOT)
+        silence = self._asked.error
+        if status is None and places.is_denied(silence):
+            yield warn("master", str(silence), _AS_ROOT)
+            return
+        if status is None and silence is None:
+            text = f"process {self._pid()} has the master's socket, and does not answer"
+            yield fail("master", text, "its watchdog restarts it within a minute, unless stopped")
             return
         if status is None:
             how = self._session.command("master")
             if self._roots.base is None:
                 how = f"systemctl start {UNIT}"
-            yield fail("master", str(self._silence), f"`{how}` if it does not run")
+            yield fail("master", str(silence), f"`{how}` if it does not run")
             return
         for problem in status.problems:
             yield fail("master", problem, "its log says more")
@@ -166,8 +173,9 @@ class Patient:
         return fail("ports", text, who)
 
     def _public_key(self) -> bytes | None:
-        if self._status is not None and self._status.public_key:
-            return bytes.fromhex(self._status.public_key)
+        status = self._status
+        if status is not None and status.public_key:
+            return bytes.fromhex(status.public_key)
         try:
             return keys.read_key(self._roots.keys_dir / "master.public")
         except LimpetError:
@@ -232,13 +240,15 @@ class Patient:
 
     def version(self) -> Iterable[Finding]:
         """Look at releases."""
-        running = "" if self._status is None else self._status.version
+        status = self._status
+        running = "" if status is None else status.version
         return release.look(PACKAGE, running, UNIT)
 
     def process(self) -> Iterable[Finding]:
         """Look at the running process."""
         pid = self._pid()
-        fleet = 0 if self._status is None else self._status.fleet
+        status = self._status
+        fleet = 0 if status is None else status.fleet
         return process.look(pid, descriptors_wanted=fleet + DESCRIPTORS_SPARE) if pid else ()
 
     def _pid(self) -> int:

@@ -20,6 +20,8 @@ from limpet.common.terminal.session import Session
 from limpet.common.transport.sockets import make_keypair
 from limpet.minion.bringup.approach import look_at_masters
 from limpet.minion.bringup.doctor import Patient
+from limpet.minion.upgrading.files import UpgradeFiles
+from limpet.minion.upgrading.record import Record
 from support.fleet import LIMPET, Fleet, free_port_pair, wait_until
 from support.netns import missing
 from support.scripted_master import ScriptedMaster
@@ -284,3 +286,57 @@ def test_a_master_that_does_not_run(tmp_path: Path) -> None:
     failed: Any = wrong(findings, "fail")
     assert any(each.startswith("master: ") for each in failed)
     assert any(f"ports: 127.0.0.1 port {port} refused" in each for each in failed)
+
+
+def test_an_upgrade_that_was_taken_back(root: Path) -> None:
+    record = Record(
+        id="0" * 16,
+        kind="package",
+        phase="back",
+        old="0.2.0-abc",
+        old_version="0.2.0",
+        new_version="0.3.0",
+        reason="it was not READY within 60 s",
+    )
+    files = UpgradeFiles(root / "state/minion")
+    files.prepare()
+    files.end(record)
+    _, findings = doctor(root)
+    (upgrade,) = (each for each in wrong(findings, "warn") if each.startswith("upgrade:"))
+    assert "rolled back to 0.2.0: it was not READY within 60 s" in upgrade
+
+
+def test_it_ends_in_time_where_both_daemons_hang(tmp_path: Path) -> None:
+    with Fleet(tmp_path) as fleet:
+        fleet.start_master()
+        root = fleet.master.root
+        (root / "minion.yaml").write_text(
+            f"id: web1\nmaster: 127.0.0.1:{fleet.port}\nenrol_port: {fleet.enrol_port}\n"
+            f"join: {fleet.make_token()}\n"
+        )
+        (root / "minion.yaml").chmod(0o600)
+        minion = subprocess.Popen(
+            [LIMPET, "--root", str(root), "minion"],
+            stderr=subprocess.DEVNULL,
+            env=fleet.environment,
+        )
+        try:
+            wait_until("it is READY", lambda: fleet.ready() == 1)
+            for pid in (minion.pid, fleet.master.pid):
+                os.kill(pid, signal.SIGSTOP)
+            began = time.monotonic()
+            done = subprocess.run(
+                [LIMPET, "--root", str(root), "doctor", "--format", "json"],
+                capture_output=True,
+                text=True,
+                timeout=30,
+            )
+            assert time.monotonic() - began < 20
+        finally:
+            os.kill(fleet.master.pid, signal.SIGCONT)
+            minion.kill()
+            minion.wait(30)
+    assert done.returncode == 1
+    found = json.loads(done.stdout)["findings"]
+    failed = {(each["role"], each["check"]) for each in found if each["verdict"] == "fail"}
+    assert failed >= {("master", "master"), ("master", "ports"), ("minion", "link")}
