@@ -11,14 +11,14 @@ import pytest
 
 from limpet_lab import Lab
 from support.labs import LabOf
-from support.rounds import running
 from support.rounds.command import run, summary
 from support.rounds.faults import MINION, Fault
-from support.rounds.running import Rounds
+from support.rounds.running import Limits, Rounds
 
 pytestmark = [pytest.mark.slow]
 
 Tell = Callable[[str], None]
+BRIEF = Limits(stranded_s=8.0, calm_s=8.0, long_s=(2.0, 3.0))
 ROUNDS = int(os.environ.get("LIMPET_ROUNDS", "30"))
 SEED = int(os.environ.get("LIMPET_ROUNDS_SEED", "8"))
 
@@ -39,13 +39,11 @@ def test_no_order_of_faults_strands_a_host_or_loses_a_job(
     assert len(done) == ROUNDS
 
 
-def test_a_host_that_never_returns_is_reported_as_stranded(
-    lab_of: LabOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(running, "STRANDED_S", 10.0)
+def test_a_host_that_never_returns_is_reported_as_stranded(lab_of: LabOf, tmp_path: Path) -> None:
     fleet = lab_of(2)
     fleet.lab.host("web2").exec(["systemctl", "mask", "--now", MINION]).checked()
-    rounds = Rounds(fleet, [[Fault("reboot", "web1", 0.5, 0.5)]], tmp_path / "events", seed=1)
+    plan = [[Fault("reboot", "web1", 0.5, 0.5)]]
+    rounds = Rounds(fleet, plan, tmp_path / "events", 1, BRIEF)
 
     found = rounds.run(1)
 
@@ -66,8 +64,8 @@ def test_a_job_that_ran_twice_or_was_forgotten_is_reported(lab_of: LabOf, tmp_pa
     web1.exec("echo r7n1 begun >>/root/ledger").checked()
     forged = "while :; do rm -f /root/ledger; sleep 0.1; done"
     web2.exec(["systemd-run", "-q", "--unit=forger", "sh", "-c", forged]).checked()
-    plan: list[list[Fault]] = [[]] * 6 + [[Fault("reboot", "web1", 30.0, 0.0)]]
-    rounds = Rounds(fleet, plan, tmp_path / "events", seed=1)
+    plan: list[list[Fault]] = [[]] * 6 + [[Fault("reboot", "web1", 12.0, 0.0)]]
+    rounds = Rounds(fleet, plan, tmp_path / "events", 1, BRIEF)
 
     found = rounds.run(7)
 

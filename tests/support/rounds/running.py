@@ -1,7 +1,7 @@
 """A run of rounds: faults and jobs together, then calm, then the reckoning.
 
 A round begins when all hosts answer. Jobs flow, the faults come and are undone, each in a thread of
-its own; from the last undoing on all hosts have to answer within `RECOVERY_S`. Then the stream
+its own; from the last undoing on all hosts have to answer within a limit. Then the stream
 ends, every job has to come to its end, and the books are compared.
 """
 
@@ -21,13 +21,22 @@ from support.rounds.faults import MASTER_UNIT, Doing, Fault
 from support.rounds.reckoning import Circumstances, Verdicts, Work, judge
 from support.rounds.work import LEDGER, Stream
 
-RECOVERY_S = 15.0
-"""All hosts have to answer within so long after a boot or a heal."""
-STRANDED_S = 120.0
-"""A host that does not answer within so long is stranded."""
-CALM_S = 90.0
-"""Every job of a round has to have ended so long after all hosts answer."""
-LONG_S = (20.0, 40.0)
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things may take, in seconds."""
+
+    recovery_s: float = 15.0
+    """All hosts have to answer within so long after a boot or a heal."""
+    stranded_s: float = 120.0
+    """A host that does not answer within so long is stranded."""
+    calm_s: float = 90.0
+    """Every job of a round has to have ended so long after all hosts answer."""
+    long_s: tuple[float, float] = (20.0, 40.0)
+    """How long the long job takes: from, to."""
+
+
+USUAL = Limits()
 
 
 @dataclass(slots=True)
@@ -59,8 +68,12 @@ class Round:
 class Rounds:
     """Runs the rounds of a plan on a fleet, and keeps what happened in `events`."""
 
-    def __init__(self, fleet: Fleet, plan: list[list[Fault]], events: Path, seed: int) -> None:
+    def __init__(
+        self, fleet: Fleet, plan: list[list[Fault]], events: Path, seed: int,
+        limits: Limits = USUAL,
+    ) -> None:  # fmt: skip
         self._fleet = fleet
+        self._limits = limits
         self._plan = plan
         self._events = events
         self._seed = seed
@@ -83,7 +96,7 @@ class Rounds:
         stream = Stream(self._fleet, number)
         self.tell("begin", number=number, faults=found.faults)
         before = self._master_pid()
-        stream.start(random.Random(f"{self._seed}/{number}").uniform(*LONG_S))
+        stream.start(random.Random(f"{self._seed}/{number}").uniform(*self._limits.long_s))
         troubles = self._befall(number, faults)
         verdicts.wrong += troubles
         self._wait_for_answers(found, verdicts)
@@ -147,16 +160,17 @@ class Rounds:
     def _wait_for_answers(self, found: Round, verdicts: Verdicts) -> None:
         since = time.monotonic()
         missing = {host.name for host in self._fleet.lab.minions}
-        while missing and time.monotonic() - since < STRANDED_S:
+        limit_s = self._limits.stranded_s
+        while missing and time.monotonic() - since < limit_s:
             for name in self._answering(missing):
                 found.by_host[name] = round(time.monotonic() - since, 1)
                 missing.discard(name)
         found.recovery_s = round(time.monotonic() - since, 1)
-        verdicts.stranded += [f"{name} does not answer after {STRANDED_S:g} s" for name in missing]
+        verdicts.stranded += [f"{name} does not answer after {limit_s:g} s" for name in missing]
         verdicts.slow += [
             f"{name} answered after {took_s:.1f} s"
             for name, took_s in found.by_host.items()
-            if took_s > RECOVERY_S
+            if took_s > self._limits.recovery_s
         ]
 
     def _answering(self, names: set[str]) -> set[str]:
@@ -168,7 +182,7 @@ class Rounds:
     def _wait_for_ends(self, works: list[Work], verdicts: Verdicts) -> dict[str, Known]:
         jids = [work.jid for work in works if work.jid]
         known: dict[str, Known] = {}
-        deadline = time.monotonic() + CALM_S
+        deadline = time.monotonic() + self._limits.calm_s
         while time.monotonic() < deadline:
             try:
                 known = self._fleet.known(jids)
