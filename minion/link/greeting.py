@@ -73,6 +73,7 @@ class Greeter:
         self._chance = chance
         self._boot_id = boot_id
         self._journal_id = journal_id
+        self._is_token_refused = False
         self._counter = 0
 
     def hello(
@@ -98,7 +99,13 @@ class Greeter:
         return greeting, hello
 
     def enrol(self, now: Moment) -> tuple[Greeting, EnrolRequest]:
-        """Make a request to be accepted, not yet signed."""
+        """Make a request to be accepted, not yet signed.
+
+        A token that was refused after it had let this minion in is left out from then on: the
+        master was restored from before that, or lost its store. Without it the key is pending
+        there, and somebody at the master can accept it; nobody has to come here.
+        """
+        is_spent = self._is_token_refused and self._memory.is_accepted
         greeting = Greeting(make_nonce(self._chance), now.boot)
         request = EnrolRequest(
             protocol_min=self._settings.protocol_min,
@@ -107,10 +114,14 @@ class Greeter:
             minion_id=self._settings.minion_id,
             nonce=greeting.nonce,
             timestamp=max(0, to_micros(now.wall)),
-            token_id=self._settings.join_token_id,
+            token_id="" if is_spent else self._settings.join_token_id,
             signature=b"",
         )
         return greeting, request
+
+    def on_refused(self) -> None:
+        """Note that the master refused to enrol this minion."""
+        self._is_token_refused = True
 
     def is_spoken(self, welcome: Welcome) -> bool:
         """Say whether the protocol that the master chose is one of ours."""

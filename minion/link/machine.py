@@ -452,6 +452,7 @@ class Link:
             self._outbox.info("pending", text)
             self.seat.enter(now, State.PENDING, pause_s, text)
         else:
+            self._greeter.on_refused()
             self._adviser.on_refused(answer.text)
             self._deny(now, answer.text or "refused", to_seconds(answer.retry), "enrol")
 

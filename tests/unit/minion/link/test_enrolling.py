@@ -87,6 +87,31 @@ def test_a_refused_minion_asks_again_for_ever() -> None:
     assert any("`limpet keys list` there say why" in text for text in bench.reports())
 
 
+def test_a_token_that_let_a_minion_in_is_left_out_when_a_restored_master_refuses_it() -> None:
+    bench = Bench(settings=WITH_TOKEN).start()  # it was accepted once
+    assert bench.disk.notes["is_accepted"] == "1"
+    bench.link("connected")
+    bench.link("denied")  # the master has lost its store, and does not know the key
+    assert ports(bench) == ["main", "enrol"]
+    bench.connect()
+    assert bench.of(Prove)[-1].request.token_id == "tok1"
+    bench.enrol_answer("refused")
+    bench.advance_to(State.CONNECTING, 18.76)
+    bench.connect()
+    request = bench.last(EnrolRequest)
+    assert request.token_id == ""
+    bench.hear(EnrolAnswer(request.nonce, "pending", 0, ""))
+    assert bench.state() is State.PENDING
+
+
+def test_a_token_that_never_let_anybody_in_is_asked_with_again() -> None:
+    bench = unknown(WITH_TOKEN).connect()
+    bench.enrol_answer("refused")
+    bench.advance_to(State.CONNECTING, 18.76)
+    bench.connect()
+    assert [proof.request.token_id for proof in bench.of(Prove)] == ["tok1", "tok1"]
+
+
 def test_the_master_may_ask_a_pending_minion_to_wait_longer() -> None:
     bench = unknown().connect()
     bench.enrol_answer("pending", retry_s=100)
