@@ -11,6 +11,7 @@ from typing import Any, Final
 from limpet import __version__
 from limpet.common.errors import HostError, UsageError
 from limpet.common.packages.deb import PACKAGE_BYTES_MAX
+from limpet.common.storage.files import host_error
 from limpet.states.context import FunctionContext
 from limpet.states.served import Question, SourceChanged
 from limpet.states.upgrades import PACKAGES_ENVIRONMENT, Upgrades, Wanted
@@ -130,7 +131,7 @@ def _written(place: Path) -> Any:  # noqa: ANN401 - an iterator of an open file
             os.fsync(file.fileno())
     except OSError as error:
         place.unlink(missing_ok=True)
-        raise HostError(f"the package can't be kept at {place}: {error.strerror}") from error
+        raise host_error("keep the package at", place, error) from error
     except BaseException:
         place.unlink(missing_ok=True)
         raise
