@@ -11,7 +11,7 @@ from deb.environment import Environment
 from deb.facts import Facts, ask, first_of_schema
 from deb.programs import BuildError, run
 from deb.roles import ADVICE, STORE, Role, preset_of, units_of
-from deb.source import Source, maintainer
+from deb.source import Source, maintainer, units_place
 
 HERE: Final = Path(__file__).parent
 SCRIPTS: Final = ("preinst", "postinst", "prerm", "postrm")
@@ -78,13 +78,13 @@ def build(
 
 def _put_units(root: Path, role: Role, tree: Path) -> None:
     place = root / "usr/lib/systemd/system"
-    for unit in units_of(role, tree / "packaging/systemd"):
+    for unit in units_of(role, units_place(tree)):
         files.write(place / unit.name, unit.read_text(encoding="utf-8"))
         if unit.name in role.wanted:
             link = place / "multi-user.target.wants" / unit.name
             link.parent.mkdir(exist_ok=True)
             link.symlink_to(f"../{unit.name}")
-    if told := preset_of(role, tree / "packaging/systemd"):
+    if told := preset_of(role, units_place(tree)):
         files.write(root / f"usr/lib/systemd/system-preset/80-{role.package}.preset", told)
 
 

@@ -11,6 +11,7 @@ from deb.environment import PACKAGES, Environment, compile_tree
 from deb.interpreter import PYTHON
 from deb.programs import run
 from deb.roles import Role, units_of
+from deb.source import units_place
 
 HERE: Final = Path(__file__).parent
 ID_DIGITS: Final = 12
@@ -50,7 +51,7 @@ def finish(target: Path, role: Role, tree: Path, version: str, work: Path) -> li
     """Add what is the role's alone, then the identity; gives the names of the manual pages."""
     for name, (text, _mode) in conffiles(role).items():
         files.write(target / "share/conffiles" / name, text)
-    for unit in units_of(role, tree / "packaging/systemd"):
+    for unit in units_of(role, units_place(tree)):
         files.write(target / "share/units" / unit.name, unit.read_text(encoding="utf-8"))
     pages = _manual(target, tree, work)
     identify(target, version)

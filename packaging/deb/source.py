@@ -80,6 +80,12 @@ def copy(source: Source, target: Path) -> None:
     )
 
 
+def units_place(tree: Path) -> Path:
+    """Give where a tree's units are; a release older than its packages gets this tree's."""
+    own = tree / "packaging/systemd"
+    return own if own.is_dir() else Path(__file__).parents[1] / "systemd"
+
+
 def maintainer(root: Path) -> str:
     """Give `NAME <ADDRESS>` of who made the last commit, as the control file wants one."""
     try:
