@@ -13,6 +13,7 @@ from limpet.master.enrolment.link import EnrolmentLink
 from limpet.master.mainport import MainPort
 from limpet.master.memory import open_descriptors, resident_bytes
 from limpet.master.pillar.link import WorkshopLink
+from limpet.master.rotation.hint import why_nobody_comes
 from limpet.master.selfcheck import SelfCheck
 from limpet.master.sources.reader import SourceReader
 from limpet.master.store.store import Store
@@ -99,6 +100,7 @@ class Figures:
             self._enrolment.problem,
             self._pillar.problem,
             stalled,
+            why_nobody_comes(status, rejected, self._clock.now().wall),
         ]
         problems = [text for text in problems if text]
         return merged(status, rejected=rejected, figures=figures, problems=problems)

@@ -196,12 +196,17 @@ def test_a_master_restored_from_before_two_rotations_is_led_forward(
     shutil.rmtree(state)
     shutil.copytree(tmp_path / "backup", state, symlinks=True)
     pair.start_master()
-    time.sleep(2.0)
+    wait_until(
+        "the master suspects why nobody comes",
+        lambda: any("key-rotation.md" in each for each in pair.limpet_json("status")["problems"]),
+        40.0,
+    )
     assert pair.answering() == set()
     for _ in range(2):
         assert pair.limpet("keys", "rotate-master", "--yes", within_s=60.0).returncode == 0
         wait_until("the master is back", pair.is_port_open, 15.0)
     assert present(pair) == there
+    assert pair.limpet_json("status")["problems"] == []
     wait_until("both answer", lambda: len(pair.answering()) == 2, 30.0)
     wait_told(pair, 2)
 
