@@ -1,6 +1,6 @@
 """Calls to systemd's manager over its private socket, each with a deadline.
 
-    connect ─▶ AUTH EXTERNAL ─▶ OK ─▶ BEGIN, method call ─▶ answer | error ─▶ (the line is closed)
+    connect ─▶ AUTH EXTERNAL, BEGIN ─▶ OK ─▶ method call ─▶ answer | error ─▶ (the line is closed)
 
 The socket (`/run/systemd/private`) is there for root on every host that systemd runs, with a bus
 daemon or without one; a line to it needs no greeting beyond the authentication.
@@ -102,12 +102,13 @@ class Manager:
         except OSError as error:
             raise self._failed("cannot reach", error) from error
         user = str(os.geteuid()).encode().hex()
-        self._send(f"\0AUTH EXTERNAL {user}\r\n".encode())
+        # Both at once, and no call before the answer: a call that systemd reads together with BEGIN
+        # lies in its buffer until more comes, which is never.
+        self._send(f"\0AUTH EXTERNAL {user}\r\nBEGIN\r\n".encode())
         answer = self._text_line()
         if not answer.startswith(b"OK"):
             said = answer[:80].decode("ascii", "replace")
             raise ManagerError(f"systemd at {self._address} does not let this user in: {said}")
-        self._send(b"BEGIN\r\n")
 
     def _text_line(self) -> bytes:
         while b"\r\n" not in self._data:
