@@ -32,10 +32,10 @@ from limpet.minion.bringup.awaiting import Now, explain, look, running_pid, wait
 from limpet.minion.bringup.clocks import APART_WARN_S, apart_text, compare_with_master
 from limpet.minion.bringup.joining import ask_for_join
 from limpet.minion.link.states import State
+from limpet.minion.trusting.files import TRUSTED_NAME, forget_trust
 
 UNIT: Final = "limpet-minion.service"
 FILE_MODE: Final = 0o600
-TRUSTED_NAME: Final = "trusted.public"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +115,24 @@ class SettingUp:
             return ExitCode.NO_MASTER
         is_changed = self._file.write(MinionConfiguration, changes)
         self._say(ok("written", f"{self._file.path}" + ("" if is_changed else " (as it was)")))
+        is_changed = self._forget_other_master(server_key) or is_changed
         if not wish.is_started:
             self._leave_for_later()
             return ExitCode.OK
         return self._start_and_wait(join, is_changed=is_changed)
+
+    def _forget_other_master(self, server_key: bytes | None) -> bool:
+        """Let the key that is named now count, though it was named before the master changed it.
+
+        A minion that has followed a rotation keeps to it whatever its configuration goes on saying.
+        """
+        is_named = self._wish.join is not None or self._wish.master_key is not None
+        kept, _ = read_trusted(self._roots.keys_dir / TRUSTED_NAME)
+        if not is_named or kept is None or kept == server_key:
+            return False
+        forget_trust(self._roots.keys_dir)
+        self._say(ok("master", "what the last one had announced of its keys is forgotten"))
+        return True
 
     def _leave_for_later(self) -> None:
         """Have the service started at the next boot; a key is made then, and not before."""

@@ -225,3 +225,29 @@ def test_fresh_keys_leave_those_behind_who_are_away_and_only_if_one_says_so(pair
     assert "1 must join anew" in done.stdout
     wait_until("the other one answers", lambda: pair.answering() == {"web1"}, FOLLOWS_WITHIN_S)
     assert present(pair) != before
+
+
+@pytest.mark.slow
+def test_the_same_join_string_counts_again_when_a_person_says_it_again(pair: Fleet) -> None:
+    state, web1 = pair.master.root / "state", pair.minions["web1"]
+    old = pair.folder / "backup"
+    pair.master.stop()
+    shutil.copytree(state, old, symlinks=True)
+    pair.start_master()
+    wait_until("both answer", lambda: len(pair.answering()) == 2, FOLLOWS_WITHIN_S)
+    assert pair.limpet("keys", "rotate-master").returncode == 0
+    wait_until("both answer", lambda: len(pair.answering()) == 2, FOLLOWS_WITHIN_S)
+    web1.stop()
+    web1.start()
+    wait_until("it is there with its old configuration", lambda: len(pair.answering()) == 2, 20.0)
+
+    pair.master.stop()
+    shutil.rmtree(state)
+    shutil.copytree(old, state, symlinks=True)
+    pair.start_master()
+    web1.stop()
+    where = ("--master", f"{pair.host}:{pair.port}", "--join", pair.join, "--no-start", "--anyway")
+    done = pair.limpet("minion", "setup", *where, root=web1.root)
+    assert done.returncode == 0, done.stderr
+    web1.start()
+    wait_until("it is back at the master of before", lambda: pair.answering() == {"web1"}, 20.0)
