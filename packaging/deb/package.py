@@ -108,6 +108,7 @@ def _write_scripts(place: Path, role: Role, values: dict[str, str]) -> None:
         "@USERS@": part(f"users-{role.name}.sh"),
         "@GUARD@": part(f"guard-{role.name}.sh").strip(),
         "@REFUSAL@": part(f"refusal-{role.name}.sh"),
+        "@SCHEMA_OF_STORE@": part(f"schema-{role.name}.sh"),
         "@PURGE@": part(f"purge-{role.name}.sh"),
     }
     for name in SCRIPTS:

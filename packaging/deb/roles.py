@@ -10,9 +10,11 @@ RoleName = Literal["minion", "master"]
 
 STORE: Final = "/var/lib/limpet/store/master.db"
 ADVICE: Final = (
-    "Stay with the version that is installed, or restore a backup of /var/lib/limpet that was made "
-    "with the older one: docs/operations.md, 'Going back to an older master'."
+    "Stay with the version that is installed, or put back the copy that was made before: systemctl "
+    "stop limpet-master; cd /var/lib/limpet/store; mv master.db.before-$schema master.db; rm -f "
+    "master.db-wal master.db-shm (docs/upgrading.md, 'Back to an older release')."
 )
+"""`$schema` is the shell's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,8 @@
 """Packages on a minimal Debian host: put there, upgraded, removed, purged; always offline."""
 
+import sqlite3
+import subprocess
+from contextlib import closing
 from pathlib import Path
 
 from deb.repack import packages_in, repack
@@ -227,19 +230,57 @@ def test_a_store_of_a_newer_schema_keeps_an_older_master_out(
     built: Built, new_root: NewRoot, tmp_path: Path
 ) -> None:
     older = repack(built.master, tmp_path, "0.0.9")
+    schema = int(field(built.master, "Limpet-Store-Schema"))
     root = new_root()
     name = root.bring(older)
     root.run(f"dpkg -i {root.bring(built.master)}; mkdir -p /var/lib/limpet/store")
-    root.run("echo database >/var/lib/limpet/store/master.db")
+    store = root.path / "var/lib/limpet/store/master.db"
+    database(store, schema)
 
     done = root.attempt(f"dpkg -i {name}")
     assert done.returncode != 0
-    assert "/var/lib/limpet/store/master.db has schema" in done.stdout
-    assert "restore a backup" in done.stdout
+    assert f"/var/lib/limpet/store/master.db has schema {schema}; 0.0.9 reads" in done.stdout
+    assert f"mv master.db.before-{schema} master.db" in done.stdout
     said = root.run(
-        "dpkg-query -W -f '${db:Status-Abbrev}${Version}\n' limpet-master; limpet --version"
+        "dpkg-query -W -f '${db:Status-Abbrev}${Version}\\n' limpet-master; limpet --version"
     )
     assert said == f"ii {built.version}\nlimpet {built.version}\n"
 
-    root.run(f"rm /var/lib/limpet/store/master.db; dpkg -i {name}")  # nothing to misread
+    # The copy that was made before the upgrade is back: the older one may come.
+    database(store, schema - 1)
+    # But not while nobody knows what the rest of the database says.
+    store.with_name("master.db-wal").write_bytes(b"rest")
+    assert root.attempt(f"dpkg -i {name}").returncode != 0
+    store.with_name("master.db-wal").unlink()
+    root.run(f"dpkg -i {name}")
     assert root.run("limpet --version") == "limpet 0.0.9\n"
+
+
+def test_an_older_package_asks_the_store_itself(
+    built: Built, new_root: NewRoot, tmp_path: Path
+) -> None:
+    root = new_root()
+    root.run(f"dpkg -i {root.bring(built.master)}; mkdir -p /var/lib/limpet/store")
+    schema = int(field(built.master, "Limpet-Store-Schema"))
+    database(root.path / "var/lib/limpet/store/master.db", schema + 1)
+    # Not older by its number, but by what it reads: a branch, a rebuilt package.
+    newer = repack(built.master, tmp_path, f"{built.version}+1")
+
+    done = root.attempt(f"dpkg -i {root.bring(newer)}")
+    assert done.returncode != 0
+    assert f"has schema {schema + 1}; {built.version}" in done.stdout
+    assert root.run("dpkg-query -W -f '${db:Status-Abbrev}' limpet-master") == "ii "
+
+
+def database(path: Path, schema: int) -> None:
+    """Make a database that says its schema as the master's does."""
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table something (a)")
+        connection.execute(f"pragma user_version = {schema}")
+
+
+def field(package: Path, name: str) -> str:
+    """Give a field of a package's control file."""
+    line = ["dpkg-deb", "-f", str(package), name]
+    return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()

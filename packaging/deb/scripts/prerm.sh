@@ -2,6 +2,7 @@
 # Before the files of this version go.
 set -e
 @COMMON@
+@SCHEMA_OF_STORE@
 
 case "$1" in
 remove)
