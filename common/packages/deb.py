@@ -28,6 +28,17 @@ CONTROL_BYTES_MAX: Final = 64 * 1024
 MEMBERS_MAX: Final = 16
 """Members of the archive, and files of the control archive that are looked at."""
 
+_UNREADABLE: Final = (
+    OSError,
+    tarfile.TarError,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    ValueError,
+    # What `tarfile` makes of headers that stand for one another, or of sizes beyond all bounds.
+    RecursionError,
+    OverflowError,
+)
 _MAGIC: Final = b"!<arch>\n"
 _HEADER_BYTES: Final = 60
 _FIELD: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,60}):[ \t]*(.*)")
@@ -61,7 +72,7 @@ def read_facts(file: IO[bytes], shown: str) -> PackageFacts:
     """Read a package's control file. `shown` names the package in errors. Raises `PackageError`."""
     try:
         return facts_of(_control(file), shown)
-    except (OSError, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, ValueError) as error:
+    except _UNREADABLE as error:
         raise PackageError(f"{shown} is not a package that can be read: {error}") from error
 
 

@@ -1,10 +1,12 @@
 """What a package says of itself is read without dpkg, and what is wrong with one is said."""
 
+import gzip
 import io
 import lzma
 import random
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,32 @@ def test_no_damage_leads_to_anything_but_a_package_error() -> None:
             read(bytes(data[: chance.randrange(len(data)) if chance.random() < 0.3 else None]))
         except PackageError:
             continue
+
+
+def _header(kind: bytes, size: bytes) -> bytes:
+    """Give one header of a tar archive, with a size as it stands there."""
+    block = bytearray(tarfile.TarInfo("control").tobuf(tarfile.GNU_FORMAT))
+    block[124:136], block[148:156], block[156:157] = size, b" " * 8, kind
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        (_header(b"L", b"%011o\0" % 1) + b"a".ljust(512, b"\0")) * 4000,
+        _header(b"x", b"%011o\0" % 0) * 8000,
+        _header(b"0", b"\x80" + b"\x7f" * 11) + bytes(1024),
+        _header(b"0", b"\xff" * 10 + b"\xfc\0") * 3,
+    ],
+    ids=["names for names", "headers for headers", "a size beyond all bounds", "a size below 0"],
+)
+def test_a_hostile_control_archive_is_no_package_and_ends_no_thread(archive: bytes) -> None:
+    data = b"!<arch>\n" + member("debian-binary", b"2.0\n")
+    data += member("control.tar.gz", gzip.compress(archive)) + member("data.tar", b"")
+
+    with pytest.raises(PackageError, match=r"a\.deb"):
+        read(data)
 
 
 @pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg-deb is not here")
