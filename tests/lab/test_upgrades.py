@@ -132,11 +132,12 @@ def test_a_host_without_room_refuses_and_is_left_as_it_is(fleet: Fleet, web1: Ho
     plain = fleet.packages.version
     new = renamed(fleet.packages.minion, plain + GOOD)
     pid = web1.exec("systemctl show -p MainPID --value limpet-minion").out
-    web1.fill_disk(left_bytes=110 * 1024 * 1024)
+    free = int(web1.exec("df --output=avail -B1 / | tail -n 1").checked().out)
+    web1.exec(f"fallocate -l {free - 100 * 1024 * 1024} /root/filler").checked()
     try:
         done = upgrade(fleet, new)
     finally:
-        web1.free_disk()
+        web1.exec("rm /root/filler").checked()
     assert done["minions"]["web1"]["status"] == "failed"
     assert "no room for" in done["minions"]["web1"]["error"]
     assert web1.exec("systemctl show -p MainPID --value limpet-minion").out == pid
