@@ -93,7 +93,7 @@ forget_versions() {
         grep -qsF "$name" /var/lib/limpet-minion/upgrade/record.json && continue
         [ "$(readlink -f /var/lib/limpet-minion/upgrade/program 2>/dev/null)" != "$each" ] || continue
         readlink /proc/[0-9]*/exe 2>/dev/null | grep -qF "$each/" && continue
-        rm -rf "$each"
+        rm -rf "$each" || warn "could not remove $each"
     done
 }
 
