@@ -243,7 +243,7 @@ class Bench:
         fields: dict[str, Any] = {
             "session": self.session,
             "nonce": self.last(Hello).nonce,
-            "protocol": 1,
+            "protocol": 2,
             "version": "1",
             "minion_id": "web1",
             "beat_interval": to_micros(5),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from limpet.common.clock import to_micros
-from limpet.common.identifiers import JournalId, MinionId
+from limpet.common.identifiers import Attempt, JournalId, MinionId
 from limpet.common.messages.enrolment import EnrolAnswer, EnrolRequest
 from limpet.common.messages.jobs import BulkAck, Cancel, ReturnAck
 from limpet.common.messages.session import (
@@ -19,6 +19,7 @@ from limpet.common.messages.session import (
     SyncAnswer,
 )
 from limpet.common.messages.sources import Offer, Piece
+from limpet.common.messages.trust import Trust
 from limpet.minion.jobs.records import JournalState
 from limpet.minion.jobs.results import WorkerResult
 from limpet.minion.link.states import WITH_SOCKET, State
@@ -79,6 +80,7 @@ def due(bench: Bench) -> None:
     bench.take(bench.core.on_deadline(bench.now))
 
 
+TRUST = Trust(7, b"S" * 32, b"", 9, b"\xaa" * 32, (b"n" * 32,), b"s" * 64, b"")
 ASK = AskSource("file", "base", "top.sls", b"", "")
 PULL = PullSource("file", "base", "big", "a" * 64, 0)
 
@@ -131,6 +133,10 @@ EVENTS: dict[str, Callable[[Bench], object]] = {
     "local run": lambda b: b.take(b.core.on_local_run(b.now, 1, "cmd.run", b"", 0)),
     "Offer": lambda b: b.hear(Offer(b.session, 1, True, "", 0, b"", b"", True, "")),
     "Piece": lambda b: b.hear(Piece(b.session, 1, 0, b"x", "")),
+    "Trust": lambda b: b.hear(TRUST),
+    "trust kept": lambda b: b.take(b.core.on_trust_kept(b.now, TRUST.serial, "kept", "")),
+    "trust refused": lambda b: b.take(b.core.on_trust_kept(b.now, TRUST.serial, "refused", "no")),
+    "resolved late": lambda b: b.take(b.core.on_resolved(b.now, Attempt(1), ("10.0.0.8",))),
     "local ask": lambda b: b.take(b.core.on_local_question(b.now, 2, ASK)),
     "local pull": lambda b: b.take(b.core.on_local_question(b.now, 3, PULL)),
     "local gone": lambda b: b.take(b.core.on_local_gone(b.now, 1)),
