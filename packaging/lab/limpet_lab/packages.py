@@ -15,7 +15,7 @@ from limpet_lab.running import LabError, run
 
 TREE = Path(__file__).parents[3]
 SOURCES = ("common", "master", "minion", "states", "packaging/deb", "packaging/python",
-           "packaging/systemd", "packaging/requirements")  # fmt: skip
+           "packaging/systemd", "packaging/man", "packaging/requirements")  # fmt: skip
 BUILD_TIMEOUT_S = 900.0
 
 
