@@ -145,6 +145,7 @@ class Master:
         self._poller = Poller()
         self._lines_polled: dict[str, tuple[Pollable, bool]] = {}
         self._stop_at: Instant | None = None
+        self._is_stop_asked = False
         self._drain_until = Instant(0.0)
         self._log_sweep_at = Instant(0.0)
 
@@ -179,7 +180,8 @@ class Master:
             self._turn(started)
             showing.on_turn(started)
             self._figures.note_lag(started, self._clock.now())
-        return "afresh" if self._carrier.is_afresh_wanted else "stopped"
+        is_afresh = self._carrier.is_afresh_wanted and not self._is_stop_asked
+        return "afresh" if is_afresh else "stopped"
 
     # -- one turn -----------------------------------------------------------------------------
 
@@ -355,11 +357,13 @@ class Master:
             if changes is not None:
                 self._carry(self._core.on_configured(now, changes), now)
             notifier.ready(showing.line(now))
-        elif number in STOP_SIGNALS and self._stop_at is None:
+        elif number in STOP_SIGNALS and not self._is_stop_asked:
             self._log.info(f"asked to stop ({number.name})")
+            self._is_stop_asked = True
             notifier.stopping()
-            self._end_after_drain(now)
-            self._carry(self._core.on_stop(now), now)
+            if self._stop_at is None:  # else it is about to start itself afresh, and only ends
+                self._end_after_drain(now)
+                self._carry(self._core.on_stop(now), now)
 
     def _end_after_drain(self, now: Moment) -> None:
         """End when what was said has left."""

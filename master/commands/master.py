@@ -65,6 +65,8 @@ def command(port: int | None, enrol_port: int | None, listen: tuple[str, ...]) -
             log.level = parse_level(session.log_level)
         end = serve(roots, read, log)
     if end == "afresh":
+        import signal
+
         from limpet.common.service.watchdog import exec_process
 
-        exec_process()()
+        exec_process(held=signal.pthread_sigmask(signal.SIG_BLOCK, ()))()

@@ -251,3 +251,12 @@ def test_the_same_join_string_counts_again_when_a_person_says_it_again(pair: Fle
     assert done.returncode == 0, done.stderr
     web1.start()
     wait_until("it is back at the master of before", lambda: pair.answering() == {"web1"}, 20.0)
+
+
+def test_a_master_that_is_to_end_while_it_starts_itself_afresh_ends(tmp_path: Path) -> None:
+    with Fleet(tmp_path) as fleet:
+        fleet.start_master()
+        with fleet.following("keys", "rotate-master"):
+            wait_until("it takes its leave", lambda: "itself afresh" in fleet.master.log())
+            assert fleet.master.stop() == 0
+        assert "has ended as asked" in fleet.master.log()
