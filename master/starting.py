@@ -140,7 +140,7 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         stack.callback(sources.close)
         packages = PackageDesk(packages_directory(roots))
         stack.callback(packages.close)
-        keys = KeyKeeper(files, lambda: clock.now().wall)
+        keys = KeyKeeper(files, lambda: clock.now().wall, read)
         stack.callback(keys.close)
         store.start()
 
@@ -188,6 +188,8 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
             end = master.run(signals, notifier)
         if end == "stopped":
             log.info("the master has ended as asked")
+        else:
+            signals.hold_over_exec()  # a wish to stop is for the next process to hear
         return end
 
 

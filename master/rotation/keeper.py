@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from limpet.common.errors import HostError, SourceError
+from limpet.common.errors import LimpetError
 from limpet.master.rotation.files import KeyFiles
 from limpet.master.rotation.work import KeysWritten, KeyWork
 
@@ -17,9 +17,16 @@ from limpet.master.rotation.work import KeysWritten, KeyWork
 class KeyKeeper:
     """Writes keys when the core says so."""
 
-    def __init__(self, files: KeyFiles, wall_s: Callable[[], float]) -> None:
-        """Take the files of this master and its wall clock."""
+    def __init__(
+        self, files: KeyFiles, wall_s: Callable[[], float], check: Callable[[], object]
+    ) -> None:
+        """Take the files of this master and its wall clock.
+
+        `check` raises `LimpetError` if this master would not start anew now: then no key is
+        changed, as that means a new start.
+        """
         self._files = files
+        self._check = check
         self._wall_s = wall_s
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._work: deque[KeyWork] = deque()
@@ -92,10 +99,11 @@ class KeyKeeper:
     def _do(self, work: KeyWork) -> KeysWritten:
         try:
             if work.what == "switch":
+                self._check()
                 self._files.switch(self._wall_s())
                 return KeysWritten(work, None)
             if work.what == "fresh":
                 return KeysWritten(work, self._files.prepare_fresh(self._wall_s()))
             return KeysWritten(work, self._files.raise_serial(work.above))
-        except (HostError, SourceError) as error:
+        except LimpetError as error:
             return KeysWritten(work, None, str(error))
