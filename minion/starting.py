@@ -44,6 +44,8 @@ JOIN_WAS_SHOWN: Final = (
 )
 PRIVATE_SOCKET: Final = "/run/systemd/private"
 """As in `systemd/manager.py`, which loads what a start does not need."""
+BOOTED: Final = "/run/systemd/system"
+"""Is there where systemd is the first process (as `sd_booted` looks)."""
 BOOT_ID_PATH: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -222,15 +224,15 @@ def worker_setup(roots: Roots, configuration: MinionConfiguration, minion_id: st
     )
 
 
-def service_manager(private: Path = Path(PRIVATE_SOCKET)) -> str:
+def service_manager(booted: Path = Path(BOOTED)) -> str:
     """Give the socket of the systemd that gives jobs their scopes; empty: this is no unit of it.
 
     That systemd runs, and that this process is a service of its own: a minion that a terminal or
     a manager of containers started shares its unit with others, and keeps jobs to itself.
     """
-    if os.geteuid() != 0 or not private.is_socket() or not groups.is_system_service(groups.read()):
+    if os.geteuid() != 0 or not booted.is_dir() or not groups.is_system_service(groups.read()):
         return ""
-    return str(private)
+    return PRIVATE_SOCKET
 
 
 def make_way(plan: Plan) -> None:

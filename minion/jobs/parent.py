@@ -36,8 +36,8 @@ from limpet.minion.jobs.parent_messages import (
     to_parent,
 )
 
-SLOW_S: Final = 1.5
-"""A keeper that was refused a scope only after this time has waited for a systemd that hangs …"""
+SLOW_S: Final = 0.3
+"""A keeper that got no scope, and that only after this time, waited for a systemd that hangs …"""
 SCOPES_PAUSE_S: Final = 60.0
 """… which is not asked again for so long: each job would begin later."""
 QUEUE_BYTES_MAX: Final = 256 * 1024

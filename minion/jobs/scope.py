@@ -18,6 +18,8 @@ from limpet.common.service.systemd.wire import Variant
 SLICE: Final = "limpet-jobs.slice"
 AGAIN_S: Final = 0.05
 """Pause before a line to systemd that broke (it starts itself afresh) is tried again."""
+AWAY_S: Final = 0.5
+"""So long is a systemd waited for at whose socket nobody listens."""
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -66,7 +68,8 @@ class Scope:
         `directory` is where the job's end is written: its file system stays until the job has
         ended. `stop_s`: so long may the job take to end when the host stops.
         """
-        until = time.monotonic() + limit_s
+        begun = time.monotonic()
+        until = begun + limit_s
         own = os.getpid()
         unit = unit_of(jid)
         properties = [
@@ -91,6 +94,8 @@ class Scope:
                     # Of a keeper that a job parent left which was killed, or of another minion.
                     unit = unit_of(jid, own)
                     continue
+                if error.is_away:
+                    until = min(until, begun + AWAY_S)
                 if error.name or until - time.monotonic() < 2 * AGAIN_S:
                     raise NoScope(str(error)) from error
                 time.sleep(AGAIN_S)

@@ -8,7 +8,7 @@ import pytest
 
 from limpet.common.identifiers import JobId
 from limpet.common.service.systemd import groups
-from limpet.common.service.systemd.manager import Manager, ManagerError
+from limpet.common.service.systemd.manager import PRIVATE_SOCKET, Manager, ManagerError
 from limpet.minion import starting
 from limpet.minion.jobs.events import Spawned, WithoutScope
 from support.fake_manager import SLOW_S, FakeManager, Way, tree
@@ -146,6 +146,7 @@ def test_a_systemd_that_is_not_there_is_no_harm(tmp_path: Path) -> None:
     with HostedJobs(tmp_path, service_manager=str(tmp_path / "nobody")) as jobs:
         begun = time.monotonic()
         assert jobs.run(1, "test.echo", 1).outcome == "ok"
+        assert jobs.run(2, "test.echo", 2).outcome == "ok"
         (problem,) = _problems(jobs)
         assert problem.startswith(f"cannot reach systemd at {tmp_path}/nobody: No such file")
         assert time.monotonic() - begun < 10
@@ -165,15 +166,14 @@ def test_only_a_minion_that_is_a_unit_asks_for_scopes(
     service = "0::/system.slice/limpet-minion.service\n"
     terminal = "0::/user.slice/user-0.slice/session-1.scope\n"
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    with FakeManager(tmp_path / "private", "moves") as manager:
-        monkeypatch.setattr(groups, "read", lambda: service)
-        assert starting.service_manager(manager.path) == str(manager.path)
-        assert starting.service_manager(tmp_path / "nobody") == ""
-        monkeypatch.setattr(groups, "read", lambda: terminal)
-        assert starting.service_manager(manager.path) == ""
-        monkeypatch.setattr(groups, "read", lambda: service)
-        monkeypatch.setattr(os, "geteuid", lambda: 1000)
-        assert starting.service_manager(manager.path) == ""
+    monkeypatch.setattr(groups, "read", lambda: service)
+    assert starting.service_manager(tmp_path) == PRIVATE_SOCKET
+    assert starting.service_manager(tmp_path / "nobody") == ""
+    monkeypatch.setattr(groups, "read", lambda: terminal)
+    assert starting.service_manager(tmp_path) == ""
+    monkeypatch.setattr(groups, "read", lambda: service)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert starting.service_manager(tmp_path) == ""
 
 
 @moving

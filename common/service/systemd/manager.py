@@ -36,10 +36,12 @@ class ManagerError(HostError):
     """systemd refused, said nothing in time, or is not there.
 
     `name` is the D-Bus name of a refusal; empty: there was no answer, and trying again may help.
+    `is_away`: nobody listens at its socket, as for a moment when it starts itself afresh.
     """
 
-    def __init__(self, text: str, name: str = "") -> None:
+    def __init__(self, text: str, name: str = "", *, is_away: bool = False) -> None:
         self.name = name
+        self.is_away = is_away
         super().__init__(text)
 
 
@@ -100,7 +102,8 @@ class Manager:
             self._line.settimeout(self._left())
             self._line.connect(self._address)
         except OSError as error:
-            raise self._failed("cannot reach", error) from error
+            is_away = isinstance(error, FileNotFoundError | ConnectionRefusedError)
+            raise self._failed("cannot reach", error, is_away=is_away) from error
         user = str(os.geteuid()).encode().hex()
         # Both at once, and no call before the answer: a call that systemd reads together with BEGIN
         # lies in its buffer until more comes, which is never.
@@ -156,9 +159,9 @@ class Manager:
         """Give the seconds that are left, never 0, which would mean for ever."""
         return max(0.001, self._until - time.monotonic())
 
-    def _failed(self, what: str, error: OSError) -> ManagerError:
+    def _failed(self, what: str, error: OSError, *, is_away: bool = False) -> ManagerError:
         why = error.strerror or "no answer in time"
-        return ManagerError(f"{what} systemd at {self._address}: {why}")
+        return ManagerError(f"{what} systemd at {self._address}: {why}", is_away=is_away)
 
 
 def _values(answer: Message, member: str) -> tuple[Any, ...]:
