@@ -57,7 +57,7 @@ def make_nonce(chance: random.Random) -> bytes:
 
 
 class Greeter:
-    """Makes the greetings of one process."""
+    """Makes the greetings of one process, and knows the one that waits for its answer."""
 
     def __init__(
         self,
@@ -75,14 +75,13 @@ class Greeter:
         self._journal_id = journal_id
         self._is_token_refused = False
         self._counter = 0
+        self._open: Greeting | None = None
 
-    def hello(
-        self, now: Moment, *, grains_digest: str, last_loss: str, attempts: int
-    ) -> tuple[Greeting, Hello]:
+    def hello(self, now: Moment, *, grains_digest: str, last_loss: str, attempts: int) -> Hello:
         """Make a Hello. Its counter is higher than that of any before in this boot."""
         self._counter = max(self._counter + 1, to_micros(now.boot))
-        greeting = Greeting(make_nonce(self._chance), now.boot)
-        hello = Hello(
+        self._open = greeting = Greeting(make_nonce(self._chance), now.boot)
+        return Hello(
             protocol_min=self._settings.protocol_min,
             protocol_max=self._settings.protocol_max,
             version=self._settings.version[:200],
@@ -96,9 +95,8 @@ class Greeter:
             last_loss=last_loss,
             attempts=attempts,
         )
-        return greeting, hello
 
-    def enrol(self, now: Moment) -> tuple[Greeting, EnrolRequest]:
+    def enrol(self, now: Moment) -> EnrolRequest:
         """Make a request to be accepted, not yet signed.
 
         A token that was refused after it had let this minion in is left out from then on: the
@@ -106,8 +104,8 @@ class Greeter:
         there, and somebody at the master can accept it; nobody has to come here.
         """
         is_spent = self._is_token_refused and self._memory.is_accepted
-        greeting = Greeting(make_nonce(self._chance), now.boot)
-        request = EnrolRequest(
+        self._open = greeting = Greeting(make_nonce(self._chance), now.boot)
+        return EnrolRequest(
             protocol_min=self._settings.protocol_min,
             protocol_max=self._settings.protocol_max,
             version=self._settings.version[:200],
@@ -117,7 +115,25 @@ class Greeter:
             token_id="" if is_spent else self._settings.join_token_id,
             signature=b"",
         )
-        return greeting, request
+
+    def is_answer(self, nonce: bytes) -> bool:
+        """Say whether an answer with this nonce is one to what was asked last."""
+        return self._open is not None and self._open.nonce == nonce
+
+    def on_busy(self, at: Instant) -> None:
+        """Note when the first answer, Busy, came; the question stays open."""
+        assert self._open is not None
+        self._open = self._open.put_off(at)
+
+    def take(self) -> Greeting:
+        """Give the question that was answered; a second answer to it is none."""
+        greeting, self._open = self._open, None
+        assert greeting is not None
+        return greeting
+
+    def forget(self) -> None:
+        """Wait for no answer any more."""
+        self._open = None
 
     def on_refused(self) -> None:
         """Note that the master refused to enrol this minion."""

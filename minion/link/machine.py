@@ -31,7 +31,7 @@ from limpet.common.transport.events import LinkEvent
 from limpet.minion.effects import Port, Prove, Reexec, Send
 from limpet.minion.link.advice import Adviser
 from limpet.minion.link.dialling import Dialler
-from limpet.minion.link.greeting import Greeter, Greeting, Line, busy_silence_s
+from limpet.minion.link.greeting import Greeter, Line, busy_silence_s
 from limpet.minion.link.retreat import Retreat
 from limpet.minion.link.seat import Seat
 from limpet.minion.link.server_keys import ServerKeys
@@ -99,7 +99,6 @@ class Link:
         self.reexecs = 0
         self.keys = ServerKeys(settings, outbox)
         self._dialler = Dialler(settings, memory, outbox, self.seat, self.retreat, self.keys)
-        self._greeting: Greeting | None = None
         self._last_loss = ""
         self._was_told_accepted = False
         self._waiting_until = now.boot
@@ -301,7 +300,7 @@ class Link:
     # --- greeting ---------------------------------------------------------------------------
 
     def _greet(self, now: Moment) -> None:
-        self._greeting, hello = self._greeter.hello(
+        hello = self._greeter.hello(
             now,
             grains_digest=self.grains_digest,
             last_loss=self._last_loss,
@@ -311,22 +310,16 @@ class Link:
         self.seat.enter(now, State.GREETING, GREETING_S, "")
 
     def _answers_greeting(self, nonce: bytes) -> bool:
-        return (
-            self.state in (State.GREETING, State.WAITING)
-            and self._greeting is not None
-            and self._greeting.nonce == nonce
-        )
+        return self.state in (State.GREETING, State.WAITING) and self._greeter.is_answer(nonce)
 
     def _on_welcome(self, now: Moment, welcome: Welcome) -> None:
         if not self._answers_greeting(welcome.nonce):
             return
-        assert self._greeting is not None
         if not self._greeter.is_spoken(welcome):
             self._outbox.error("protocol", f"the master speaks protocol {welcome.protocol}")
             self._deny(now, Loss.PROTOCOL, 0.0, "main")
             return
-        asked = self._greeting.asked_before(now.boot)
-        self._greeting = None
+        asked = self._greeter.take().asked_before(now.boot)
         self._was_told_accepted = False
         self.keys.on_session()
         self.wants_grains = welcome.wants_grains
@@ -349,8 +342,7 @@ class Link:
         if self.state is State.WAITING:
             self.seat.renew(min(silence, self._waiting_until))
             return
-        assert self._greeting is not None
-        self._greeting = self._greeting.put_off(now.boot)
+        self._greeter.on_busy(now.boot)
         self._waiting_until = now.after(WAITING_S)
         self.seat.enter_until(
             now, State.WAITING, min(silence, self._waiting_until), "the master is busy"
@@ -428,7 +420,7 @@ class Link:
     # --- enrolment ------------------------------------------------------------------------------
 
     def _enrol(self, now: Moment) -> None:
-        self._greeting, request = self._greeter.enrol(now)
+        request = self._greeter.enrol(now)
         if request.token_id:
             self._outbox.add(Prove(self.attempt, request, self.keys.key))
         else:
@@ -436,10 +428,9 @@ class Link:
         self.seat.enter(now, State.ENROLLING, ENROLLING_S, "")
 
     def _on_enrol_answer(self, now: Moment, answer: EnrolAnswer) -> None:
-        greeting = self._greeting
-        if self.state is not State.ENROLLING or greeting is None or answer.nonce != greeting.nonce:
+        if self.state is not State.ENROLLING or not self._greeter.is_answer(answer.nonce):
             return
-        self._greeting = None
+        self._greeter.forget()
         if answer.status == "accepted":
             self.seat.close()
             self._was_told_accepted = True
@@ -489,7 +480,7 @@ class Link:
     def _end_session(self, loss: Loss | None) -> None:
         had_session = self.session is not None
         self.session = None
-        self._greeting = None
+        self._greeter.forget()
         if loss is not None:
             self._last_loss = str(loss)
         if had_session:
