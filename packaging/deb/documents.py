@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from deb.environment import Component, Environment
+from deb.facts import MAINTAINER
 from deb.roles import Role
 
 COPYRIGHT_HEAD: Final = """\
@@ -40,13 +41,13 @@ def copyright_text(environment: Environment) -> str:
     return "\n".join(sections)
 
 
-def changelog(role: Role, version: str, maintainer: str, epoch_s: int) -> bytes:
+def changelog(role: Role, version: str, epoch_s: int) -> bytes:
     """Give the package's changelog, compressed."""
     when = email.utils.formatdate(epoch_s)
     text = (
         f"{role.package} ({version}) stable; urgency=medium\n\n"
         "  * What is new for users: CHANGELOG.md of the release.\n\n"
-        f" -- {maintainer}  {when}\n"
+        f" -- {MAINTAINER}  {when}\n"
     )
     return gzip.compress(text.encode(), compresslevel=9, mtime=0)
 
@@ -91,11 +92,11 @@ def _part(component: Component) -> dict[str, object]:
 
 
 def write_all(
-    place: Path, role: Role, version: str, maintainer: str, environment: Environment, epoch_s: int
+    place: Path, role: Role, version: str, environment: Environment, epoch_s: int
 ) -> None:
     """Write the papers into `place`, the package's directory of documentation."""
     place.mkdir(parents=True, exist_ok=True)
     (place / "copyright").write_text(copyright_text(environment), encoding="utf-8")
-    (place / "changelog.gz").write_bytes(changelog(role, version, maintainer, epoch_s))
+    (place / "changelog.gz").write_bytes(changelog(role, version, epoch_s))
     told = parts_list(role, version, environment, epoch_s)
     (place / "sbom.cdx.json").write_text(told + "\n", encoding="utf-8")

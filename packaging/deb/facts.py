@@ -1,4 +1,4 @@
-"""What a built version is able to read and speak, asked of itself; and what was released before."""
+"""What control files say: who maintains it, which was before, what it reads and speaks (asked)."""
 
 import json
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ from typing import Final
 from deb.interpreter import PYTHON
 from deb.programs import run
 
+MAINTAINER: Final = "limpet maintainers <maintainers@limpet.invalid>"
+"""The same whoever builds them, and on whatever machine; no mail goes there."""
 RELEASED_STORE_SCHEMAS: Final = {"0.1.0": 1}
 """Store schema of each release; a line is added with each that raises it."""
 

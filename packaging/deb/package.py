@@ -8,10 +8,10 @@ from typing import Final
 
 from deb import documents, files, payload
 from deb.environment import Environment
-from deb.facts import Facts, ask, first_of_schema
+from deb.facts import MAINTAINER, Facts, ask, first_of_schema
 from deb.programs import BuildError, run
 from deb.roles import ADVICE, STORE, Role, preset_of, units_of
-from deb.source import Source, maintainer, units_place
+from deb.source import Source, units_place
 
 HERE: Final = Path(__file__).parent
 SCRIPTS: Final = ("preinst", "postinst", "prerm", "postrm")
@@ -53,8 +53,7 @@ def build(
         files.write(root / name, text, mode)
     _put_units(root, role, tree)
     doc = root / "usr/share/doc" / role.package
-    who = maintainer(source.root)
-    documents.write_all(doc, role, version, who, environment, source.epoch_s)
+    documents.write_all(doc, role, version, environment, source.epoch_s)
     overrides = OVERRIDES.replace("@PACKAGE@", role.package)
     files.write(root / "usr/share/lintian/overrides" / role.package, overrides)
     values = {
@@ -72,7 +71,7 @@ def build(
         "@ADVICE@": ADVICE,
     }
     _write_scripts(root / "DEBIAN", role, values)
-    _write_control(root, role, version, who, facts, environment)
+    _write_control(root, role, version, facts, environment)
     return root
 
 
@@ -121,7 +120,7 @@ def _write_scripts(place: Path, role: Role, values: dict[str, str]) -> None:
 
 
 def _write_control(
-    root: Path, role: Role, version: str, who: str, facts: Facts, environment: Environment
+    root: Path, role: Role, version: str, facts: Facts, environment: Environment
 ) -> None:
     libc = [f"{name} (>= 2.36)" if name == "libc6" else name for name in environment.depends]
     number = (
@@ -133,7 +132,7 @@ def _write_control(
         f"Package: {role.package}",
         f"Version: {version}",
         "Architecture: amd64",
-        f"Maintainer: {who}",
+        f"Maintainer: {MAINTAINER}",
         f"Installed-Size: {files.installed_kib(root)}",
         f"Depends: {', '.join(sorted([*libc, 'passwd']))}",
         "Section: admin",

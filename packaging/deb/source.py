@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -84,19 +83,3 @@ def units_place(tree: Path) -> Path:
     """Give where a tree's units are; a release older than its packages gets this tree's."""
     own = tree / "packaging/systemd"
     return own if own.is_dir() else Path(__file__).parents[1] / "systemd"
-
-
-def maintainer(root: Path) -> str:
-    """Give `NAME <ADDRESS>` of who made the last commit, as the control file wants one."""
-    try:
-        said = subprocess.run(
-            ["git", "log", "-1", "--format=%an <%ae>"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "limpet maintainers <maintainers@limpet.invalid>"
-    return said.stdout.strip()

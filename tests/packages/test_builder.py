@@ -1,10 +1,12 @@
 """The builder's own judgements, without a build."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 
-from deb.facts import RELEASED_STORE_SCHEMAS, Facts, first_of_schema
+from deb.documents import changelog
+from deb.facts import MAINTAINER, RELEASED_STORE_SCHEMAS, Facts, first_of_schema
 from deb.interpreter import DROPPED_EXTENSIONS, LIBRARY_NAMES
 from deb.programs import BuildError, run
 from deb.roles import ROLES, preset_of, units_of
@@ -28,6 +30,11 @@ def test_the_version_is_the_tree_s_with_a_suffix_for_the_lab(
         "0.3.0",
         1700000000,
     )
+
+
+def test_packages_are_the_maintainers_whoever_builds_them() -> None:
+    assert MAINTAINER == "limpet maintainers <maintainers@limpet.invalid>"
+    assert f" -- {MAINTAINER}  " in gzip.decompress(changelog(ROLES["minion"], "1.0", 0)).decode()
 
 
 @pytest.mark.parametrize("suffix", ["lab1", "+", "+Lab", "-1", "+a_b", "+a/../b"])

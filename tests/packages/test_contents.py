@@ -1,14 +1,18 @@
 """What is in the packages: papers, sizes, dependencies; and that they are built the same again."""
 
 import json
+import marshal
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 
 import pytest
 from conftest import Tell
 
-from deb.__main__ import build
+from deb.__main__ import ROOT, build
+from deb.facts import MAINTAINER
 from deb.repack import packages_in, payload_in, repack
 from support.package_builds import Built
 
@@ -27,6 +31,29 @@ def unpacked(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("unpacked")
     subprocess.run(["dpkg-deb", "-R", built.minion, place / "minion"], check=True)
     return place / "minion"
+
+
+def names_in(code: CodeType) -> Iterator[str]:
+    """Give the files that compiled code says it comes from."""
+    yield code.co_filename
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from names_in(constant)
+
+
+def test_nothing_in_a_package_tells_who_built_it_or_where(built: Built, unpacked: Path) -> None:
+    said = ["git", "log", "-1", "--format=%an%n%ae"]
+    author = subprocess.run(said, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    words = [*author.split("\n"), str(built.tree), str(ROOT), str(built.minion.parent)]
+    traces = [word.encode() for word in words if len(word) > 3]
+    for path in unpacked.rglob("*"):
+        assert path.name not in ("direct_url.json", "INSTALLER", "RECORD", "REQUESTED")
+        data = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        assert not [word for word in traces if word in data], path
+        if path.suffix == ".pyc":
+            strange = [each for each in names_in(marshal.loads(data[16:])) if each[:1] in "/<"]
+            assert not strange, path
+    assert field(built.minion, "Maintainer") == field(built.master, "Maintainer") == MAINTAINER
 
 
 @pytest.mark.slow
