@@ -157,7 +157,7 @@ def exit_process(code: int = HANG_EXIT_CODE) -> Callable[[], None]:
 
 
 def exec_process(
-    arguments: Sequence[str] | None = None, *, held: Iterable[signal.Signals] = ()
+    arguments: Sequence[str] | None = None, *, held: Iterable[int] = ()
 ) -> Callable[[], None]:
     """Give an `on_hang` that starts the process afresh under the same pid.
 
