@@ -1,4 +1,4 @@
-"""The round on hosts that `make test` has time for: what befalls every host sooner or later."""
+"""What befalls every host sooner or later; `make test` has time for the most of it."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from limpet_lab.packages import repacked
 from limpet_lab.running import wait_until
 from support.labs import LabOf
 
-pytestmark = [pytest.mark.short, pytest.mark.slow]
+pytestmark = [pytest.mark.slow]
 
 Tell = Callable[[str], None]
 RECOVERY_S = 15.0
@@ -27,6 +27,7 @@ def runs(fleet: Fleet, name: str) -> int:
     return int(fleet.lab.host(name).exec(f"cat {LEDGER} | wc -l; rm -f {LEDGER}").out)
 
 
+@pytest.mark.short
 def test_installed_hosts_answer_and_take_states(fleet: Fleet) -> None:
     assert fleet.run("*", "test.ping").status("web2") == "ok"
     fleet.lab.master.write(
@@ -38,6 +39,7 @@ def test_installed_hosts_answer_and_take_states(fleet: Fleet) -> None:
     assert fleet.lab.host("web2").read("/etc/motd") == "web2, kept by limpet\n"
 
 
+@pytest.mark.short
 def test_a_host_loses_power_in_a_job(fleet: Fleet, tell: Tell) -> None:
     web1 = fleet.lab.host("web1")
     jid = fleet.submit("*", "cmd.run", JOB)
@@ -50,6 +52,7 @@ def test_a_host_loses_power_in_a_job(fleet: Fleet, tell: Tell) -> None:
     assert [runs(fleet, "web1"), runs(fleet, "web2")] == [1, 1]
 
 
+@pytest.mark.short
 def test_a_job_outlives_its_master_and_a_cut_cable(fleet: Fleet, tell: Tell) -> None:
     web1, master = fleet.lab.host("web1"), fleet.lab.master
     jid = fleet.submit("*", "cmd.run", JOB)
@@ -67,7 +70,7 @@ def test_a_job_outlives_its_master_and_a_cut_cable(fleet: Fleet, tell: Tell) -> 
     assert [runs(fleet, "web1"), runs(fleet, "web2")] == [1, 1]
 
 
-def test_a_host_goes_to_another_version(fleet: Fleet, tell: Tell) -> None:
+def test_jobs_run_through_an_upgrade(fleet: Fleet, tell: Tell) -> None:
     version = f"{fleet.packages.version}+lab1"
     there = fleet.lab.master.push(repacked(fleet.packages.minion, version))
     jid = fleet.submit("*", "cmd.run", JOB)
