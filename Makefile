@@ -38,7 +38,7 @@ test: lint
 	$(BIN)/pytest -m "lab and short"
 
 test-lab: $(VENV)/ready
-	$(BIN)/pytest -m "lab" tests/lab
+	$(BIN)/pytest --capture=tee-sys -m "lab" tests/lab
 
 lab: $(VENV)/ready
 	$(BIN)/python packaging/lab/lab.py fleet $(N)
