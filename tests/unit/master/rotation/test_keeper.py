@@ -66,7 +66,7 @@ def test_a_disk_that_refuses_is_a_problem_and_not_the_end(tmp_path: Path) -> Non
     keeper = KeyKeeper(files(tmp_path), lambda: 2000.0, lambda: None)  # nothing was ever made
     try:
         for what in ("switch", "fresh", "raise"):
-            keeper.write(KeyWork(what))  # type: ignore[arg-type]
+            keeper.write(KeyWork(what))
         assert all(each.problem for each in collected(keeper, 3))
     finally:
         keeper.close()
