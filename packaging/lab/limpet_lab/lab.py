@@ -23,7 +23,7 @@ from limpet_lab.disk import unmount_below
 from limpet_lab.host import Host, Kept
 from limpet_lab.names import Names
 from limpet_lab.network import Network, namespaces
-from limpet_lab.place import LAB_ADDRESS, SUBNET, Place
+from limpet_lab.place import LAB_ADDRESS, SUBNET, Place, private
 from limpet_lab.root import base_root
 from limpet_lab.running import LabError, detach, run
 
@@ -72,7 +72,7 @@ class Lab:
         if reason := why_not():
             raise LabError(reason)
         self.down()
-        self.place.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private(self.place.directory)
         self.network.make()
         self.serve_names()
         for name, address in self._planned(minions):

@@ -6,13 +6,30 @@ that was killed half-way is found by what it is called.
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-DEFAULT = "/var/tmp/limpet-lab"  # noqa: S108 - owned by root, mode 0700; survives a reboot
+from limpet_lab.running import LabError
+
+DEFAULT = "/var/tmp/limpet-lab"  # noqa: S108 - see `private`; outlives a reboot
 SUBNET = "10.77.0"
 LAB_ADDRESS = f"{SUBNET}.1"
 """The lab's own: its DNS server."""
+
+
+def private(directory: Path) -> Path:
+    """Make a directory for root alone, and give it; raises LabError if it is somebody else's.
+
+    It lies where everybody may write, and what is in it is run as root.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in (directory, *directory.parents):
+        status = each.lstat()
+        is_open = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+        if status.st_uid != 0 or is_open or stat.S_ISLNK(status.st_mode):
+            raise LabError(f"{each} is not root's alone: remove it, or set LIMPET_LAB_DIR")
+    return directory
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from limpet_lab.place import DEFAULT
+from limpet_lab.place import DEFAULT, private
 from limpet_lab.running import LabError, run
 
 INCLUDED = ("systemd", "systemd-sysv", "iproute2", "procps")
@@ -88,9 +88,7 @@ def main_source(suite: str) -> Source:
 
 def kept_directory() -> Path:
     """Give the directory of what all labs share."""
-    kept = Path(os.environ.get("LIMPET_LAB_ROOTS", DEFAULT)).resolve()
-    kept.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return kept
+    return private(Path(os.environ.get("LIMPET_LAB_ROOTS", DEFAULT)).resolve())
 
 
 def base_root() -> Path:
