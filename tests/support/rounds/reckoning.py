@@ -4,6 +4,7 @@ A job appends a line to its host's ledger when it begins and another when it is 
 master says of it in the end has to fit these lines, and the faults of the round.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -70,11 +71,14 @@ def judge(
 ) -> Verdicts:
     """Judge a round: jobs as the master knows them (by jid), and the hosts' ledgers (by host)."""
     found = Verdicts()
+    jids = {work.number: work.jid for work in works}
+    for host, ledger in ledgers.items():
+        for line, times in Counter(ledger).items():
+            number, _, what = line.partition(" ")
+            if what == "begun" and times > 1:  # of this round or of one long ago
+                jid = jids.get(number, "of an earlier round")
+                found.twice.append(f"{number} ({jid}) began {times} times on {host}")
     for work in works:
-        for host, ledger in ledgers.items():
-            begun = ledger.count(f"{work.number} begun")
-            if begun > 1:
-                found.twice.append(f"{work.number} ({work.jid}) began {begun} times on {host}")
         if not work.jid:
             continue
         if work.jid not in known:

@@ -73,6 +73,8 @@ def test_a_job_that_began_twice_is_named_whatever_its_status() -> None:
     assert judged(ledger=ledger).twice == ["n1 (JID1) began 2 times on web1"]
     unknown = Work("n1", "short", why_unknown="no answer")
     assert len(judged(ledger=ledger, work=unknown).twice) == 1
+    earlier = ["r1n5 begun", "r1n5 done", "r1n5 begun"]
+    assert len(judged(ledger=[*GOOD, *earlier]).twice) == 1
 
 
 def test_an_acknowledged_job_that_the_master_has_not_is_lost() -> None:
