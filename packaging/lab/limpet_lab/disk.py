@@ -73,6 +73,9 @@ class Disk:
                     step //= 2
                     continue
                 at += step
+                if left_bytes:
+                    free -= step
+                    step = min(step, free)
         if left_bytes == 0 and shutil.disk_usage(self._mounted).free > 1 << 20:
             raise LabError(f"{self._mounted} could not be filled")
 

@@ -209,7 +209,7 @@ class Host:
         if first is None:
             raise LabError(f"{self.name} is off: boot it first")
         term = f"TERM={os.environ.get('TERM', 'dumb')}"
-        inside = [*_ENVIRONMENT, term, "bash", "--login"]
+        inside = [*_ENVIRONMENT, term, "env", "--chdir=/root", "bash", "--login"]
         return subprocess.call(self._entering(first, inside))
 
     def push(self, local: Path, remote: str | None = None, mode: int | None = None) -> str:
