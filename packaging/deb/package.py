@@ -70,7 +70,7 @@ def build(
         "@FIRST_OF_SCHEMA@": first_of_schema(facts, source.base_version),
         "@ADVICE@": ADVICE,
     }
-    _write_scripts(root / "DEBIAN", role, values)
+    write_scripts(root / "DEBIAN", role, values)
     _write_control(root, role, version, facts, environment)
     return root
 
@@ -96,7 +96,9 @@ def _slaves(role: Role, pages: list[str]) -> str:
     )
 
 
-def _write_scripts(place: Path, role: Role, values: dict[str, str]) -> None:
+def write_scripts(place: Path, role: Role, values: dict[str, str]) -> None:
+    """Write the scripts that dpkg runs, put together from their parts. Raises `BuildError`."""
+
     def part(name: str) -> str:
         path = HERE / "scripts" / name
         return path.read_text(encoding="utf-8").strip("\n") if path.exists() else ""

@@ -28,8 +28,10 @@ make_version() {
     mkdir -p "$home/versions"
     rm -rf "$home/versions"/.new-*
     if [ -d "$target" ]; then
-        # Installed again: each file that was damaged is replaced by a whole one, by rename.
-        cp -alf "$home/payload/." "$target/" 2>/dev/null || cp -af "$home/payload/." "$target/"
+        # Installed again: each file that was damaged is replaced by a whole one, by rename. Never
+        # written to: a process may have it mapped.
+        cp -alf "$home/payload/." "$target/" 2>/dev/null ||
+            cp -a --remove-destination "$home/payload/." "$target/"
         find "$target" -type d -exec sync {} +
         return
     fi
@@ -103,6 +105,11 @@ configure | abort-upgrade | abort-remove | abort-deconfigure)
     make_directories
     [ -L "$home/current" ] || : >"$home/.fresh"
     before=$(readlink "$home/current") || before=
+    if [ "$before" != "versions/$build" ]; then
+        [ -z "$before" ] || ln -sfn "$before" "$home/.before"
+    elif [ -L "$home/.before" ]; then # cut off behind the switch: nobody has watched over it yet
+        before=$(readlink "$home/.before")
+    fi
     make_version
     switch
     pages="@SLAVES@"
@@ -111,7 +118,7 @@ configure | abort-upgrade | abort-remove | abort-deconfigure)
     update-alternatives --install /usr/bin/limpet limpet "$home/current/bin/limpet" @PRIORITY@ $pages
     settle_units
     forget_versions
-    rm -f "$home/.fresh"
+    rm -f "$home/.fresh" "$home/.before"
     ;;
 *)
     warn "postinst: unknown argument $1"

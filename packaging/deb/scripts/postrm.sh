@@ -29,7 +29,7 @@ empty() {
 @PURGE@
 case "$1" in
 remove)
-    rm -rf "$home/versions" "$home/current" "$home/.current-new" "$home/.fresh"
+    rm -rf "$home/versions" "$home/current" "$home/.current-new" "$home/.fresh" "$home/.before"
     empty "$home" /opt/limpet
     # Nobody's, so that dpkg takes it along when it is empty; it was there before.
     [ -d /opt ] || mkdir -m 0755 /opt

@@ -15,7 +15,7 @@ remove)
         systemctl disable --quiet $units || warn "could not disable $units"
     fi
     update-alternatives --remove limpet "$home/current/bin/limpet"
-    rm -rf "$home/versions" "$home/current" "$home/.current-new" "$home/.fresh"
+    rm -rf "$home/versions" "$home/current" "$home/.current-new" "$home/.fresh" "$home/.before"
     ;;
 failed-upgrade)
     # Only a newer version that may not be replaced by this one fails.

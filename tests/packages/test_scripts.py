@@ -1,0 +1,146 @@
+"""What the package's scripts do, run on a tree of their own: nothing is built, nobody is root."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from deb.package import SCRIPTS, write_scripts
+from deb.roles import ROLES
+
+PLACES: Final = re.compile(r"(?<![\w.$}])/(?=(?:opt|etc|var|run|srv|usr/sbin)/)")
+TOOLS: Final = (
+    *("chown", "getent", "groupadd", "dpkg-statoverride", "update-alternatives"),
+    *("systemctl", "systemd-run", "timeout"),
+)
+GUARDED: Final = "lib/python3.11/dist-packages/limpet/minion/upgrading"
+
+
+class Host:
+    """A directory that the minion's scripts take for a host, and what they have called there."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.home = place / "opt/limpet/minion"
+        self.tools = place / "bin"
+        self._calls = place / "calls"
+        for each in ("run/systemd/system", "etc", "var/lib", "var/cache", "bin"):
+            (place / each).mkdir(parents=True)
+        for name in TOOLS:
+            self.tool(name, f'echo "{name} $*" >>{self._calls}')
+        self.tool("dpkg-statoverride", "exit 1")
+
+    def tool(self, name: str, script: str) -> None:
+        """Put a program in the way of the host's own."""
+        (self.tools / name).write_text(f"#!/bin/sh\n{script}\n")
+        (self.tools / name).chmod(0o755)
+
+    def unpack(self, version: str) -> str:
+        """Do what dpkg does before it runs postinst; gives the name of the versions directory."""
+        for name, text in (("bin/limpet", version), ("lib/private/libx.so", version * 5000)):
+            path = self.home / "payload" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            path.write_text(text)
+        (self.home / "payload" / GUARDED).mkdir(parents=True, exist_ok=True)
+        return f"{version}-0123456789ab"
+
+    def configure(self, build: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run postinst."""
+        values = dict.fromkeys(("@SLAVES@", "@STORE@", "@ADVICE@", "@FIRST_OF_SCHEMA@"), "")
+        values |= {"@ROLE@": "minion", "@PACKAGE@": "limpet-minion", "@OTHER@": "limpet-master"}
+        values |= {"@UNITS@": "limpet-minion.service", "@PRIORITY@": "50", "@SCHEMA@": "1"}
+        values |= {"@VERSION@": build.partition("-")[0], "@BUILD@": build}
+        scripts = self.place / "scripts"
+        write_scripts(scripts, ROLES["minion"], values)
+        for name in SCRIPTS:
+            path = scripts / name
+            path.write_text(PLACES.sub(f"{self.place}/", path.read_text()))
+        path_variable = f"{self.tools}:/usr/sbin:/usr/bin:/sbin:/bin"
+        return subprocess.run(
+            ["/bin/sh", str(scripts / "postinst"), "configure", "1.0"],
+            env={"PATH": path_variable, **environment},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    def calls(self) -> list[str]:
+        """Give what was called since the last time."""
+        found = self._calls.read_text().splitlines() if self._calls.exists() else []
+        self._calls.unlink(missing_ok=True)
+        return found
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    found = Host(tmp_path)
+    done = found.configure(found.unpack("1.0"))
+    assert done.returncode == 0, done.stderr
+    assert (found.home / "current").readlink() == Path("versions/1.0-0123456789ab")
+    found.calls()
+    return found
+
+
+def begun(calls: list[str], kind: Mapping[str, str]) -> list[str]:
+    """Give the calls of these programs that hold these words."""
+    return [
+        each
+        for each in calls
+        for name, word in kind.items()
+        if each.startswith(name + " ") and word in each
+    ]
+
+
+GUARD: Final = {"systemd-run": "minion guard --from 1.0-0123456789ab --to 2.0-0123456789ab"}
+
+
+def test_the_version_before_watches_over_the_restart(host: Host) -> None:
+    done = host.configure(host.unpack("2.0"))
+
+    assert done.returncode == 0, done.stderr
+    assert begun(host.calls(), GUARD)
+    assert sorted(each.name for each in (host.home / "versions").iterdir()) == [
+        "1.0-0123456789ab",
+        "2.0-0123456789ab",
+    ]
+    assert sorted(each.name for each in host.home.iterdir()) == ["current", "payload", "versions"]
+
+
+def test_it_does_so_too_if_the_script_is_cut_off_when_it_has_switched(host: Host) -> None:
+    alternatives = (host.tools / "update-alternatives").read_text()
+    host.tool("update-alternatives", "kill -9 $PPID")
+    build = host.unpack("2.0")
+    assert host.configure(build).returncode == -9
+    assert (host.home / "current").readlink() == Path("versions") / build
+    assert not begun(host.calls(), GUARD)
+
+    host.tool("update-alternatives", alternatives)
+    done = host.configure(build)  # dpkg --configure -a
+
+    assert done.returncode == 0, done.stderr
+    assert begun(host.calls(), GUARD)
+    assert (host.home / "versions" / "1.0-0123456789ab").is_dir()
+    assert sorted(each.name for each in host.home.iterdir()) == ["current", "payload", "versions"]
+    host.configure(build)
+    assert not begun(host.calls(), GUARD)
+
+
+def test_files_in_use_are_replaced_and_not_written_to_where_there_are_no_hard_links(
+    host: Host,
+) -> None:
+    host.tool("cp", 'case "$1" in -al*) exit 1 ;; esac; exec /bin/cp "$@"')
+    build = host.unpack("2.0")
+    assert host.configure(build).returncode == 0
+    library = host.home / "versions" / build / "lib/private/libx.so"
+    before = library.stat().st_ino
+
+    with open(library, "rb") as used:  # a process has it mapped: cut to nothing, that one dies
+        done = host.configure(host.unpack("2.0"))
+        assert done.returncode == 0, done.stderr
+        assert library.stat().st_ino != before
+        assert used.read() == b"2.0" * 5000
