@@ -100,7 +100,7 @@ def restore(file: Path, passphrase_file: str | None, replace: bool, new_key: boo
     for each in done.beside:
         click.echo(f"compare: {each}")
     start = "systemctl enable --now limpet-master" if roots.base is None else "limpet master"
-    click.echo(f"next: {start}, then limpet doctor")
+    click.echo(f"next: {start}, and some seconds later limpet doctor")
 
 
 def _check_user(roots: Roots) -> None:

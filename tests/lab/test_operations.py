@@ -89,6 +89,37 @@ def test_a_backup_is_made_by_a_timer_while_the_master_works(fleet: Fleet) -> Non
     assert owners == ""
 
 
+def test_a_backup_never_fills_the_disk_that_the_store_is_on(fleet: Fleet) -> None:
+    master = fleet.lab.master
+    before = master.exec(f"sha256sum {BY_TIMER}").checked().out
+    master.fill_disk(left_bytes=20 * 2**20)
+    try:
+        done = master.exec(["limpet", "master", "backup", BY_TIMER, "--force"])
+    finally:
+        master.free_disk()
+    assert (done.code, "no room for a backup" in done.err) == (1, True), done
+    assert master.exec(f"sha256sum {BY_TIMER}").checked().out == before
+    assert master.exec("ls -A /var/backups | grep new").out == ""
+
+
+def test_the_manual_is_on_hosts_and_outlives_the_removal_of_one_package(fleet: Fleet) -> None:
+    web1 = fleet.lab.host("web1")
+
+    def pages() -> dict[str, str]:
+        listed = web1.exec("readlink -f /usr/share/man/man[15]/limpet*.gz").checked().out.split()
+        return {path.rpartition("/")[2]: path.split("/")[3] for path in listed}
+
+    assert {"limpet.1.gz", "limpet-master-backup.1.gz", "limpet-minion.yaml.5.gz"} <= pages().keys()
+    assert set(pages().values()) == {"minion"}
+    install(web1, [fleet.packages.master])
+    assert set(pages().values()) == {"master"}
+    page = web1.exec("zcat /usr/share/man/man1/limpet-run.1.gz").checked().out
+    assert r"\fB\-\-job\-timeout S\fR" in page
+    web1.exec("dpkg --purge limpet-master", timeout_s=60).checked()
+    assert set(pages().values()) == {"minion"}
+    fleet.wait_answer("web1", timeout_s=15)
+
+
 @pytest.mark.covers("J10")
 def test_a_master_whose_disk_is_lost_comes_back_from_its_backup(fleet: Fleet) -> None:
     master, web2 = fleet.lab.master, fleet.lab.host("web2")
