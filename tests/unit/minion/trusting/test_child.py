@@ -84,7 +84,9 @@ CHANGES: list[dict[str, Any]] = [
 
 
 @pytest.mark.covers("B-19")
-@pytest.mark.parametrize("changes", CHANGES, ids=str)
+@pytest.mark.parametrize(
+    "changes", CHANGES, ids=[f"{next(iter(change))}-{n}" for n, change in enumerate(CHANGES)]
+)
 def test_whatever_is_changed_is_not_believed(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert verdict(tmp_path, signed(**changes)) == "refused"
     assert verdict(tmp_path, signed(**changes), SITE) == "refused"
