@@ -32,6 +32,7 @@ from limpet.minion.jobs.instant import Instants
 from limpet.minion.jobs.journal import Journal
 from limpet.minion.jobs.workers import Workers
 from limpet.minion.local import messages as local
+from limpet.minion.local.desk import LocalDesk
 from limpet.minion.local.server import LocalGone, LocalServer
 from limpet.minion.master_socket import BadFrame, MasterSocket
 from limpet.minion.plan import Plan
@@ -120,6 +121,9 @@ class Daemon:
             notifier=self._notifier,
             status=self._status,
             problem=lambda: self._reloading.problem,
+        )
+        self._desk = LocalDesk(
+            self._core, self._workers, self._server, status=self._showing.local_status
         )
 
     @property
@@ -306,37 +310,10 @@ class Daemon:
             now = self._clock.now()
             if isinstance(event, LocalGone):
                 self._do(self._core.on_local_gone(now, event.client))
-            else:
-                self._serve(now, event.client, event.request)
-
-    def _serve(self, now: Moment, client: int, request: local.AnyLocalRequest) -> None:
-        if isinstance(request, local.RunLocal):
-            self._tell_trouble(now)
-            self._do(
-                self._core.on_local_run(
-                    now, client, request.function, request.arguments, request.job_timeout_s
-                )
-            )
-        elif isinstance(request, local.AskSource | local.PullSource):
-            self._do(self._core.on_local_question(now, client, request))
-        elif isinstance(request, local.AskRunning):
-            jobs = tuple(
-                local.LocalJob(
-                    job.jid, job.function, job.user, job.pid, job.started_wall_s, job.arguments
-                )
-                for job in self._workers.running()
-            )
-            self._server.answer(client, local.LocalJobs(jobs))
-        elif isinstance(request, local.KillLocal):
-            is_live = self._core.book.is_live(JobId(request.jid))
-            self._do(self._core.on_local_cancel(now, JobId(request.jid)))
-            verdict: Literal["cancelling", "finished"] = "cancelling" if is_live else "finished"
-            self._server.answer(client, local.LocalKilled(request.jid, verdict))
-        elif isinstance(request, local.RefreshGrains):
-            self._do(self._core.on_refresh_grains(now))
-            self._server.answer(client, local.LocalDone())
-        else:
-            self._server.answer(client, self._showing.local_status())
+                continue
+            if isinstance(event.request, local.RunLocal):
+                self._tell_trouble(now)
+            self._do(self._desk.on_request(now, event.client, event.request))
 
     def _hear_helpers(self) -> None:
         """Hear the resolver, and the children that collect grains and sign."""
