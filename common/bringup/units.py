@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from limpet.common.bringup.findings import Finding, ok, warn
 from limpet.common.bringup.tools import run_tool
 from limpet.common.errors import HostError
 
@@ -96,6 +97,22 @@ def restart(unit: str) -> str:
     run_tool("systemctl", "reset-failed", unit, limit_s=CHANGE_S)
     done = run_tool("systemctl", "restart", "--no-block", unit, limit_s=CHANGE_S)
     return "" if done.code == 0 else done.complaint
+
+
+def leave_for_boot(unit: str, by_hand: str) -> Finding:
+    """Have a service started at the next boot; a key is made then, and not before.
+
+    `unit`: empty where a person starts it, by the command `by_hand`.
+    """
+    if not unit:
+        return ok("not started", f"no key is made before the first start: `{by_hand}`")
+    try:
+        problem = enable(unit)
+    except HostError as error:
+        problem = str(error)
+    if problem:
+        return warn("service", problem, f"it has to be on at boot: `systemctl enable {unit}`")
+    return ok("not started", f"{unit} starts at the next boot, and makes a key then")
 
 
 def last_error(unit: str, since_wall_s: float) -> str:

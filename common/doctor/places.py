@@ -32,6 +32,11 @@ def is_denied(error: BaseException | None) -> bool:
     return False
 
 
+def is_hidden(directory: Path) -> bool:
+    """Say whether this user can't look into a directory that is there."""
+    return not os.access(directory, os.X_OK) and os.path.exists(directory)
+
+
 def uid_of(user: str) -> int | None:
     """Give the number of a user; None: this host has none of that name."""
     try:

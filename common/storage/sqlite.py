@@ -118,8 +118,8 @@ def migrate(
             raise HostError(
                 f"the database {path} was written by a newer release of limpet (schema {version}, "
                 f"this release knows up to {len(steps)}): install that release again, or stop the "
-                f"master and put the copy back that was made then, {path}.before-{version}, without "
-                "the files -wal and -shm; what has happened since is lost with it"
+                f"master and put the copy back that was made then, {path}.before-{version}, "
+                "without the files -wal and -shm; what has happened since is lost with it"
             )
         for step in range(version, len(steps)):
             speak(connection, busy, f"the database goes from schema {step} to {step + 1}")

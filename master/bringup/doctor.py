@@ -92,9 +92,7 @@ class Patient:
     @property
     def _state_is_hidden(self) -> bool:
         """Whether this user can't look into the master's state."""
-        return not os.access(self._roots.state_dir, os.X_OK) and os.path.exists(
-            self._roots.state_dir
-        )
+        return places.is_hidden(self._roots.state_dir)
 
     def configuration(self) -> Iterable[Finding]:
         """Look at the files that people and `setup` write."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from limpet import __version__
 from limpet.common.bringup import units
-from limpet.common.bringup.findings import Finding, fail, is_well, ok, warn
+from limpet.common.bringup.findings import Finding, fail, is_well, ok
 from limpet.common.bringup.listeners import who_listens
 from limpet.common.bringup.reach import connect_all
 from limpet.common.bringup.setup_file import SetupFile
@@ -119,7 +119,7 @@ class SettingUp:
         configuration = load_master(self._roots)
         self._make_trees(configuration)
         if not wish.is_started:
-            self._leave_for_later()
+            self._say(units.leave_for_boot("" if self._roots.base else UNIT, self._by_hand))
             return ExitCode.OK
         status = self._start_and_wait(before, is_changed=is_changed)
         if status is None:
@@ -130,23 +130,6 @@ class SettingUp:
     @property
     def _by_hand(self) -> str:
         return self._session.command("master")
-
-    def _leave_for_later(self) -> None:
-        """Have the service started at the next boot; a key is made then, and not before."""
-        if self._roots.base is not None:
-            text = f"no key is made before the first start: `{self._by_hand}`"
-            self._say(ok("not started", text))
-            return
-        try:
-            problem = units.enable(UNIT)
-        except HostError as error:
-            problem = str(error)
-        if problem:
-            self._say(
-                warn("service", problem, f"it has to be on at boot: `systemctl enable {UNIT}`")
-            )
-        else:
-            self._say(ok("not started", f"{UNIT} starts at the next boot, and makes a key then"))
 
     # --- before the start -----------------------------------------------------------------------
 

@@ -268,7 +268,8 @@ class Writer:
         if self._reserve.hold():
             self._say_trouble("")
         elif not self._trouble:
-            self._say_trouble(f"disk full: no room beside the database {self._path}: make room there")
+            place = f"beside the database {self._path}"
+            self._say_trouble(f"disk full: no room {place}: make room there")
 
     def _say_trouble(self, text: str) -> None:
         if text != self._trouble:

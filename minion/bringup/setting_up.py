@@ -117,7 +117,8 @@ class SettingUp:
         self._say(ok("written", f"{self._file.path}" + ("" if is_changed else " (as it was)")))
         is_changed = self._forget_other_master(server_key) or is_changed
         if not wish.is_started:
-            self._leave_for_later()
+            by_hand = self._session.command("minion")
+            self._say(units.leave_for_boot("" if self._roots.base else UNIT, by_hand))
             return ExitCode.OK
         return self._start_and_wait(join, is_changed=is_changed)
 
@@ -133,23 +134,6 @@ class SettingUp:
         forget_trust(self._roots.keys_dir)
         self._say(ok("master", "what the last one had announced of its keys is forgotten"))
         return True
-
-    def _leave_for_later(self) -> None:
-        """Have the service started at the next boot; a key is made then, and not before."""
-        if self._roots.base is not None:
-            text = f"no key is made before the first start: `{self._session.command('minion')}`"
-            self._say(ok("not started", text))
-            return
-        try:
-            problem = units.enable(UNIT)
-        except HostError as error:
-            problem = str(error)
-        if problem:
-            self._say(
-                warn("service", problem, f"it has to be on at boot: `systemctl enable {UNIT}`")
-            )
-        else:
-            self._say(ok("not started", f"{UNIT} starts at the next boot, and makes a key then"))
 
     # --- what is known --------------------------------------------------------------------------
 
