@@ -178,11 +178,11 @@ class Fleet:
         self.master.start()
         return wait_until("the master's port is open", self.is_port_open)
 
-    def is_port_open(self) -> bool:
-        """Say whether somebody listens on the main port."""
+    def is_port_open(self, port: int = 0) -> bool:
+        """Say whether somebody listens on a port; 0: the main one."""
         with socket.socket() as probe:
             probe.settimeout(1.0)
-            return probe.connect_ex((self.host, self.port)) == 0
+            return probe.connect_ex((self.host, port or self.port)) == 0
 
     def make_token(self, uses: int = 100) -> str:
         """Make a join string."""

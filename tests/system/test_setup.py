@@ -89,6 +89,12 @@ def host(fleet: Fleet) -> Iterator[Host]:
     made.stop()
 
 
+def start_both_ports(fleet: Fleet) -> None:
+    """Start the master, and wait for the port of new minions too: it comes a moment later."""
+    fleet.start_master()
+    wait_until("new minions may ask", lambda: fleet.is_port_open(fleet.enrol_port))
+
+
 def texts(shown: dict[str, Any], verdict: str = "fail") -> str:
     return "\n".join(
         f"{each['check']}: {each['text']} | {each['advice']}"
@@ -179,7 +185,7 @@ def test_a_damaged_join_string_is_found_before_anything_else(fleet: Fleet, host:
 def test_what_is_in_the_way_to_the_master_is_named_and_nothing_is_written(
     fleet: Fleet, host: Host
 ) -> None:
-    fleet.start_master()
+    start_both_ports(fleet)
     join = fleet.make_token()
     place = f"127.0.0.1:{fleet.port}"
     enrol = ["--enrol-port", str(fleet.enrol_port), "--join", "-"]
@@ -209,7 +215,7 @@ def test_what_is_in_the_way_to_the_master_is_named_and_nothing_is_written(
 
 
 def test_with_anyway_a_host_joins_when_its_master_comes_back(fleet: Fleet, host: Host) -> None:
-    fleet.start_master()
+    start_both_ports(fleet)
     join = fleet.make_token()
     fleet.master.stop()
     process = subprocess.Popen(
@@ -224,7 +230,7 @@ def test_with_anyway_a_host_joins_when_its_master_comes_back(fleet: Fleet, host:
     )
     wait_until("the file is written", host.file.exists)
     host.start()
-    fleet.start_master()
+    start_both_ports(fleet)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, out
     assert "warn  ports" in out
@@ -269,7 +275,7 @@ def test_on_a_terminal_the_join_string_is_asked_for_and_not_shown(fleet: Fleet, 
 
 @pytest.mark.covers("R-3.5")
 def test_a_join_file_is_private_and_goes_when_it_is_used(fleet: Fleet, host: Host) -> None:
-    fleet.start_master()
+    start_both_ports(fleet)
     where = ["--master", f"127.0.0.1:{fleet.port}", "--enrol-port", str(fleet.enrol_port)]
     arguments = [*where, "--join-file", str(host.join_file), "--id", "web1"]
     host.join_file.write_text(f"{fleet.make_token()}\n")
@@ -283,7 +289,7 @@ def test_a_join_file_is_private_and_goes_when_it_is_used(fleet: Fleet, host: Hos
 
 
 def test_why_a_join_string_is_refused_is_told_by_what_to_look_at(fleet: Fleet, host: Host) -> None:
-    fleet.start_master()
+    start_both_ports(fleet)
     where = ["--master", f"127.0.0.1:{fleet.port}", "--enrol-port", str(fleet.enrol_port)]
     once = fleet.make_token(uses=1)
     host.setup(*where, "--id", "web1", "--join", "-", told=once, starts=True)
@@ -321,7 +327,7 @@ def test_a_host_with_a_wrong_clock_is_told_so(tmp_path: Path, fleet: Fleet, host
 def test_without_a_token_the_key_waits_and_is_shown_with_its_fingerprint(
     fleet: Fleet, host: Host
 ) -> None:
-    fleet.start_master()
+    start_both_ports(fleet)
     key = fleet.limpet_json("keys", "show", "--master")["master_key"]
     where = ["--master", f"127.0.0.1:{fleet.port}", "--enrol-port", str(fleet.enrol_port)]
     arguments = [*where, "--master-key", key, "--id", "web1", "--timeout", "4"]
@@ -337,7 +343,7 @@ def test_without_a_token_the_key_waits_and_is_shown_with_its_fingerprint(
 
 
 def test_a_minion_that_is_not_started_is_named(fleet: Fleet, host: Host) -> None:
-    fleet.start_master()
+    start_both_ports(fleet)
     where = ["--master", f"127.0.0.1:{fleet.port}", "--enrol-port", str(fleet.enrol_port)]
     shown = host.setup(*where, "--join", "-", "--timeout", "1", told=fleet.make_token(), code=4)
     assert "no minion answers on this host" in texts(shown)
