@@ -57,11 +57,22 @@ def test_nothing_in_a_package_tells_who_built_it_or_where(built: Built, unpacked
 
 
 @pytest.mark.slow
-def test_lintian_finds_no_error(built: Built) -> None:
+def test_lintian_finds_no_error(built: Built, tmp_path: Path) -> None:
     if shutil.which("lintian") is None:
         pytest.skip("not here: lintian")
+    # What the payload holds is the same for both: half a minute less.
+    root = tmp_path / "root"
+    subprocess.run(["dpkg-deb", "-R", built.master, root], check=True)
+    shutil.rmtree(payload_in(root) / "lib")
+    sums = (root / "DEBIAN/md5sums").read_text().splitlines(keepends=True)
+    kept = [line for line in sums if (root / line.split()[1]).exists()]
+    (root / "DEBIAN/md5sums").write_text("".join(kept))
+    master = tmp_path / built.master.name
+    pack = ["dpkg-deb", "--root-owner-group", "-Zxz", "-z0", "-b", str(root), str(master)]
+    subprocess.run(pack, check=True, capture_output=True)
+
     done = subprocess.run(
-        ["lintian", "--allow-root", "--fail-on", "error", built.minion, built.master],
+        ["lintian", "--allow-root", "--fail-on", "error", built.minion, master],
         capture_output=True,
         text=True,
         check=False,
