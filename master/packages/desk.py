@@ -134,6 +134,9 @@ class PackageDesk:
         except OSError as error:
             place = error.filename or self._shelf.directory
             return Refused("failed", f"{place}: {error.strerror or error}")
+        except Exception as error:  # noqa: BLE001
+            # A mistake of ours in one question must not take the answers to all later ones away.
+            return Refused("failed", f"packages: {error!r}; please report it")
 
 
 def _said(found: PackageInfo | int) -> Reply:
