@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -38,6 +39,10 @@ ANSWER_S: Final = 3.0
 DESCRIPTORS_SPARE: Final = 512
 """As in `limpet.master.starting.FDS_SPARE`."""
 LAG_MAX_S: Final = 2.0
+SETTLING_LOOKS: Final = 4
+"""How often a closed port of a master that answers is tried again: its enrolment process opens the
+second port a moment after it has started."""
+SETTLING_PAUSE_S: Final = 0.5
 _AS_ROOT: Final = "run `limpet doctor` as root to look at it as well"
 
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -151,6 +156,11 @@ class Patient:
 
     def _knock(self, address: str, number: int, key: bytes | None, wanted: str) -> Finding:
         reached = connect(address, number)
+        patience = SETTLING_LOOKS if self._status is not None else 0
+        while reached.verdict == "refused" and patience:
+            patience -= 1
+            time.sleep(SETTLING_PAUSE_S)
+            reached = connect(address, number)
         holders = ", ".join(who_listens(number))
         if reached.verdict != "open":
             advice = f"is a rule of this host in the way? e.g. `{firewall_lines((number,))[0]}`"
