@@ -3,8 +3,6 @@
 A person needs them only where a host was left alone in the middle of an upgrade.
 """
 
-import os
-import time
 from typing import Final
 
 import click
@@ -17,7 +15,8 @@ from limpet.common.settings.minion import load_minion
 from limpet.common.terminal.session import Session, complain
 from limpet.minion.upgrading.beginning import keep_package, kept_version
 from limpet.minion.upgrading.files import UpgradeFiles
-from limpet.minion.upgrading.layout import Installation, version_of
+from limpet.minion.upgrading.guarding import record_of_guard
+from limpet.minion.upgrading.layout import Installation
 from limpet.minion.upgrading.package_manager import PackageManager
 from limpet.minion.upgrading.record import READY_TIMEOUT_S, Record
 from limpet.minion.upgrading.unit import Unit
@@ -54,10 +53,17 @@ def keep() -> int:
     metavar="S",
     help="How long it may take to be READY.",
 )
-def guard(old: str, new: str, ready_timeout_s: float) -> int:
+@click.option(
+    "--prepare",
+    "is_prepared_only",
+    is_flag=True,
+    help="Only note it down: a boot in between goes on with it.",
+)
+def guard(old: str, new: str, ready_timeout_s: float, is_prepared_only: bool) -> int:
     """Restart the minion into a version that was installed, and go back if it isn't READY.
 
-    Run by the package, where apt or a state installed it.
+    Run by the package, where apt or a state installed it: once with --prepare, before `current`
+    leads to the new version, and once to do it.
     """
     roots = _roots()
     files = UpgradeFiles(roots.state_dir)
@@ -69,24 +75,17 @@ def guard(old: str, new: str, ready_timeout_s: float) -> int:
         if under_way is not None and under_way.kind != "guard":
             complain(f"{under_way.summary}: that goes on")
             return 0
-        if under_way is not None and old == under_way.new:
-            old = under_way.old  # the version between the two never proved itself
-        previous = kept_version(files)
-        record = Record(
-            id=os.urandom(8).hex(),
-            kind="guard",
-            phase="prepared",
-            old=old,
-            old_version=version_of(old),
-            new=new,
-            new_version=version_of(new),
-            previous=str(files.previous) if previous == version_of(old) else "",
+        record = record_of_guard(
+            old,
+            new,
+            under_way,
+            kept=kept_version(files),
+            previous=files.previous,
             ready_timeout_s=ready_timeout_s,
-            boot_id=boot_id(),
-            started_s=round(time.time(), 3),
         )
-        files.begin(record, installation.directory(old))
-        _carry_out(record, files, installation, roots)
+        files.begin(record, installation.directory(record.old))
+        if not is_prepared_only:
+            _carry_out(record, files, installation, roots)
     return 0
 
 

@@ -118,6 +118,8 @@ class Upgrade:
         self._latest: Instant = FOREVER
         """No master that is away puts the verdict off beyond this."""
         self._steady_since: Instant | None = None
+        self._other_since: Instant | None = None
+        """Since when a version runs that is neither the old one nor the new one."""
         self._process = (0, 0.0)
         self._ends_seen: int | None = None
         self._ends = 0
@@ -194,7 +196,13 @@ class Upgrade:
         wanted = self.record.new if is_new else self.record.old
         known = ("", self.record.old, self.record.new)
         if self.record.new and sight.directory not in known:
+            # Not at once: it may be about to end, as the one that ran before a third was installed.
+            if self._other_since is None:
+                self._other_since = now.boot
+            if now.boot - self._other_since < STEADY_S:
+                return []
             return self._end(now, "overtaken", f"{sight.directory} runs meanwhile")
+        self._other_since = None
         if sight.directory == wanted and sight.state == "READY":
             if self._steady_since is None or self._process != sight.process:
                 self._steady_since = now.boot
@@ -291,7 +299,7 @@ class Upgrade:
         self._latest = now.after(timeout_s + MASTER_AWAY_S_MAX)
 
     def _forget_sights(self) -> None:
-        self._steady_since = None
+        self._steady_since = self._other_since = None
         self._ends_seen = None
         self._ends = 0
         self._sight = Sight()

@@ -107,9 +107,11 @@ def write_scripts(place: Path, role: Role, values: dict[str, str]) -> None:
         "@COMMON@": part("common.sh"),
         "@PREINST@": part(f"preinst-{role.name}.sh"),
         "@USERS@": part(f"users-{role.name}.sh"),
+        "@PREPARE@": part(f"prepare-{role.name}.sh"),
         "@GUARD@": part(f"guard-{role.name}.sh").strip(),
         "@REFUSAL@": part(f"refusal-{role.name}.sh"),
         "@SCHEMA_OF_STORE@": part(f"schema-{role.name}.sh"),
+        "@WANTED@": " ".join(role.wanted),
         "@PURGE@": part(f"purge-{role.name}.sh"),
     }
     for name in SCRIPTS:

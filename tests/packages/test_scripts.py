@@ -99,6 +99,38 @@ def begun(calls: list[str], kind: Mapping[str, str]) -> list[str]:
 GUARD: Final = {"systemd-run": "minion guard --from 1.0-0123456789ab --to 2.0-0123456789ab"}
 
 
+PREPARED: Final = {
+    "timeout": "minion guard --prepare --from 1.0-0123456789ab --to 2.0-0123456789ab"
+}
+
+
+def test_a_boot_behind_the_switch_finds_what_has_to_be_watched(host: Host) -> None:
+    current = host.home / "current"
+    host.tool("timeout", f'echo "timeout $* at $(readlink {current})" >>{host.place}/calls')
+    host.configure(host.unpack("2.0"))
+
+    (call,) = begun(host.calls(), PREPARED)
+    assert call.endswith(" at versions/1.0-0123456789ab")
+
+
+def test_whoever_watches_himself_is_left_alone(host: Host) -> None:
+    done = host.configure(host.unpack("2.0"), LIMPET_UPGRADE="1")
+
+    assert done.returncode == 0, done.stderr
+    calls = host.calls()
+    assert not begun(calls, PREPARED | GUARD)
+    assert not begun(calls, {"systemctl": "restart"})
+
+
+def test_a_version_that_can_note_nothing_down_stops_no_upgrade(host: Host) -> None:
+    host.tool("timeout", "exit 1")
+    done = host.configure(host.unpack("2.0"))
+
+    assert done.returncode == 0
+    assert "unwatched" in done.stderr
+    assert begun(host.calls(), GUARD)
+
+
 def test_the_version_before_watches_over_the_restart(host: Host) -> None:
     done = host.configure(host.unpack("2.0"))
 

@@ -53,6 +53,8 @@ switch() {
     sync "$home"
 }
 
+@PREPARE@
+
 begin() {
     # shellcheck disable=SC2086
     systemctl enable --quiet $units || warn "could not enable $units"
@@ -111,6 +113,7 @@ configure | abort-upgrade | abort-remove | abort-deconfigure)
         before=$(readlink "$home/.before")
     fi
     make_version
+    prepare
     switch
     pages="@SLAVES@"
     [ -d /usr/share/man/man1 ] || pages= # a small image keeps none

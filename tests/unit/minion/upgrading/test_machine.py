@@ -8,6 +8,7 @@ from limpet.common.clock import Instant, Moment
 from limpet.minion.upgrading.machine import (
     INSTALL_S_MAX,
     RESTART_S_MAX,
+    STEADY_S,
     End,
     Install,
     Restart,
@@ -216,10 +217,20 @@ def at(second: float) -> Moment:
 
 def test_a_version_that_is_replaced_by_a_third_is_nobodys_business_any_more() -> None:
     upgrade = proving()
-    upgrade.on_sight(at(1), Sight("3.0-cccccccccccc", "READY", (7, 1.0)))
+    assert upgrade.on_sight(at(1), Sight("3.0-cccccccccccc", "READY", (7, 1.0))) == []
+    upgrade.on_sight(at(1 + STEADY_S), Sight("3.0-cccccccccccc", "READY", (7, 1.0)))
     assert upgrade.is_over
     assert upgrade.record.phase == "overtaken"
     assert "3.0-cccccccccccc runs meanwhile" in upgrade.record.summary
+
+
+def test_a_version_in_between_that_is_just_ending_does_not_end_the_watch() -> None:
+    upgrade = proving()  # 1.0 was proven; 1.5 ran until now, as 2.0 came while it proved itself
+    for second in (0.1, 2.0):
+        assert upgrade.on_sight(at(second), Sight("1.5-cccccccccccc", "READY", (7, 1.0))) == []
+    for second in (4, 5, 9):
+        upgrade.on_sight(at(second), Sight(NEW, "READY", (8, 4.0)))
+    assert upgrade.record.phase == "done"
 
 
 def test_another_process_begins_the_time_to_stay_ready_anew() -> None:
