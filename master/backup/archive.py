@@ -94,7 +94,7 @@ def read_archive(path: Path, store: Path) -> tuple[Contents, dict[str, bytes]]:
             missing = seen | contents.digests.keys() - parts.keys() - {STORE}
             if missing:
                 raise UsageError(f"{path} is cut off: {sorted(missing)[0]} is missing")
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, zlib.error, RecursionError, OverflowError) as error:
         raise UsageError(f"{path} is no backup, or is damaged: {error}") from error
     except OSError as error:
         if error.errno:

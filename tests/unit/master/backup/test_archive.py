@@ -1,5 +1,6 @@
 """A backup's file: what was written is read again, and nothing else is."""
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -107,6 +108,34 @@ def test_a_list_that_names_a_place_outside_is_refused(tmp_path: Path) -> None:
         path = tar_of(tmp_path / "evil", contents_of({name: b"x"}), (member(name), b"x"))
         with pytest.raises(UsageError, match="holds what no backup holds"):
             archive.read_archive(path, tmp_path / "store.db")
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [(b"L", b"%011o\0" % 1), b"a".ljust(512, b"\0")] * 2000,
+        [(b"x", b"%011o\0" % 0)] * 4000,
+        [(b"0", b"\x80" + b"\x7f" * 11)],
+        [(b"0", b"\xff" * 10 + b"\xfc\0")],
+    ],
+    ids=["names for names", "headers for headers", "a size beyond all bounds", "a size below 0"],
+)
+def test_hostile_headers_are_no_backup(
+    tmp_path: Path, blocks: list[tuple[bytes, bytes] | bytes]
+) -> None:
+    data = b"".join(each if isinstance(each, bytes) else _header(*each) for each in blocks)
+    path = tmp_path / "backup"
+    path.write_bytes(gzip.compress(data + bytes(1024)))
+    with pytest.raises(UsageError, match="backup"):
+        archive.read_archive(path, tmp_path / "store")
+
+
+def _header(kind: bytes, size: bytes) -> bytes:
+    """Give one header of a tar archive, with a size as it stands there."""
+    block = bytearray(tarfile.TarInfo(archive.LIST).tobuf(tarfile.GNU_FORMAT))
+    block[124:136], block[148:156], block[156:157] = size, b" " * 8, kind
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
 
 
 def test_another_format_is_named(tmp_path: Path) -> None:
