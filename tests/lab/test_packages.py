@@ -12,7 +12,8 @@ LISTING = r"""
 find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /root \
     -o -path /var/log -o -path /var/lib/dpkg -o -path /var/lib/systemd \
     -o -path '/etc/*-' \) -prune \
-    -o ! -path /etc/ld.so.cache ! -path '/var/cache/ldconfig*' ! -path /etc/.pwd.lock \
+    -o ! -path /etc/ld.so.cache ! -path /etc/machine-id ! -path '/var/cache/ldconfig*' \
+    ! -path /etc/.pwd.lock \( ! -path '/etc/systemd/*' -o -name '*limpet*' \) \
     -printf '%p %y %m %u:%g %l\n' | sort; cat /etc/passwd /etc/group
 """
 """A host without what it writes for itself, whatever is installed."""
@@ -49,8 +50,11 @@ def test_nothing_starts_that_is_not_configured_and_purge_leaves_nothing(hosts: l
     assert state(host, "limpet-master") == "disabled inactive"
     assert state(host, "limpet-enrol") == "static inactive"
     assert host.exec("find /var/lib/limpet /var/lib/limpet-minion -mindepth 1").out == ""
+    # The first boot of an image: systemd does what presets say.
+    host.exec("echo uninitialized >/etc/machine-id; sync").checked()
     host.reboot()
     assert state(host, "limpet-minion") == "disabled inactive"
+    assert state(host, "limpet-minion-upgrade") == "enabled inactive"  # nothing to go on with
     assert host.exec("systemctl --failed --no-legend").out == ""
 
     host.exec(ALONE, timeout_s=60).checked()

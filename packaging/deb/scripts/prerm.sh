@@ -11,8 +11,9 @@ remove)
         systemctl stop $units || warn "could not stop $units: systemctl status $units"
     fi
     if command -v systemctl >/dev/null; then
+        # The first boot of an image may have enabled what every host has on anyway (presets).
         # shellcheck disable=SC2086
-        systemctl disable --quiet $units || warn "could not disable $units"
+        systemctl disable --quiet $units @WANTED@ || warn "could not disable $units"
     fi
     update-alternatives --remove limpet "$home/current/bin/limpet"
     rm -rf "$home/versions" "$home/current" "$home/.current-new" "$home/.fresh" "$home/.before"
