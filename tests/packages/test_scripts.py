@@ -50,6 +50,12 @@ class Host:
 
     def configure(self, build: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run postinst."""
+        return self.script("postinst", "configure", "1.0", build=build, **environment)
+
+    def script(
+        self, script: str, *arguments: str, build: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of the scripts of a package."""
         values = dict.fromkeys(("@SLAVES@", "@STORE@", "@ADVICE@", "@FIRST_OF_SCHEMA@"), "")
         values |= {"@ROLE@": "minion", "@PACKAGE@": "limpet-minion", "@OTHER@": "limpet-master"}
         values |= {"@UNITS@": "limpet-minion.service", "@PRIORITY@": "50", "@SCHEMA@": "1"}
@@ -61,7 +67,7 @@ class Host:
             path.write_text(PLACES.sub(f"{self.place}/", path.read_text()))
         path_variable = f"{self.tools}:/usr/sbin:/usr/bin:/sbin:/bin"
         return subprocess.run(
-            ["/bin/sh", str(scripts / "postinst"), "configure", "1.0"],
+            ["/bin/sh", str(scripts / script), *arguments],
             env={"PATH": path_variable, **environment},
             capture_output=True,
             text=True,
@@ -176,3 +182,19 @@ def test_files_in_use_are_replaced_and_not_written_to_where_there_are_no_hard_li
         assert done.returncode == 0, done.stderr
         assert library.stat().st_ino != before
         assert used.read() == b"2.0" * 5000
+
+
+def test_an_upgrade_ends_when_the_package_is_removed_and_the_rest_of_the_state_stays(
+    host: Host,
+) -> None:
+    upgrade = host.place / "var/lib/limpet-minion/upgrade"
+    upgrade.mkdir(parents=True)
+    for name in ("record.json", "last.json"):
+        (upgrade / name).write_text("{}")
+
+    for script in ("prerm", "postrm"):
+        done = host.script(script, "remove", build="1.0-0123456789ab")
+        assert done.returncode == 0, done.stderr
+
+    assert [each.name for each in upgrade.iterdir()] == ["last.json"]
+    assert not (host.home / "versions").exists()

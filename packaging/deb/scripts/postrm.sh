@@ -31,6 +31,9 @@ case "$1" in
 remove)
     rm -rf "$home/versions" "$home/current" "$home/.current-new" "$home/.fresh" "$home/.before"
     empty "$home" /opt/limpet
+    # An upgrade ends with the package: with its versions gone, nothing could go on with it after
+    # the next installation, and everything else would wait for its end.
+    [ "$role" != minion ] || rm -f /var/lib/limpet-minion/upgrade/record.json
     # Nobody's, so that dpkg takes it along when it is empty; it was there before.
     [ -d /opt ] || mkdir -m 0755 /opt
     ! systemd_runs || systemctl daemon-reload || :
