@@ -90,6 +90,8 @@ class EnrolmentProcess:
         """
         self.is_stopped = False
         """Whether a signal ended it, rather than the line."""
+        self.misfit = ""
+        """What the master said that can't be understood; empty: nothing."""
         self._signals = signals
         self._tell = tell
         self._line = line
@@ -144,7 +146,8 @@ class EnrolmentProcess:
                 self._on_master(_decoder.decode(payload), now)
         except (PeerError, msgspec.DecodeError) as error:
             # Only the master speaks here: what can't be read means that the two do not match.
-            self._log.critical(f"the line to the master is broken: {error}")
+            self.misfit = f"the line to the master is broken: {error}"
+            self._log.critical(self.misfit)
             self._line.close()
             return
         if self._port is not None:

@@ -4,7 +4,9 @@
              ▲              └ 30 s without ─▶ away
              └ nobody there, or not the master: backoff ≤ 2 s
 
-It never gives up, and ends on SIGTERM. The key of the master is held only while the line is.
+It never gives up, and ends on SIGTERM. A master that it can't understand is of another release than
+this process, which may have outlived an upgrade: then it ends, to be started anew. The key of the
+master is held only while the line is.
 """
 
 import gc
@@ -39,7 +41,13 @@ BACKOFF_MAX_S: Final = 2.0
 SETTLED_S: Final = 10.0
 SETUP_S_MAX: Final = 30.0
 """The master may serve another process, or be busy: then this one waits in its queue."""
+MISFIT_S: Final = 3.0
+"""Between meeting a master of another release and the end, so that starts are not many."""
 _TURN_S_MAX: Final = 1.0
+
+
+class Misfit(HostError):
+    """Master and process do not understand each other."""
 
 
 class EnrolmentService:
@@ -83,8 +91,14 @@ class EnrolmentService:
                 self._log.report("warning", "enrol.away", f"waits for the master: {_text(error)}")
                 self._tell(f"waits for the master: {_text(error)}")
             else:
-                self._serve(line)
-                line.close()
+                try:
+                    self._serve(line)
+                except Misfit as error:
+                    self._tell(str(error))
+                    self._stay(MISFIT_S)
+                    raise
+                finally:
+                    line.close()
             gc.collect()  # what is left of the last line, its key above all
             self._backoff.on_ended(self._clock.now().boot)
 
@@ -100,12 +114,14 @@ class EnrolmentService:
         )
         process.run()
         self._is_stopped = process.is_stopped
+        if process.misfit:
+            raise Misfit(process.misfit)
         if not self._is_stopped:
             self._log.warning(f"the line to the master has ended: {line.why_closed}")
             self._tell("waits for the master")
 
     def _setup_from(self, line: FramedSocket) -> Setup | None:
-        """Wait for the master's first word; None: it does not come."""
+        """Wait for the master's first word; None: it does not come. Raises `Misfit`."""
         self._tell("waits for the master's word")
         give_up_at = Instant(self._clock.now().boot + SETUP_S_MAX)
         self._poller.register(line)
@@ -118,10 +134,18 @@ class EnrolmentService:
                 for payload in line.receive():
                     return msgspec.msgpack.decode(payload, type=Setup)
         except (PeerError, msgspec.DecodeError) as error:
-            self._log.report("error", "enrol.setup", f"the master can't be understood: {error}")
+            raise Misfit(
+                f"the master can't be understood, it may be of another release: {error}"
+            ) from error
         finally:
             self._poller.unregister(line)
         return None
+
+    def _stay(self, pause_s: float) -> None:
+        """Do nothing for a while but hear signals."""
+        until = Instant(self._clock.now().boot + pause_s)
+        while not self._is_stopped and self._clock.now().boot < until:
+            self._wait(until)
 
     def _wait(self, until: Instant) -> None:
         """Wait for something to happen, a second at most, and hear signals."""

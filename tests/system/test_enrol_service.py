@@ -120,6 +120,27 @@ def test_it_waits_for_its_master_serves_it_and_ends_when_told(bench: Bench) -> N
     assert bench.manager.hears("STOPPING=1")
 
 
+def test_a_master_of_another_release_ends_it_so_that_it_is_started_anew(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir(mode=0o750)
+    manager = Manager(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX) as master:
+        master.bind(str(tmp_path / "run" / SOCKET_NAME))
+        master.listen()
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "limpet", "--root", str(tmp_path), "enrol"],
+            env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")},
+            stderr=subprocess.PIPE,
+        )
+        line, _ = master.accept()
+        line.sendall(b"\0\0\0\x03\xc0\xc0\xc0")
+        _, said = process.communicate(timeout=20.0)
+        line.close()
+    assert process.returncode == 1
+    assert "another release" in said.decode()
+    assert manager.hears("STATUS=the master can't be understood")
+    manager.close()
+
+
 def test_without_a_master_it_ends_when_told_as_well(bench: Bench) -> None:
     process = bench.start()
     wait_until("it waits", lambda: bench.manager.hears("STATUS=waits for the master"), 20.0)
