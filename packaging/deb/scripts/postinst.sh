@@ -116,7 +116,7 @@ configure | abort-upgrade | abort-remove | abort-deconfigure)
     prepare
     switch
     pages="@SLAVES@"
-    [ -d /usr/share/man/man1 ] || pages= # a small image keeps none
+    [ -d /usr/share/man/man1 ] && [ -d /usr/share/man/man5 ] || pages= # a small image keeps none
     # shellcheck disable=SC2086
     update-alternatives --install /usr/bin/limpet limpet "$home/current/bin/limpet" @PRIORITY@ $pages
     settle_units
