@@ -5,6 +5,7 @@ and no shop's module runs. Nothing of the host's Python is used at run time: an 
 its removal, changes nothing here.
 """
 
+import os
 import re
 import shutil
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from deb import files
-from deb.programs import BuildError, run
+from deb.programs import BuildError, FetchError, run
 
 PYTHON: Final = "3.11"
 
@@ -63,16 +64,26 @@ class Part:
 def fetch(cache: Path) -> list[Part]:
     """Give the Debian packages of the interpreter as apt would install them, from the cache.
 
-    Raises `BuildError` where apt knows none, as on a release with another Python.
+    Where apt's lists are old or missing root has them renewed. Raises `FetchError` where apt has
+    none, as on a release with another Python.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    names = (*INTERPRETER, *LIBRARIES)
     try:
-        said = run("apt-cache", "show", "--no-all-versions", *names)
+        return _fetch_all(cache)
     except BuildError as error:
-        raise BuildError(f"apt-get update, or build on Debian 12: {error}") from error
+        if os.geteuid() != 0:
+            raise FetchError(f"apt-get update as root, or build on Debian 12: {error}") from error
+    try:
+        run("apt-get", "update", "-qq")
+        return _fetch_all(cache)
+    except BuildError as error:
+        raise FetchError(f"build on Debian 12: {error}") from error
+
+
+def _fetch_all(cache: Path) -> list[Part]:
+    names = (*INTERPRETER, *LIBRARIES)
     told = {}
-    for stanza in said.split("\n\n"):
+    for stanza in run("apt-cache", "show", "--no-all-versions", *names).split("\n\n"):
         fields = dict(re.findall(r"^(Package|Version|SHA256): (\S+)$", stanza, re.MULTILINE))
         told[fields.get("Package", "")] = fields
     return [_fetch(name, told.get(name, {}), cache) for name in names]
@@ -80,7 +91,7 @@ def fetch(cache: Path) -> list[Part]:
 
 def _fetch(name: str, fields: dict[str, str], cache: Path) -> Part:
     if not {"Version", "SHA256"} <= fields.keys():
-        raise BuildError(f"apt has no {name}: apt-get update, or build on Debian 12")
+        raise BuildError(f"apt has no {name}")
     version, digest = fields["Version"], fields["SHA256"]
     kept = cache / f"{name}_{digest[:16]}.deb"
     if not kept.exists():
@@ -89,7 +100,7 @@ def _fetch(name: str, fields: dict[str, str], cache: Path) -> Part:
             run("apt-get", "download", "-qq", *root, f"{name}={version}", cwd=Path(directory))
             (fetched,) = Path(directory).glob("*.deb")
             if files.sha256(fetched) != digest:
-                raise BuildError(f"{fetched.name} is not what apt's lists say: apt-get update")
+                raise BuildError(f"{fetched.name} is not what apt's lists say")
             fetched.rename(kept)
     return Part(name, version, digest, kept)
 

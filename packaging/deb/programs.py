@@ -25,6 +25,10 @@ class BuildError(Exception):
     """A package can't be built: what is wrong, where, and what to do."""
 
 
+class FetchError(BuildError):
+    """Something of others can't be had on this machine now."""
+
+
 def run(
     *words: str | Path,
     cwd: Path | None = None,

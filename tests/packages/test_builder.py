@@ -7,8 +7,8 @@ import pytest
 
 from deb.documents import changelog
 from deb.facts import MAINTAINER, RELEASED_STORE_SCHEMAS, Facts, first_of_schema
-from deb.interpreter import DROPPED_EXTENSIONS, LIBRARY_NAMES
-from deb.programs import BuildError, run
+from deb.interpreter import DROPPED_EXTENSIONS, LIBRARY_NAMES, fetch
+from deb.programs import BuildError, FetchError, run
 from deb.roles import ROLES, preset_of, units_of
 from deb.source import VERSION_FILE, look_at
 
@@ -105,3 +105,14 @@ def test_a_library_is_taken_by_the_name_that_programs_ask_for(name: str, is_take
 )
 def test_extensions_without_their_library_are_dropped(name: str, is_dropped: bool) -> None:
     assert bool(DROPPED_EXTENSIONS.match(name)) is is_dropped
+
+
+def test_a_machine_whose_apt_has_another_python_is_told_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, said in (("apt-cache", "echo 'Package: python3.13'"), ("apt-get", "exit 0")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{said}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(FetchError, match=r"build on Debian 12: apt has no python3\.11-minimal"):
+        fetch(tmp_path / "cache")
