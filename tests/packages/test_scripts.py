@@ -1,6 +1,7 @@
 """What the package's scripts do, run on a tree of their own: nothing is built, nobody is root."""
 
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final
 import pytest
 
 from deb.package import SCRIPTS, write_scripts
-from deb.roles import ROLES
+from deb.roles import ROLES, RoleName
 
 PLACES: Final = re.compile(r"(?<![\w.$}])/(?=(?:opt|etc|var|run|srv|usr/sbin)/)")
 TOOLS: Final = (
@@ -20,11 +21,12 @@ GUARDED: Final = "lib/python3.11/dist-packages/limpet/minion/upgrading"
 
 
 class Host:
-    """A directory that the minion's scripts take for a host, and what they have called there."""
+    """A directory that a package's scripts take for a host, and what they have called there."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, role: RoleName = "minion") -> None:
         self.place = place
-        self.home = place / "opt/limpet/minion"
+        self.role = role
+        self.home = place / "opt/limpet" / role
         self.tools = place / "bin"
         self._calls = place / "calls"
         for each in ("run/systemd/system", "etc", "var/lib", "var/cache", "bin"):
@@ -57,11 +59,13 @@ class Host:
     ) -> subprocess.CompletedProcess[str]:
         """Run one of the scripts of a package."""
         values = dict.fromkeys(("@SLAVES@", "@STORE@", "@ADVICE@", "@FIRST_OF_SCHEMA@"), "")
-        values |= {"@ROLE@": "minion", "@PACKAGE@": "limpet-minion", "@OTHER@": "limpet-master"}
-        values |= {"@UNITS@": "limpet-minion.service", "@PRIORITY@": "50", "@SCHEMA@": "1"}
+        other = ROLES[self.role].other
+        values |= {"@ROLE@": self.role, "@PACKAGE@": f"limpet-{self.role}"}
+        values |= {"@OTHER@": f"limpet-{other}", "@UNITS@": f"limpet-{self.role}.service"}
+        values |= {"@PRIORITY@": "50", "@SCHEMA@": "1"}
         values |= {"@VERSION@": build.partition("-")[0], "@BUILD@": build}
         scripts = self.place / "scripts"
-        write_scripts(scripts, ROLES["minion"], values)
+        write_scripts(scripts, ROLES[self.role], values)
         for name in SCRIPTS:
             path = scripts / name
             path.write_text(PLACES.sub(f"{self.place}/", path.read_text()))
@@ -182,6 +186,76 @@ def test_files_in_use_are_replaced_and_not_written_to_where_there_are_no_hard_li
         assert done.returncode == 0, done.stderr
         assert library.stat().st_ino != before
         assert used.read() == b"2.0" * 5000
+
+
+def test_a_version_that_is_run_stays_however_many_processes_there_are(host: Host) -> None:
+    used, unused = (host.home / "versions" / f"0.{number}-0123456789ab" for number in (8, 9))
+    for each in (used, unused):
+        (each / "bin").mkdir(parents=True)
+    program = shutil.copy2("/bin/sleep", used / "bin/python3.11")
+    host.tool("readlink", 'case "$*" in /proc/*) exit 126 ;; esac; exec /bin/readlink "$@"')
+    with subprocess.Popen([program, "60"]) as running:
+        try:
+            done = host.configure(host.unpack("2.0"))
+        finally:
+            running.kill()
+
+    assert done.returncode == 0, done.stderr
+    assert used.is_dir()
+    assert not unused.exists()
+
+
+def test_no_version_goes_where_nobody_can_say_what_is_run(host: Host) -> None:
+    other = host.home / "versions/0.9-0123456789ab"
+    other.mkdir()
+    for script in ("exit 127", "echo 'find: /proc: Cannot allocate memory' >&2; exit 1"):
+        host.tool("find", f'case "$1" in /proc) {script} ;; esac; exec /usr/bin/find "$@"')
+        done = host.configure(host.unpack("2.0"))
+        assert done.returncode == 0, done.stderr
+        assert other.is_dir()
+
+
+def test_where_nobody_can_be_set_to_watch_the_service_of_the_boot_does_it(host: Host) -> None:
+    record = host.place / "var/lib/limpet-minion/upgrade/record.json"
+    record.parent.mkdir()
+    host.tool("systemd-run", "exit 1")
+    host.tool("timeout", f"echo '{{}}' >{record}")
+    done = host.configure(host.unpack("2.0"))
+
+    assert done.returncode == 0, done.stderr
+    calls = [each for each in host.calls() if each.startswith("systemctl ")]
+    assert "systemctl start --no-block limpet-minion-upgrade.service" in calls
+    assert not begun(calls, {"systemctl": "restart"})
+
+
+def test_an_upgrade_that_was_refused_restarts_nothing(host: Host) -> None:
+    build = host.unpack("1.0")
+    done = host.script("postinst", "abort-upgrade", "2.0", build=build)
+
+    assert done.returncode == 0, done.stderr
+    assert not begun(host.calls(), {"systemctl": "restart"})
+    host.configure(build)
+    assert begun(host.calls(), {"systemctl": "restart"})
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_purge_goes_on_where_something_can_not_be_removed(tmp_path: Path, role: RoleName) -> None:
+    host = Host(tmp_path, role)
+    state = tmp_path / f"var/lib/limpet{'' if role == 'master' else '-minion'}"
+    state.mkdir()
+    setup = tmp_path / f"etc/limpet/{role}.d/50-setup.yaml"
+    setup.parent.mkdir(parents=True)
+    setup.write_text("a: b")
+    busy = 'echo "$0: device or resource busy" >&2; exit 1'  # as with a mount point
+    host.tool("rm", f'case "$*" in *{state}) {busy} ;; esac; exec /bin/rm "$@"')
+    host.tool("getent", "exit 0")
+    for name in ("usermod", "userdel", "groupdel", "chgrp"):
+        host.tool(name, "exit 8")
+    done = host.script("postrm", "purge", build="1.0-0123456789ab")
+
+    assert done.returncode == 0, done.stderr
+    assert f"{state} stays" in done.stderr
+    assert not setup.exists()
 
 
 def test_an_upgrade_ends_when_the_package_is_removed_and_the_rest_of_the_state_stays(

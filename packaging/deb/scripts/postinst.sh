@@ -67,6 +67,8 @@ begin() {
 go_over() {
     [ -z "${LIMPET_UPGRADE:-}" ] || return 0 # whoever set it restarts, and watches
     systemd_runs || return 0
+    # The preinst of another version refused, and what runs is what ran before.
+    [ "$1" != abort-upgrade ] || [ "$before" != "versions/$build" ] || return 0
     if ! may restart; then
         warn "not restarted (policy-rc.d); the version before runs on: systemctl restart $units"
         return 0
@@ -82,21 +84,29 @@ settle_units() {
         systemctl daemon-reload || warn "systemd did not read its units again: systemctl daemon-reload"
     fi
     if [ ! -e "$home/.fresh" ]; then
-        go_over
+        go_over "$1"
     elif configured; then
         begin
     fi
 }
 
 # Of versions stay: this one, the one that ran until now, those that an upgrade may go back to, and
-# those that somebody runs.
+# those that somebody runs; where that can't be told, all of them, until the next time.
 forget_versions() {
+    versions=$(readlink -f "$home/versions")
+    [ -e /proc/self/exe ] || return 0
+    # One program, whatever the number of processes: their list may be longer than a command line.
+    # Kernel threads have no program, and of a container's init not even root may know it.
+    used=$(LC_ALL=C find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' -lname "$versions/*" \
+        -printf '%l\n' 2>&1) || [ $? -eq 1 ] || return 0
+    ! printf '%s\n' "$used" | grep '^find: ' | grep -Eqv \
+        ': (No such file or directory|No such process|Permission denied)$' || return 0
     for each in "$home/versions"/*; do
         name=${each##*/}
         [ "$name" != "$build" ] && [ "versions/$name" != "$before" ] || continue
         grep -qsF "$name" /var/lib/limpet-minion/upgrade/record.json && continue
         [ "$(readlink -f /var/lib/limpet-minion/upgrade/program 2>/dev/null)" != "$each" ] || continue
-        readlink /proc/[0-9]*/exe 2>/dev/null | grep -qF "$each/" && continue
+        printf '%s\n' "$used" | grep -qF "$versions/$name/" && continue
         rm -rf "$each" || warn "could not remove $each"
     done
 }
@@ -119,7 +129,7 @@ configure | abort-upgrade | abort-remove | abort-deconfigure)
     [ -d /usr/share/man/man1 ] && [ -d /usr/share/man/man5 ] || pages= # a small image keeps none
     # shellcheck disable=SC2086
     update-alternatives --install /usr/bin/limpet limpet "$home/current/bin/limpet" @PRIORITY@ $pages
-    settle_units
+    settle_units "$1"
     forget_versions
     rm -f "$home/.fresh" "$home/.before"
     ;;

@@ -23,7 +23,14 @@ left_to_root() { # GROUP PATH...
 
 empty() {
     for place in "$@"; do
-        [ ! -d "$place" ] || rmdir --ignore-fail-on-non-empty "$place"
+        [ ! -d "$place" ] || rmdir --ignore-fail-on-non-empty "$place" || warn "$place stays"
+    done
+}
+
+# A mount point can't be removed, only emptied; a purge does not fail because of it.
+forget() {
+    for place in "$@"; do
+        rm -rf "$place" || warn "$place stays"
     done
 }
 @PURGE@

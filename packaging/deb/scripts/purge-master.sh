@@ -1,7 +1,7 @@
 
 purge() {
-    rm -rf /var/lib/limpet /var/cache/limpet /run/limpet
-    rm -f /etc/limpet/master.d/50-setup.yaml
+    forget /var/lib/limpet /var/cache/limpet /run/limpet
+    forget /etc/limpet/master.d/50-setup.yaml
     empty /etc/limpet/master.d /srv/limpet/states /srv/limpet/pillar /srv/limpet
     if ! other_is_here; then
         empty /etc/limpet
@@ -9,7 +9,8 @@ purge() {
     fi
     left_to_root limpet /srv/limpet
     # Out of the group first: `userdel` would take it along, and the minion may need it.
-    ! getent passwd limpet >/dev/null || usermod --gid nogroup --groups "" limpet
+    ! getent passwd limpet >/dev/null || usermod --gid nogroup --groups "" limpet ||
+        warn "the user limpet stays a member of its groups"
     for user in limpet limpet-enrol; do
         ! getent passwd "$user" >/dev/null || userdel "$user" 2>/dev/null || warn "the user $user stays"
     done

@@ -1,7 +1,7 @@
 
 purge() {
-    rm -rf /var/lib/limpet-minion /var/cache/limpet-minion /run/limpet-minion
-    rm -f /etc/limpet/minion.d/50-setup.yaml
+    forget /var/lib/limpet-minion /var/cache/limpet-minion /run/limpet-minion
+    forget /etc/limpet/minion.d/50-setup.yaml
     empty /etc/limpet/minion.d
     if ! other_is_here; then
         empty /etc/limpet
