@@ -66,6 +66,8 @@ def _alone(cache: Path) -> Iterator[None]:
                         f"another build has held {cache} for {WAIT_S:g} s: end it"
                     ) from None
                 time.sleep(0.2)
+        for left in (*cache.glob("making-*"), *cache.glob("environments/making-*")):
+            shutil.rmtree(left, ignore_errors=True)  # of a build that was killed
         yield
 
 
