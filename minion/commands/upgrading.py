@@ -15,10 +15,11 @@ from limpet.common.settings.minion import load_minion
 from limpet.common.terminal.session import Session, complain
 from limpet.minion.upgrading.beginning import keep_package, kept_version
 from limpet.minion.upgrading.files import UpgradeFiles
-from limpet.minion.upgrading.guarding import record_of_guard
+from limpet.minion.upgrading.guarding import record_of_guard, wait_for_turn
 from limpet.minion.upgrading.layout import Installation
-from limpet.minion.upgrading.package_manager import PackageManager
-from limpet.minion.upgrading.record import READY_TIMEOUT_S, Record
+from limpet.minion.upgrading.machine import longest_s
+from limpet.minion.upgrading.package_manager import LOCK_S_MAX, PackageManager
+from limpet.minion.upgrading.record import READY_TIMEOUT_S, READY_TIMEOUT_S_MAX, Record
 from limpet.minion.upgrading.unit import Unit
 from limpet.minion.upgrading.updater import Updater, boot_id
 
@@ -70,10 +71,18 @@ def guard(old: str, new: str, ready_timeout_s: float, is_prepared_only: bool) ->
     files.prepare()
     installation = Installation()
     old, new = installation.find(old), installation.find(new)
-    with _lock(files):
-        under_way = _load(files)
+    # Another upgrade is waited for to its end: without a guard, what was installed meanwhile would
+    # start unwatched. The package's script, which prepares, does not wait for so long.
+    wait_s = LOCK_S if is_prepared_only else longest_s(READY_TIMEOUT_S_MAX) + 2 * LOCK_S_MAX
+    lock, under_way = wait_for_turn(
+        lambda left_s: _lock(files, left_s), lambda: _load(files), wait_s
+    )
+    with lock:
         if under_way is not None and under_way.kind != "guard":
             complain(f"{under_way.summary}: that goes on")
+            return 0
+        if under_way is None and not is_prepared_only and installation.current() != new:
+            complain(f"`current` leads to {installation.current()} meanwhile: nothing to watch")
             return 0
         record = record_of_guard(
             old,
@@ -97,7 +106,7 @@ def resume() -> int:
     if not files.record.exists():
         click.echo("no upgrade is under way")
         return 0
-    with _lock(files):
+    with _lock(files, LOCK_S):
         record = _load(files)
         if record is not None:
             _carry_out(record, files, Installation(), roots)
@@ -121,9 +130,9 @@ def _load(files: UpgradeFiles) -> Record | None:
         raise HostError(f"{error} (moved to {files.set_aside()}; `current` stays)") from error
 
 
-def _lock(files: UpgradeFiles) -> InstanceLock:
+def _lock(files: UpgradeFiles, wait_s: float) -> InstanceLock:
     try:
-        return InstanceLock(files.lock, "an upgrade of this minion", wait_s=LOCK_S)
+        return InstanceLock(files.lock, "an upgrade of this minion", wait_s=wait_s)
     except UsageError as error:
         raise HostError(str(error)) from error
 

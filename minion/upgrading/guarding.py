@@ -2,11 +2,43 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
+from limpet.common.service.locks import InstanceLock
 from limpet.minion.upgrading.layout import version_of
 from limpet.minion.upgrading.record import Record
 from limpet.minion.upgrading.updater import boot_id
+
+LOOK_AGAIN_S: Final = 1.0
+"""Between two looks at an upgrade whose updater is just starting (again)."""
+
+Lock = Callable[[float], InstanceLock]
+"""Takes the lock of upgrades, waiting for so many seconds."""
+
+
+def wait_for_turn(
+    lock: Lock, load: Callable[[], Record | None], wait_s: float
+) -> tuple[InstanceLock, Record | None]:
+    """Take the lock when no package is being installed by an upgrade any more.
+
+    After `wait_s` it comes with the record of the one that still is. Raises what `lock` raises
+    where that is held for so long, and `HostError` where the record can't be read.
+    """
+    end = time.monotonic() + wait_s
+    while True:
+        left_s = end - time.monotonic()
+        held = lock(max(0.0, left_s))
+        try:
+            under_way = load()
+        except BaseException:
+            held.close()
+            raise
+        if under_way is None or under_way.kind == "guard" or left_s <= 0:
+            return held, under_way
+        held.close()  # to the updater, which is between two of its lives
+        time.sleep(min(LOOK_AGAIN_S, left_s))
 
 
 def record_of_guard(

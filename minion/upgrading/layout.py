@@ -10,6 +10,7 @@ A process keeps the directory that it was started from, whatever becomes of `cur
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -87,26 +88,36 @@ class Installation:
 
     def of_program(self, program: Path) -> str:
         """Name the version that a program's file belongs to; empty: none of these."""
-        try:
-            return program.relative_to(self.versions).parts[0]
-        except (ValueError, IndexError):
-            return ""
+        for place in (self.versions, Path(os.path.realpath(self.versions))):  # the kernel's name
+            with suppress(ValueError, IndexError):
+                return program.relative_to(place).parts[0]
+        return ""
 
     def in_use(self) -> set[str]:
-        """Name the versions that processes run from."""
-        found = {
-            self.running(int(each.name))
-            for each in self._processes.iterdir()
-            if each.name.isdigit()
-        }
-        return found - {""}
+        """Name the versions that processes run from. Raises `HostError` where it can't be told."""
+        try:
+            return {
+                self._run_by(each) for each in self._processes.iterdir() if each.name.isdigit()
+            } - {""}
+        except OSError as error:
+            raise host_error("tell what runs from", self._processes, error) from error
+
+    def _run_by(self, process: Path) -> str:
+        try:
+            program = os.readlink(process / "exe")
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            return ""  # gone; of the kernel; a container's init, which not even root may look at
+        return self.of_program(Path(program.removesuffix(" (deleted)")))
 
     def prune(self, keep: Iterable[str]) -> list[str]:
         """Remove versions that are neither current, nor kept, nor run; give their names.
 
-        What can't be removed is left for the next time.
+        What can't be removed is left for the next time; all is, where nobody can say what is run.
         """
-        kept = {*keep, self.current(), *self.in_use()}
+        try:
+            kept = {*keep, self.current(), *self.in_use()}
+        except HostError:
+            return []
         removed = [name for name in self.names() if name not in kept]
         for name in removed:
             shutil.rmtree(self.directory(name), ignore_errors=True)
