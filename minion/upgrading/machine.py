@@ -37,8 +37,10 @@ LOOK_EVERY_S: Final = 0.5
 
 
 def longest_s(ready_timeout_s: float) -> float:
-    """Give how long an upgrade may take at most, in seconds: there and back again, without
-    the waits for another package manager."""
+    """Give how many seconds an upgrade may take at most, there and back again.
+
+    Waits for another package manager come on top.
+    """
     once_s = INSTALL_S_MAX + RESTART_S_MAX + max(GO_BACK_S_MIN, ready_timeout_s)
     return 2 * (once_s + MASTER_AWAY_S_MAX + STEADY_S)
 
