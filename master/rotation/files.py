@@ -105,8 +105,18 @@ class KeyFiles:
         notices += more
         prepared = self._read_next(notices)
         if found is not None and prepared is not None and self._is_next(prepared, found):
-            for step in self._steps_after(prepared, found, wall_s):
-                step()
+            try:
+                for step in self._steps_after(prepared, found, wall_s):
+                    step()
+            except (HostError, SourceError) as error:
+                # The secret decides, and minions know it: whatever the disk says, it is in use.
+                notices.append(
+                    "a rotation of the master's key had been cut off, and the disk does not take "
+                    "the rest: the new key is in use, but minions are told no next ones, and "
+                    f"{NAME}.public may hold the old one, until a start that can write: {error}"
+                )
+                pair = KeyPair(self._public_of(found), found)
+                return LoadedKeys(pair, None, tuple(notices))
             notices.append("a rotation of the master's key had been cut off; it is finished now")
             prepared = self._read_next(notices)
         pair = load_or_make_pair(self._directory, NAME, make=self._make, public_of=self._public_of)

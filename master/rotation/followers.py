@@ -25,6 +25,10 @@ RAISES_MAX: Final = 3
 """So often at once, then each hour, a minion's word makes the serial grow: each time the whole
 fleet is told anew."""
 SERIAL_MAX: Final = 2**52
+SERIAL_STEP_MAX: Final = 366 * 86_400
+"""So far above the present serial and the clock (serials are seconds since 1970) a minion's word
+is believed at once, as nobody has signed it: a lie does not use the numbers up, and a master that
+is behind with its clock gets there in steps."""
 _NOTE: Final = "trust "
 
 
@@ -152,13 +156,17 @@ class Followers:
             return
         self._raises_left -= 1
         self._is_raising = True
+        present = 0 if self.announced is None else self.announced.serial
+        believed = min(held, max(present, int(turn.now.wall)) + SERIAL_STEP_MAX)
+        if believed < held:
+            turn.count("trust_serial_too_high")
         turn.report(
             "info",
             "trust serial",
             f"{name} has a younger list of this master's keys (was the master restored from a "
             "backup?): the present one is told again above it",
         )
-        turn.effects.append(WriteKeys(KeyWork("raise", held)))
+        turn.effects.append(WriteKeys(KeyWork("raise", believed)))
 
     def on_raise_failed(self) -> None:
         """Let the next one who says so try again."""

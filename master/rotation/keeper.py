@@ -107,3 +107,6 @@ class KeyKeeper:
             return KeysWritten(work, self._files.raise_serial(work.above))
         except LimpetError as error:
             return KeysWritten(work, None, str(error))
+        except Exception as error:  # noqa: BLE001
+            # A mistake of ours in one piece must not take the answers to all later ones away.
+            return KeysWritten(work, None, f"{error!r}; please report it")

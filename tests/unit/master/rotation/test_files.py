@@ -9,7 +9,7 @@ import pytest
 from limpet.common.crypto.keyfiles import KeyPair
 from limpet.common.crypto.keys import encode_base32
 from limpet.common.crypto.site import Announcement, why_untrusted
-from limpet.common.errors import SourceError
+from limpet.common.errors import HostError, SourceError
 from limpet.common.transport.sockets import make_keypair, public_key_of
 from limpet.master.rotation.announced import Announced
 from limpet.master.rotation.files import AHEAD, KeyFiles, Prepared
@@ -114,6 +114,31 @@ def test_a_kill_at_any_step_leaves_one_key_that_was_announced(
     if done:
         assert publics(said)[:2] == publics(told)[1:]
         assert said.serial > told.serial
+
+
+@pytest.mark.covers("H6")
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_a_full_disk_behind_a_cut_leaves_a_master_that_serves_with_the_new_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    _, told = load(tmp_path)
+    for step in files(tmp_path).switch_steps(WALL_S)[:done]:
+        step()
+
+    def full(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+        raise HostError(f"cannot write {path}: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("limpet.master.rotation.files.write_whole", full)
+        patch.setattr("limpet.common.crypto.keyfiles.write_whole", full)
+        loaded = files(tmp_path).load(WALL_S + 1.0)
+    assert loaded.pair.public == told.following[0].key
+    assert loaded.announced is None
+    assert any("No space left" in each and "in use" in each for each in loaded.notices)
+
+    pair, said = load(tmp_path, WALL_S + 2.0)  # there is room again
+    assert pair.public == said.current == told.following[0].key
+    assert is_believed(said, told.site)
 
 
 def test_fresh_keys_replace_all_and_the_old_site_key_signs_for_the_new_one(tmp_path: Path) -> None:

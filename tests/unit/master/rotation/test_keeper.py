@@ -70,3 +70,22 @@ def test_a_disk_that_refuses_is_a_problem_and_not_the_end(tmp_path: Path) -> Non
         assert all(each.problem for each in collected(keeper, 3))
     finally:
         keeper.close()
+
+
+def test_a_mistake_in_one_piece_is_its_answer_and_not_the_end_of_the_thread(tmp_path: Path) -> None:
+    files(tmp_path).load(1000.0)
+    mistakes = [IndexError("tuple index out of range")]
+
+    def check() -> None:
+        if mistakes:
+            raise mistakes.pop()
+
+    keeper = KeyKeeper(files(tmp_path), lambda: 2000.0, check)
+    try:
+        keeper.write(KeyWork("switch"))
+        keeper.write(KeyWork("switch"))
+        failed, done = collected(keeper, 2)
+    finally:
+        keeper.close()
+    assert "IndexError" in failed.problem
+    assert done == KeysWritten(KeyWork("switch"), None)

@@ -10,7 +10,7 @@ from limpet.common.identifiers import MinionId, SessionId
 from limpet.common.messages.session import Drain, Welcome
 from limpet.common.messages.trust import Trust, TrustAck, Verdict
 from limpet.master.rotation.announced import Announced, Following
-from limpet.master.rotation.followers import AGAIN_S
+from limpet.master.rotation.followers import AGAIN_S, SERIAL_MAX, SERIAL_STEP_MAX
 from limpet.master.rotation.machine import GATHER_S, WRITE_S
 from limpet.master.rotation.work import KeysWritten, KeyWork
 from limpet.master.store.operations import KeyRow
@@ -274,6 +274,14 @@ def test_a_younger_list_of_a_minion_raises_the_serial_but_not_without_end() -> N
     assert asked <= 4
     ack(web, serial, "stale", 2**53)
     assert not bench.key_work
+
+
+def test_a_minion_that_lies_does_not_use_the_serials_up() -> None:
+    bench, (web,) = fleet("web1")
+    ack(web, verdict="stale", held=SERIAL_MAX - 1)
+    (work,) = bench.key_work
+    assert FIRST.serial < work.above <= bench.now.wall + SERIAL_STEP_MAX
+    assert bench.counts.count("trust_serial_too_high") == 1
 
 
 def test_a_minion_that_does_not_believe_is_reported_and_left_behind() -> None:
