@@ -6,7 +6,7 @@ events, is the core's business.
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from limpet.common.clock import FOREVER, Instant, Moment
 from limpet.common.errors import HostError, PeerError, UsageError
@@ -19,7 +19,7 @@ from limpet.common.messages.fields import (
     Message,
 )
 from limpet.common.transport.events import LinkEvent
-from limpet.common.transport.sockets import Context, DealerSocket, Poller
+from limpet.common.transport.sockets import Context, DealerSocket
 from limpet.common.wire.codec import (
     Decoder,
     FromMaster,
@@ -29,13 +29,38 @@ from limpet.common.wire.codec import (
 )
 from limpet.minion.effects import OpenSocket
 from limpet.minion.link.states import CONNECTING_S
-from limpet.minion.plan import Plan
 
 QUEUE_FRAMES_MAX: Final = 2_000
 QUEUE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Frames that the socket had no room for; the core sends again what is never acknowledged."""
 RETRY_S: Final = 0.02
 """How soon a frame that had no room is tried again."""
+
+
+class Identity(Protocol):
+    """Whose socket it is: 32 bytes each."""
+
+    @property
+    def public_key(self) -> bytes:
+        """Give the public key."""
+        ...
+
+    @property
+    def secret_key(self) -> bytes:
+        """Give the secret key."""
+        ...
+
+
+class Watch(Protocol):
+    """Who is to be told of the socket that is open."""
+
+    def register(self, thing: DealerSocket, /) -> None:
+        """Wait for this socket, too."""
+        ...
+
+    def unregister(self, thing: DealerSocket, /) -> None:
+        """Forget this socket; it is about to be closed."""
+        ...
 
 
 class BadFrame(PeerError):
@@ -49,10 +74,12 @@ class BadFrame(PeerError):
 class MasterSocket:
     """At most one socket at a time, that of the core's present attempt."""
 
-    def __init__(self, plan: Plan, poller: Poller) -> None:
+    def __init__(self, plan: Identity, poller: Watch, *, shared: Context | None = None) -> None:
+        """`shared`: a context that others use as well, and that is not this one's to end."""
         self._plan = plan
         self._poller = poller
-        self._context = Context()
+        self._is_shared = shared is not None
+        self._context = Context() if shared is None else shared
         self._main_decoder = minion_decoder()
         self._enrol_decoder = enrol_answer_decoder()
         self._decoder: Decoder[FromMaster] | Decoder[EnrolAnswer] = self._main_decoder
@@ -77,7 +104,7 @@ class MasterSocket:
     def open(self, effect: OpenSocket) -> None:
         """Make the socket and begin to connect it."""
         assert self._socket is None
-        if effect.is_new_context:
+        if effect.is_new_context and not self._is_shared:
             self._context.close()
             self._context = Context()
         is_main = effect.port == "main"
@@ -164,4 +191,5 @@ class MasterSocket:
     def end(self) -> None:
         """Close the socket and the context; waits for at most two seconds, usually not at all."""
         self.close(self._attempt)
-        self._context.close()
+        if not self._is_shared:
+            self._context.close()

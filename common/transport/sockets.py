@@ -58,12 +58,13 @@ def public_key_of(secret_key: bytes) -> bytes:
 class Context:
     """One ZeroMQ context: its I/O threads and the sockets made on it."""
 
-    def __init__(self, *, io_threads: int = 1, burn: bool = False) -> None:
+    def __init__(self, *, io_threads: int = 1, sockets_max: int = 1023, burn: bool = False) -> None:
         """With `burn`, what a listening socket needs once in a process is done now (0.1 s)."""
         assert io_threads >= 1
         if burn:
             chance.mix(_burn)
         self._raw = zmq.Context(io_threads)
+        self._raw.set(zmq.MAX_SOCKETS, sockets_max)  # a `DealerSocket` is three of them
         self._raw.set(zmq.BLOCKY, 0)
         self._authenticator: Authenticator | None = None
         self._is_closed = False

@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "master": ("limpet.master.commands.master:command", "Run the master in the foreground."),
     "enrol": ("limpet.master.commands.enrol:command", "Serve new minions (run by the service)."),
     "minion": ("limpet.minion.commands.minion:command", "Run the minion in the foreground."),
+    "swarm": ("limpet.minion.swarm.command:command", "Emulate many minions, to size a master."),
     "doctor": ("limpet.common.doctor.command:command", "Look for what is wrong on this host."),
     "migrate-config": (
         "limpet.master.commands.migrate_config:command",
