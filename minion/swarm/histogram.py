@@ -59,7 +59,7 @@ def bucket_of(seconds: float) -> int:
     """Give the bucket of a duration; those of no length and of hours without end have one too."""
     if seconds <= SMALLEST_S:
         return 0
-    return min(BUCKETS_MAX - 1, int(math.log(seconds / SMALLEST_S) / _LOG_GROWTH))
+    return int(min(BUCKETS_MAX - 1.0, math.log(seconds / SMALLEST_S) / _LOG_GROWTH))
 
 
 def middle_of(bucket: int) -> float:
