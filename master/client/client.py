@@ -9,7 +9,9 @@ from typing import Any, Final, TypeVar
 
 from limpet.common.control.packages import (
     ListPackages,
+    OfferPackage,
     PackageAnswer,
+    PackageInfo,
     PackageKept,
     Packages,
 )
@@ -318,6 +320,19 @@ class Client:
             while not isinstance(answer, PackageKept):
                 answer = self._ask(handover.piece(answer), PackageAnswer)
         return answer
+
+    def confirm_package(self, package: PackageInfo) -> PackageInfo:
+        """Have the master read a package through that it keeps.
+
+        Raises `UsageError` if it was damaged, or is gone.
+        """
+        answer = self._ask(OfferPackage(package.sha256, package.size), PackageAnswer)
+        if not isinstance(answer, PackageKept):
+            raise UsageError(
+                f"the master's package of {package.name} {package.version} was damaged on its "
+                "disk, and is gone: hand it over again with --package FILE"
+            )
+        return answer.package
 
     def packages(self) -> Packages:
         """Give the packages that the master keeps, the newest first."""

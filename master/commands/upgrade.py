@@ -159,7 +159,7 @@ def _package(client: Client, path: str | None, version: str | None) -> tuple[Pac
             f"the master keeps no package of version {version!a} (it has: {kept_versions}): "
             "hand it over with --package FILE"
         )
-    return fitting[0], found.master_protocol
+    return client.confirm_package(fitting[0]), found.master_protocol
 
 
 def _sorted_out(rows: Iterable[MinionRow], version: str) -> tuple[list[str], dict[str, Outcome]]:

@@ -7,6 +7,7 @@ name is its digest, and the next piece is the one that begins where the file end
 disk; the caller has a thread for it. What is wrong with a package is `HostError`, for the person.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -54,11 +55,14 @@ class PackageShelf:
         self._facts: dict[str, PackageFacts] = {}
 
     def offer(self, sha256: str, size: int) -> PackageInfo | int:
-        """Give the package if it is here, else from which byte on it is wanted."""
+        """Give the package if it is here, else from which byte on it is wanted.
+
+        One that is here is read through: a power cut may have damaged it since it came.
+        """
         if not 0 < size <= PACKAGE_BYTES_MAX:
             raise HostError(f"a package of {size} bytes is not taken: {PACKAGE_BYTES_MAX} at most")
         make_directory(self.directory)
-        if self._path(sha256).exists():
+        if self._is_whole(sha256):
             os.utime(self._path(sha256), (self._wall(), self._wall()))
             return self._info(sha256)
         self._make_room_for_part(sha256)
@@ -125,6 +129,21 @@ class PackageShelf:
         except OSError as error:
             raise host_error("list", self.directory, error) from error
         return [found[1] for name in names if (found := _KEPT.fullmatch(name))]
+
+    def _is_whole(self, sha256: str) -> bool:
+        """Say whether the package is here as it came; one that was damaged is taken away."""
+        path = self._path(sha256)
+        try:
+            if _digest(path) == sha256:
+                return True
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            if error.errno != errno.EIO:  # a disk that has lost it gives it to nobody
+                raise host_error("read", path, error) from error
+        path.unlink(missing_ok=True)
+        self._facts.pop(sha256, None)
+        return False
 
     def _finish(self, sha256: str, part: Path) -> PackageInfo:
         """Look at a package that is whole, and keep it; a wrong one is thrown away."""

@@ -4,9 +4,9 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
+import stat
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from limpet import __version__
 from limpet.common.errors import HostError, UsageError
@@ -20,6 +20,7 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _RANGE: Final = re.compile(r"([0-9]{1,4})-([0-9]{1,4})")
 READY_S_MAX: Final = 3600.0
 TRIES_MAX: Final = 3
+BLOCK_BYTES: Final = 1024 * 1024
 
 
 def version(context: FunctionContext) -> str:
@@ -95,14 +96,34 @@ def _upgrades(context: FunctionContext) -> Upgrades:
 
 def _copied(package: str, place: Path) -> str:
     """Copy a file of this host; gives its SHA-256."""
+    digest = hashlib.sha256()
+    with open(_opened(package), "rb") as source, _written(place) as file:
+        size = 0
+        while block := _read(source, package):
+            size += len(block)
+            if size > PACKAGE_BYTES_MAX:
+                raise HostError(f"{package} has more than {PACKAGE_BYTES_MAX} bytes")
+            digest.update(block)
+            file.write(block)
+    return digest.hexdigest()
+
+
+def _opened(package: str) -> int:
+    """Open a regular file: a pipe or a device may never end."""
     try:
-        if os.stat(package).st_size > PACKAGE_BYTES_MAX:
-            raise HostError(f"{package} has more than {PACKAGE_BYTES_MAX} bytes")
-        shutil.copyfile(package, place)
-        with open(place, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        descriptor = os.open(package, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        place.unlink(missing_ok=True)
+        raise HostError(f"{package} can't be read: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise HostError(f"{package} is not a regular file")
+    return descriptor
+
+
+def _read(source: BinaryIO, package: str) -> bytes:
+    try:
+        return source.read(BLOCK_BYTES)
+    except OSError as error:
         raise HostError(f"{package} can't be read: {error.strerror}") from error
 
 

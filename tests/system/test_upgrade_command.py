@@ -110,6 +110,22 @@ def test_what_was_handed_over_once_is_not_sent_again(fleet: Fleet, tmp_path: Pat
         assert client.packages().packages[0].version == "2.2"
 
 
+def test_a_package_that_was_damaged_on_the_master_is_not_rolled_out(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    path, data = handed(fleet, tmp_path, "2.3")
+    with Client(str(fleet.master.root)) as client:
+        client.keep_package(str(path))
+    name = f"{hashlib.sha256(data).hexdigest()}.deb"
+    (fleet.master.root / "state/master/packages" / name).write_bytes(bytes(len(data)))
+
+    done = fleet.limpet("upgrade", "web1", "--version", "2.3")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "2.3 was damaged" in done.stderr
+    assert "hand it over again" in done.stderr
+
+
 # --- the function ------------------------------------------------------------------------------
 
 
@@ -180,3 +196,20 @@ def test_a_file_of_the_host_will_do_too(tmp_path: Path) -> None:
     functions.upgrade(context, str(path))
     assert upgrades.ran[0][0] == data
     assert upgrades.ran[0][1].sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_only_a_regular_file_within_the_bound_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrades = FakeUpgrades(tmp_path)
+    context = make_context(upgrades=lambda: upgrades)
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/null", str(tmp_path / "pipe"), str(tmp_path)):
+        with pytest.raises(HostError, match="not a regular file"):
+            functions.upgrade(context, path)
+    (tmp_path / "large.deb").write_bytes(bytes(100))
+    monkeypatch.setattr(functions, "PACKAGE_BYTES_MAX", 99)
+    with pytest.raises(HostError, match="more than 99 bytes"):
+        functions.upgrade(context, str(tmp_path / "large.deb"))
+    assert not upgrades.place.exists()
+    assert upgrades.ran == []

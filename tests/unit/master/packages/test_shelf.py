@@ -78,6 +78,20 @@ def test_a_package_that_was_whole_when_the_master_died_is_kept_at_the_next_offer
     assert put(shelf, data).version == "2.0"
 
 
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_what_a_power_cut_has_damaged_is_wanted_again(shelf: PackageShelf, is_cut: bool) -> None:
+    data = package(contents=os.urandom(5000))
+    put(shelf, data)
+    path = shelf.directory / f"{digest(data)}.deb"
+    path.write_bytes(data[:3000] + (b"" if is_cut else bytes(len(data) - 3000)))
+
+    for each in (shelf, PackageShelf(shelf.directory)):
+        assert each.offer(digest(data), len(data)) == 0
+    assert not path.exists()
+    assert put(shelf, data).version == "2.0"
+    assert path.read_bytes() == data
+
+
 def test_what_was_damaged_on_its_way_is_thrown_away(shelf: PackageShelf) -> None:
     data = package()
     name = digest(data + b"!")
