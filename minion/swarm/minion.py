@@ -10,15 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from limpet.common.clock import Clock, Instant, Moment
-from limpet.common.crypto.proof import Statement, sign
-from limpet.common.crypto.site import Announcement, why_untrusted
 from limpet.common.identifiers import Attempt, JobId, MinionId
 from limpet.common.messages.jobs import Deliver, Return, ReturnAck
 from limpet.common.messages.session import Beat, MasterBeat
-from limpet.common.messages.trust import Trust, Verdict
+from limpet.common.messages.trust import Verdict
 from limpet.common.transport.sockets import Context
 from limpet.minion import effects as do
 from limpet.minion.core import MinionCore
@@ -36,6 +32,7 @@ from limpet.minion.swarm.figures import Figures
 from limpet.minion.swarm.grains import grains_of
 from limpet.minion.swarm.jobs import PID, MadeJobs
 from limpet.minion.swarm.plan import Identity, Member, Order
+from limpet.minion.swarm.proving import Prover
 from limpet.minion.swarm.watch import OneWatch
 from limpet.states.functions.instant import INSTANT
 
@@ -43,9 +40,6 @@ FRAMES_A_TURN: Final = 50
 """Frames of one minion, before the others have their turn."""
 ROUNDS_MAX: Final = 1_000
 """Answers of the core to what its own effects came to, in one event."""
-
-TRUSTED_MAX: Final = 16
-"""Announcements remembered as checked: the master makes one at a time."""
 
 _TROUBLED: Final = frozenset({State.BACKOFF, State.DENIED, State.PENDING})
 
@@ -66,8 +60,7 @@ class Surroundings:
     """Called where the master's name has to be looked up for a minion."""
     wants_look: Callable[[int], None]
     """Called where a minion's new socket has to be looked at once, before its descriptors tell."""
-    trusted: dict[bytes, str]
-    """What became of announcements that were checked before, by what was said and signed."""
+    prover: Prover
 
 
 class SwarmMinion:
@@ -327,37 +320,21 @@ class SwarmMinion:
 
     def _prove(self, now: Moment, effect: do.Prove) -> None:
         self._shared.figures.enrolments_asked += 1
-        statement = Statement.of(
-            effect.request,
-            master_key=bytes.fromhex(effect.server_key),
-            minion_key=self._member.public_key,
+        signed = self._shared.prover.signed(
+            effect.request, server_key=effect.server_key, minion_key=self._member.public_key
         )
-        signature = sign(self._shared.order.join_secret, statement)
-        signed = msgspec.structs.replace(effect.request, signature=signature)
         self._socket.send(effect.attempt, signed)
 
     def _keep_server_key(self, now: Moment, effect: do.KeepServerKey) -> None:
         self._member.server_key = effect.key
 
     def _keep_trust(self, now: Moment, effect: do.KeepTrust) -> None:
-        why = self._judge(effect.trust, effect.pinned)
+        why = self._shared.prover.why_untrusted(effect.trust, effect.pinned)
         if not why:
             self._member.trust = HeldTrust.of(effect.trust)
         verdict: Verdict = "refused" if why else "kept"
         serial = effect.trust.serial
         self._follow.append(lambda now: self._the_core.on_trust_kept(now, serial, verdict, why))
-
-    def _judge(self, trust: Trust, pinned: str) -> str:
-        said = Announcement(trust.site, trust.former, trust.serial, trust.current, trust.following)
-        name = pinned.encode() + trust.signature + trust.former_signature + said.encoded()
-        known = self._shared.trusted
-        if name not in known:
-            if len(known) >= TRUSTED_MAX:
-                known.clear()
-            known[name] = why_untrusted(
-                said, trust.signature, trust.former_signature, pinned=bytes.fromhex(pinned)
-            )
-        return known[name]
 
     def _spawn(self, now: Moment, effect: do.SpawnJob) -> None:
         jid = effect.jid

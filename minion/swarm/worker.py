@@ -31,6 +31,7 @@ from limpet.minion.swarm.plan import (
     frame_of,
     order_decoder,
 )
+from limpet.minion.swarm.proving import Prover
 from limpet.minion.swarm.timers import Timers
 from limpet.minion.swarm.watch import Watcher
 
@@ -67,7 +68,7 @@ class Loop:
             figures=self.figures,
             wants_name=self._want_name,
             wants_look=lambda index: self._unread.append(index),
-            trusted={},
+            prover=Prover(order.join_secret),
         )
         self._minions = [
             SwarmMinion(index, member, shared, self._watcher.watch_of(index))

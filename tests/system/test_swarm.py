@@ -116,7 +116,7 @@ def test_a_swarm_joins_works_comes_back_and_comes_again(tmp_path: Path) -> None:
             fleet.wait_ready(MINIONS)
             check_jobs(fleet)
             second = subprocess.run(
-                [*process.args[:-2], "--for", "1"],  # type: ignore[misc, index]
+                [*process.args[:-2], "--for", "1"],  # type: ignore[index]
                 capture_output=True, text=True, timeout=30, check=False,
             )  # fmt: skip
             assert second.returncode == 2
