@@ -65,14 +65,17 @@ def write_archive(
             tar.addfile(_member(STORE, store.stat().st_size, contents.made_s), database)
 
 
-def read_archive(path: Path, store: Path) -> tuple[Contents, dict[str, bytes]]:
+def read_archive(
+    path: Path, store: Path, *, file: IO[bytes] | None = None
+) -> tuple[Contents, dict[str, bytes]]:
     """Give the list and the small parts, and write the database to `store` (synced, 0600).
 
+    `file` is the open backup, where whoever may open `path` is not whom this runs as.
     Raises `UsageError` for what is no whole backup, `HostError` if one of them can't be read or
     written.
     """
     try:
-        with tarfile.open(path, mode="r|gz") as tar:
+        with tarfile.open(path, mode="r|gz", fileobj=file) as tar:
             first = tar.next()
             if first is None or first.name != LIST:
                 raise UsageError(f"{path} is no backup of a limpet master")

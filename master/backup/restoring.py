@@ -6,6 +6,9 @@ Nothing that is there is overwritten: keys of this host stay, an old store is mo
 configuration that differs gets the backup's beside it. Cut off at any step, the same command
 again does the rest.
 
+What lies in the state directory is done as the user whom it belongs to, and not as root: whatever
+that user puts in the way there, links above all, leads nowhere where it could not go itself.
+
 The store is marked as restored. The master then begins a new epoch at its start, and does not send
 what it had not sent when the backup was made: it may have run since.
 """
@@ -19,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import msgspec
 
@@ -45,6 +48,10 @@ USER: Final = "limpet"
 GROUP: Final = "limpet"
 KEY_NAME: Final = "master.secret"
 
+ROOT: Final = (0, 0)
+
+Owner = tuple[int, int]
+"""A user and a group, by number."""
 Passphrase = Callable[[], str]
 
 
@@ -70,13 +77,19 @@ def restore_backup(
     host needs to have keys. Raises `UsageError` and `HostError`.
     """
     owner = _owner(roots)
-    for place in (roots.state_dir, roots.keys_dir):
-        make_directory(place)
-        _give(place, owner)
+    make_directory(roots.state_dir)
+    _give(roots.state_dir, owner)
     try:
-        with InstanceLock(roots.lock_path, "a limpet master"), _staging(roots) as place:
-            _give(roots.lock_path, owner)
-            return _restore(roots, path, place, owner, passphrase, is_replaced, is_new_key)
+        backup = path.open("rb")
+    except OSError as error:
+        raise host_error("read", path, error) from error
+    try:
+        with backup, _acting_as(owner):
+            make_directory(roots.keys_dir)
+            with InstanceLock(roots.lock_path, "a limpet master"), _staging(roots) as place:
+                return _restore(
+                    roots, path, backup, place, owner, passphrase, is_replaced, is_new_key
+                )
     except OSError as error:
         raise host_error("restore to", roots.state_dir, error) from error
 
@@ -84,12 +97,14 @@ def restore_backup(
 def _restore(
     roots: Roots,
     path: Path,
+    backup: IO[bytes],
     place: Path,
-    owner: tuple[int, int] | None,
+    owner: Owner | None,
     passphrase: Passphrase,
     is_replaced: bool,
     is_new_key: bool,
 ) -> Restored:
+    caller = None if owner is None else ROOT
     store = roots.state_dir / "store"
     has_store = (store / "master.db").exists()
     if has_store and not is_replaced:
@@ -99,12 +114,14 @@ def _restore(
         )
     staged = place / "store"
     staged.mkdir(mode=0o700)
-    contents, parts = archive.read_archive(path, staged / "master.db")
+    contents, parts = archive.read_archive(path, staged / "master.db", file=backup)
     _mark(staged / "master.db")
     sealed = parts.pop(archive.KEYS, None)
     keys = "kept" if (roots.keys_dir / KEY_NAME).exists() else "none"
     if keys == "none" and sealed is not None:
-        _unpack_keys(sealing.unseal(sealed, passphrase()), place / "keys")
+        with _acting_as(caller):
+            asked = passphrase()
+        _unpack_keys(sealing.unseal(sealed, asked), place / "keys")
         keys = "restored"
     if keys == "none" and not is_new_key:
         raise UsageError(
@@ -112,7 +129,6 @@ def _restore(
             "other: put them there, or take a backup made --with-keys; with --new-key the master "
             "makes new ones, and every minion has to join anew"
         )
-    _give(place, owner, is_deep=True)
     if keys == "restored":
         for each in sorted((place / "keys").iterdir(), key=lambda it: it.name == KEY_NAME):
             each.replace(roots.keys_dir / each.name)  # the secret last: it says that all are there
@@ -120,11 +136,12 @@ def _restore(
     aside = _move_aside(store) if store.exists() else None
     staged.rename(store)
     sync_directory(roots.state_dir)
-    beside = tuple(_configure(roots, parts))
+    with _acting_as(caller):
+        beside = tuple(_configure(roots, parts))
     return Restored(contents, keys, aside if has_store else None, beside)
 
 
-def _owner(roots: Roots) -> tuple[int, int] | None:
+def _owner(roots: Roots) -> Owner | None:
     """Give whom the files are for; None: whoever runs this."""
     if roots.base is not None:
         return None
@@ -139,11 +156,31 @@ def _owner(roots: Roots) -> tuple[int, int] | None:
     return found.pw_uid, found.pw_gid
 
 
-def _give(place: Path, owner: tuple[int, int] | None, *, is_deep: bool = False) -> None:
+def _give(place: Path, owner: Owner | None) -> None:
+    """Give away what lies in a directory of root's."""
+    if owner is not None:
+        os.chown(place, *owner, follow_symlinks=False)
+
+
+@contextmanager
+def _acting_as(owner: Owner | None) -> Iterator[None]:
+    """Work with the rights of a user (all threads do); None: as now."""
     if owner is None:
+        yield
         return
-    for each in [place, *(place.rglob("*") if is_deep else ())]:
-        os.chown(each, *owner, follow_symlinks=False)
+    before = (os.geteuid(), os.getegid())
+    _become(*owner)
+    try:
+        yield
+    finally:
+        _become(*before)
+
+
+def _become(user: int, group: int) -> None:
+    os.seteuid(0)
+    os.setgroups([group])
+    os.setegid(group)
+    os.seteuid(user)
 
 
 @contextmanager
