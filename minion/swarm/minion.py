@@ -36,7 +36,7 @@ from limpet.minion.swarm.proving import Prover
 from limpet.minion.swarm.watch import OneWatch
 from limpet.states.functions.instant import INSTANT
 
-FRAMES_A_TURN: Final = 50
+FRAMES_A_TURN: Final = 10
 """Frames of one minion, before the others have their turn."""
 ROUNDS_MAX: Final = 1_000
 """Answers of the core to what its own effects came to, in one event."""

@@ -116,6 +116,9 @@ def make_orders(wanted: Wanted, kept: Kept, members: list[Member]) -> list[Order
             "whose key the master has is not known: give `--join`, or the `--state` directory of a "
             "swarm that was there before"
         )
+    server_key = kept.server_key
+    if wanted.join is None:  # the key may have been rotated since it was told
+        server_key = next((each.server_key for each in members if each.server_key), server_key)
     each = minions_a_process()
     number = wanted.processes or -(-len(members) // each)
     number = min(number, len(members))
@@ -125,7 +128,7 @@ def make_orders(wanted: Wanted, kept: Kept, members: list[Member]) -> list[Order
             host=wanted.host,
             port=wanted.port,
             enrol_port=wanted.enrol_port,
-            server_key=kept.server_key,
+            server_key=server_key,
             version=__version__,
             join_token_id="" if join is None else join.token_id,
             join_secret=b"" if join is None else join.secret,

@@ -48,9 +48,9 @@ def live_lines(figures: Figures, recent: Recent) -> list[str]:
     beat_s = recent.beat_s()
     waits = " / ".join(f"{beat_s.percentile_s(each) * 1000:.1f}" for each in PERCENTS)
     lines = [
-        f"{figures.minions} minions, {figures.connected} connected, {figures.ready} ready; "
+        f"{figures.minions} minions, {figures.connected} connected, {figures.ready} ready",
         f"{recent.rate('logins'):.0f} logins/s, {recent.rate('beats'):.0f} beats/s, "
-        f"{jobs:.0f} jobs/s; beat p50/p90/p99 {waits} ms"
+        f"{jobs:.0f} jobs/s; beat p50/p90/p99 {waits} ms",
     ]
     if figures.failures:
         lines.append("failures: " + _listed(figures.failures, 4))

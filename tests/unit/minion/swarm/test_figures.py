@@ -74,7 +74,7 @@ def test_rates_are_those_of_the_last_seconds() -> None:
 def test_the_live_line_and_the_summary_tell_the_figures() -> None:
     figures = Figures(minions=10, connected=9, ready=8, jobs_ok=5, jobs_failed=2)
     figures.count_failure("refused\x1b[0m")
-    line, failures = live_lines(figures, Recent())
+    line, _, failures = live_lines(figures, Recent())
     assert "10 minions, 9 connected, 8 ready" in line
     assert "\x1b" not in failures
     lines = summary_lines(figures, seconds=61.0, problems=["a process\x1b died"])

@@ -98,6 +98,14 @@ def test_a_later_run_needs_no_join_string() -> None:
     assert (order.server_key, order.join_token_id) == (JOIN.master_key.hex(), "")
 
 
+def test_new_minions_learn_of_a_rotated_key_from_those_that_know_it() -> None:
+    kept = Kept("aa" * 32)
+    members = take_members(kept, "s-", 2, pair)
+    members[1].server_key = "bb" * 32
+    (order,) = make_orders(wanted(2, join=None), kept, members)
+    assert order.server_key == "bb" * 32
+
+
 def test_another_master_is_not_taken_for_the_old_one() -> None:
     kept = Kept("aa" * 32)
     members = take_members(kept, "s-", 1, pair)
