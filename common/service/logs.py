@@ -15,6 +15,7 @@ stderr takes no more, lines are dropped and counted rather than waited for.
 
 import os
 import select
+import threading
 import time
 from collections.abc import Mapping
 from enum import IntEnum
@@ -167,6 +168,8 @@ class Log:
         self._journal = journal
         if journal is None and self._has_priorities and identifier:
             self._journal = _journal_as(identifier)
+        self._lock = threading.Lock()
+        """Of the topics; never held while something is written."""
         self._topics: dict[str, _Topic] = {}
         self._is_stuck = False
 
@@ -199,33 +202,38 @@ class Log:
         if priority > self.level:
             return
         now = self._clock.now().boot
-        seen = self._topics.get(topic)
-        if seen is not None and 0 <= now - seen.shown_at < REPEAT_INTERVAL_S:
-            seen.held += 1
-            seen.held_at = now
-            seen.level = priority
-            seen.text = text
-            return
+        with self._lock:
+            seen = self._topics.get(topic)
+            if seen is not None and 0 <= now - seen.shown_at < REPEAT_INTERVAL_S:
+                seen.held += 1
+                seen.held_at = now
+                seen.level = priority
+                seen.text = text
+                return
+            self._topics.pop(topic, None)
+            if len(self._topics) >= TOPICS_MAX:
+                self._topics.pop(next(iter(self._topics)))
+            self._topics[topic] = _Topic(now)
         if seen is not None and seen.held:
             fields = {**fields, "repeated": seen.held}
-        self._topics.pop(topic, None)
-        if len(self._topics) >= TOPICS_MAX:
-            self._topics.pop(next(iter(self._topics)))
-        self._topics[topic] = _Topic(now)
         self.write(priority, text, fields, self._marks_of(topic))
 
     def sweep(self) -> None:
         """Tell of records held back for a minute; to be called every minute or so."""
         now = self._clock.now().boot
-        for topic, seen in list(self._topics.items()):
-            if 0 <= now - seen.shown_at < REPEAT_INTERVAL_S:
-                continue
-            del self._topics[topic]
-            if seen.held:
-                self._topics[topic] = _Topic(now)
-                ago_s = round(now - seen.held_at)  # what it tells may be over by now
-                fields = {"repeated": seen.held, "seconds_ago": ago_s}
-                self.write(seen.level, seen.text, fields, self._marks_of(topic))
+        told: list[tuple[str, _Topic]] = []
+        with self._lock:
+            for topic, seen in list(self._topics.items()):
+                if 0 <= now - seen.shown_at < REPEAT_INTERVAL_S:
+                    continue
+                del self._topics[topic]
+                if seen.held:
+                    self._topics[topic] = _Topic(now)
+                    told.append((topic, seen))
+        for topic, seen in told:
+            ago_s = round(now - seen.held_at)  # what it tells may be over by now
+            fields = {"repeated": seen.held, "seconds_ago": ago_s}
+            self.write(seen.level, seen.text, fields, self._marks_of(topic))
 
     def write(
         self,

@@ -1,7 +1,8 @@
 """Lines on stderr: their form, their bounds, and that nothing forges or blocks them."""
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from limpet.common.errors import UsageError
 from limpet.common.service.logs import (
     FIELD_CHARACTERS_MAX,
     LINE_BYTES_MAX,
+    NO_MARKS,
     TOPICS_MAX,
     Level,
     Log,
@@ -123,6 +125,44 @@ def test_one_topic_is_shown_once_a_minute_with_a_count(sink: Sink) -> None:
         "<4>refused, the 120th time repeated=59",
         "<4>refused, the 149th time repeated=29 seconds_ago=61",
     ]
+
+
+class Crowded(Log):
+    """Before its next line is written, a thread reports all it can."""
+
+    crowd: threading.Thread | None = None
+
+    def write(
+        self,
+        level: Level,
+        text: str,
+        fields: Mapping[str, object],
+        marks: Mapping[str, object] = NO_MARKS,
+    ) -> None:
+        crowd, self.crowd = self.crowd, None
+        if crowd is not None:
+            crowd.start()
+            crowd.join(10)
+            assert not crowd.is_alive()
+        super().write(level, text, fields, marks)
+
+
+def test_a_thread_that_reports_while_others_are_swept_up_breaks_nothing(sink: Sink) -> None:
+    log = Crowded(fd=sink.fd, clock=sink.clock, has_priorities=True)
+    for topic in ("one", "two") * 2:
+        log.report("info", topic, topic)
+    sink.clock.t += 100
+
+    def report() -> None:
+        for number in range(TOPICS_MAX):
+            log.report("info", f"other {number}", "other")
+
+    log.crowd = threading.Thread(target=report)
+    log.sweep()
+
+    lines = sink.lines()
+    assert sum("repeated=1" in each for each in lines) == 2
+    assert sum("other" in each for each in lines) == TOPICS_MAX
 
 
 def test_other_topics_are_shown_at_once_and_few_are_remembered(sink: Sink) -> None:
