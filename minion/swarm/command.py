@@ -150,7 +150,7 @@ def command(
         data = document(
             figures, seconds=outcome.seconds, processes=outcome.processes, problems=problems
         )
-        sys.stdout.write(json_text(data))
+        sys.stdout.write(json_text(data) + "\n")
     else:
         lines = summary_lines(figures, seconds=outcome.seconds, problems=problems)
         sys.stdout.write("\n".join(lines) + "\n")
