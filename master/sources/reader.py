@@ -7,7 +7,7 @@ Roots may be exchanged at any time. Whoever was in the middle of a file goes on 
 asked for by their file's digest, and the roots of before still give them for a while.
 """
 
-import os
+import sys
 import threading
 import time
 import traceback
@@ -33,6 +33,7 @@ from limpet.master.sources.work import (
     WalkTree,
     Work,
 )
+from limpet.master.worker_threads import WorkerThreads
 from limpet.states.fileroots.directories import DirectoryRoots
 from limpet.states.upgrades import PACKAGES_ENVIRONMENT
 
@@ -57,41 +58,20 @@ class SourceReader:
         self._served = _Served(roots, self._digests, file_bytes_max)
         self._earlier: deque[tuple[float, _Served]] = deque(maxlen=EARLIER_MAX)
         self._packages = PackageFiles(packages, self._digests)
-        self._at_once = at_once
-        self._threads: list[threading.Thread] = []
-        self._work: deque[tuple[int, Work]] = deque()
-        self._idle = 0
-        self._changed = threading.Condition()
-        self._done: deque[SourceRead] = deque()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._exchanging = threading.Lock()
+        """Of what is served now, and was."""
+        self._threads: WorkerThreads[tuple[int, Work], SourceRead] = WorkerThreads(
+            "file-server", self._answer, _failed, at_once=at_once
+        )
 
     def read(self, ticket: int, work: Work) -> None:
         """Have a piece of work done; answered by one `SourceRead`."""
-        with self._changed:
-            self._work.append((ticket, work))
-            if self._idle < len(self._work) and len(self._threads) < self._at_once:
-                self._start_thread()
-            self._changed.notify()
-
-    def _start_thread(self) -> None:
-        """Start one more thread; without any, answer what waits with the reason."""
-        name = f"file-server-{len(self._threads)}"
-        thread = threading.Thread(target=self._run, name=name, daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:  # memory or processes have run out; the next work tries again
-            if not self._threads:
-                while self._work:
-                    ticket, work = self._work.popleft()
-                    text = f"the master can't read files now: {error}"
-                    self._finish(SourceRead(ticket, _failed(work, text)))
-            return
-        self._threads.append(thread)
+        self._threads.ask((ticket, work))
 
     def exchange(self, roots: Roots, *, file_bytes_max: int) -> None:
         """Serve other roots from now on; those who pull a file of the old ones still get it."""
         new = _Served(roots, self._digests, file_bytes_max)
-        with self._changed:
+        with self._exchanging:
             if (new.roots, new.bytes_max) == (self._served.roots, self._served.bytes_max):
                 return
             self._earlier.append((time.monotonic() + EARLIER_S, self._served))
@@ -99,87 +79,49 @@ class SourceReader:
 
     def fileno(self) -> int:
         """Give the descriptor that is readable when `collect` has something."""
-        return self._wake
+        return self._threads.fileno()
 
     def collect(self) -> list[SourceRead]:
         """Give what was done since the last call."""
-        try:
-            os.eventfd_read(self._wake)
-        except BlockingIOError:
-            return []
-        with self._changed:
-            done = list(self._done)
-            self._done.clear()
-        return done
+        return self._threads.collect()
 
     def figures(self) -> dict[str, float]:
         """Give gauges for people."""
-        with self._changed:
-            busy = len(self._threads) - self._idle
         return {
-            "file_server_reading": float(busy),
+            "file_server_reading": float(self._threads.busy),
             "file_server_hashed_bytes": float(self._digests.hashed_bytes),
         }
 
     def close(self, *, within_s: float = 1.0) -> None:
         """Let the threads end; one that hangs in a disk is left behind."""
-        with self._changed:
-            self._digests.is_stopping = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            thread.join(within_s / max(1, len(self._threads)))
-        with self._changed:
-            if self._wake >= 0:
-                os.close(self._wake)
-                self._wake = -1
+        self._digests.is_stopping = True
+        self._threads.close(within_s=within_s)
 
-    def _run(self) -> None:
-        while (taken := self._take()) is not None:
-            ticket, work = taken
-            result = self._do(work)
-            with self._changed:
-                self._finish(SourceRead(ticket, result))
-
-    def _finish(self, read: SourceRead) -> None:
-        """Give a result to the loop; the lock is held."""
-        self._done.append(read)
-        if self._wake >= 0:
-            os.eventfd_write(self._wake, 1)
-
-    def _take(self) -> tuple[int, Work] | None:
-        with self._changed:
-            self._idle += 1
-            while not self._work and not self._digests.is_stopping:
-                self._changed.wait()
-            self._idle -= 1
-            return None if self._digests.is_stopping else self._work.popleft()
+    def _answer(self, asked: tuple[int, Work]) -> SourceRead:
+        ticket, work = asked
+        return SourceRead(ticket, self._do(work))
 
     def _do(self, work: Work) -> Result:
-        with self._changed:
+        with self._exchanging:
             served = self._served
-        try:
-            if not isinstance(work, NameEnvironments) and work.environment == PACKAGES_ENVIRONMENT:
-                return self._packages.do(work)
-            match work:
-                case LookUp():
-                    return served.files.look_up(work)
-                case ReadPiece():
-                    return self._read(served, work)
-                case WalkTree(environment=environment):
-                    return served.walker.walk(environment)
-                case NameEnvironments():
-                    return served.walker.environments()
-        except Exception as error:  # noqa: BLE001
-            # A mistake of ours in one question must not take the others' answers away.
-            text = f"the file server failed: {error!r}\n{traceback.format_exc(limit=-3)}"
-            return _failed(work, text)
+        if not isinstance(work, NameEnvironments) and work.environment == PACKAGES_ENVIRONMENT:
+            return self._packages.do(work)
+        match work:
+            case LookUp():
+                return served.files.look_up(work)
+            case ReadPiece():
+                return self._read(served, work)
+            case WalkTree(environment=environment):
+                return served.walker.walk(environment)
+            case NameEnvironments():
+                return served.walker.environments()
 
     def _read(self, served: "_Served", work: ReadPiece) -> PieceRead:
         """Read a piece; what the roots do not have any more is looked for in those of before."""
         read = served.files.read(work)
         if read.problem != CHANGED:
             return read
-        with self._changed:
+        with self._exchanging:
             while self._earlier and self._earlier[0][0] < time.monotonic():
                 self._earlier.popleft()
             earlier = [each for _until, each in reversed(self._earlier)]
@@ -201,9 +143,14 @@ class _Served:
         self.walker = Walker(directories, digests)
 
 
-def _failed(work: Work, text: str) -> Result:
+def _failed(asked: tuple[int, Work], reason: str) -> SourceRead:
+    """Answer with a reason, and with the last lines of the error that is being handled, if any."""
+    ticket, work = asked
+    text = f"the file server failed: {reason}"
+    if sys.exception() is not None:
+        text += f"\n{traceback.format_exc(limit=-3)}"
     if isinstance(work, LookUp):
-        return Found(False, problem=text)
+        return SourceRead(ticket, Found(False, problem=text))
     if isinstance(work, ReadPiece):
-        return PieceRead(b"", text)
-    return Listed(is_found=True, problem=text)
+        return SourceRead(ticket, PieceRead(b"", text))
+    return SourceRead(ticket, Listed(is_found=True, problem=text))
