@@ -19,8 +19,12 @@ class InstanceLock:
     itself afresh takes the lock again.
     """
 
-    def __init__(self, path: Path, what: str, *, wait_s: float = 1.0) -> None:
+    def __init__(
+        self, path: Path, what: str, *, wait_s: float = 1.0, instead: str = "another --root"
+    ) -> None:
         """Take the lock, waiting `wait_s` for a holder that is just ending.
+
+        `instead` is what a person may use instead of stopping the holder.
 
         Raises `UsageError` naming the holder if `what` (such as "a limpet master") runs already,
         and `HostError` if the file can't be made.
@@ -31,7 +35,7 @@ class InstanceLock:
         except OSError as error:
             raise HostError(f"{path}: can't open the lock file: {error.strerror}") from error
         try:
-            self._take(what, wait_s)
+            self._take(what, wait_s, instead)
         except BaseException:
             self.close()
             raise
@@ -40,7 +44,7 @@ class InstanceLock:
             os.pwrite(self._fd, text, 0)
             os.ftruncate(self._fd, len(text))
 
-    def _take(self, what: str, wait_s: float) -> None:
+    def _take(self, what: str, wait_s: float, instead: str) -> None:
         end = time.monotonic() + wait_s
         while True:
             try:
@@ -54,7 +58,7 @@ class InstanceLock:
                 pid = f" as process {holder}" if holder.isdigit() else ""
                 raise UsageError(
                     f"{what} runs here already{pid} (lock {self.path}): "
-                    "stop it first, or use another --root"
+                    f"stop it first, or use {instead}"
                 )
             time.sleep(0.05)
 

@@ -19,7 +19,8 @@ PID: Final = 1
 @dataclass(slots=True)
 class _Job:
     fate: Fate
-    ends: Instant
+    timeout_s: float
+    ends: Instant = FOREVER
     started_wall_s: float = 0.0
 
 
@@ -40,27 +41,24 @@ class MadeJobs:
             return FOREVER
         return min(job.ends for job in self._jobs.values())
 
-    def spawn(self, jid: JobId) -> None:
-        """Hold a job before its first step."""
-        self._jobs[jid] = _Job(fate_of(self._behaviour, self._minion_id, jid), FOREVER)
+    def spawn(self, jid: JobId, timeout_s: float) -> None:
+        """Hold a job before its first step; it will have so much time."""
+        self._jobs[jid] = _Job(fate_of(self._behaviour, self._minion_id, jid), timeout_s)
 
     def release(self, now: Moment, jid: JobId) -> None:
         """Let it go."""
         job = self._jobs.get(jid)
         if job is not None:
-            job.ends = now.after(job.fate.delay_s)
+            job.ends = now.after(min(job.fate.delay_s, job.timeout_s))
             job.started_wall_s = now.wall
 
     def kill(self, now: Moment, jid: JobId, reason: str) -> WorkerResult:
         """End a job at once."""
         job = self._jobs.pop(jid, None)
-        is_timeout = reason == "timeout"
-        return WorkerResult(
-            "failed" if is_timeout else "cancelled",
-            1,
-            "timeout: it took longer than it was allowed to" if is_timeout else "cancelled",
-            started_wall_s=0.0 if job is None else job.started_wall_s,
-        )
+        if job is not None and reason == "timeout":
+            return _timed_out(job)
+        started = 0.0 if job is None else job.started_wall_s
+        return WorkerResult("cancelled", 1, "cancelled", started_wall_s=started)
 
     def adopt(self, jid: JobId) -> WorkerResult:
         """Say what became of a job of before: a process of the swarm takes its jobs with it."""
@@ -75,6 +73,9 @@ class MadeJobs:
         ended = []
         for jid in due:
             job = self._jobs.pop(jid)
+            if job.fate.delay_s > job.timeout_s:
+                ended.append((jid, _timed_out(job)))
+                continue
             self._lengths[jid] = job.fate.return_bytes
             ended.append((jid, result_of(job.fate, started_wall_s=job.started_wall_s)))
         return ended
@@ -87,3 +88,13 @@ class MadeJobs:
     def drop(self, jid: JobId) -> None:
         """Forget a return that was acknowledged."""
         self._lengths.pop(jid, None)
+
+
+def _timed_out(job: _Job) -> WorkerResult:
+    return WorkerResult(
+        "failed",
+        1,
+        f"timeout after {job.timeout_s:g} s",
+        started_wall_s=job.started_wall_s,
+        duration_s=job.timeout_s,
+    )

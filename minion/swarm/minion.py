@@ -338,7 +338,7 @@ class SwarmMinion:
 
     def _spawn(self, now: Moment, effect: do.SpawnJob) -> None:
         jid = effect.jid
-        self._jobs.spawn(jid)
+        self._jobs.spawn(jid, effect.job_timeout_s)
         start = int(now.boot * 100)
         self._follow.append(lambda now: self._the_core.on_job_spawned(now, jid, PID, start))
 

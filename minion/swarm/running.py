@@ -73,7 +73,9 @@ def run(wanted: Wanted, *, note: Callable[[str], None]) -> Outcome:
     with ExitStack() as stack:
         file = SwarmFile(wanted.directory)
         if wanted.directory is not None:
-            lock = InstanceLock(wanted.directory / LOCK_NAME, "a swarm that uses this directory")
+            lock = InstanceLock(
+                wanted.directory / LOCK_NAME, "a swarm", instead="another --state directory"
+            )
             stack.callback(lock.close)
         kept = file.load()
         members = take_members(kept, wanted.prefix, wanted.number, make_keypair)

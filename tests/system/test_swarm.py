@@ -120,7 +120,7 @@ def test_a_swarm_joins_works_comes_back_and_comes_again(tmp_path: Path) -> None:
                 capture_output=True, text=True, timeout=30, check=False,
             )  # fmt: skip
             assert second.returncode == 2
-            assert "uses this directory" in second.stderr
+            assert "use another --state directory" in second.stderr
 
             victim = descendants(process.pid)[0]
             os.kill(victim, signal.SIGKILL)
