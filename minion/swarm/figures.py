@@ -11,7 +11,7 @@ REASONS_MAX: Final = 64
 """Reasons counted one by one; what comes after is counted under `other`."""
 REASON_CHARACTERS_MAX: Final = 80
 
-GAUGES: Final = ("minions", "started", "connected", "ready")
+GAUGES: Final = ("minions", "started", "connected", "ready", "rss_bytes")
 COUNTERS: Final = (
     "sockets_opened",
     "handshakes",
@@ -27,6 +27,7 @@ COUNTERS: Final = (
     "returns_acknowledged",
     "bad_frames",
     "restarts",
+    "cpu_s",
 )
 
 
@@ -61,6 +62,10 @@ class Figures(msgspec.Struct):
     bad_frames: int = 0
     restarts: int = 0
     """Minions whose link asked to be started afresh."""
+    rss_bytes: int = 0
+    """Memory of the process."""
+    cpu_s: float = 0.0
+    """CPU time of the process."""
     failures: dict[str, int] = {}
     """Why attempts and sessions ended, and why minions wait."""
     warnings: dict[str, int] = {}
@@ -69,6 +74,8 @@ class Figures(msgspec.Struct):
     """From a beat to its echo."""
     login_s: Histogram = msgspec.field(default_factory=Histogram)
     """From a minion's start, or the loss of its session, to READY."""
+    turn_s: Histogram = msgspec.field(default_factory=Histogram)
+    """How long a turn of the loop works: so late may be whoever is due."""
 
     def count_failure(self, reason: str) -> None:
         """Count why something went wrong."""
@@ -99,6 +106,7 @@ def merged(parts: Iterable[Figures]) -> Figures:
                 own[reason] = own.get(reason, 0) + count
     whole.beat_s = added_up(part.beat_s for part in parts)
     whole.login_s = added_up(part.login_s for part in parts)
+    whole.turn_s = added_up(part.turn_s for part in parts)
     return whole
 
 

@@ -67,6 +67,8 @@ def summary_lines(figures: Figures, *, seconds: float, problems: list[str]) -> l
         f"logins: {figures.logins}, {_waits(login_s)}; sessions lost: {figures.losses}; "
         f"attempts: {figures.sockets_opened}",
         f"beats: {figures.beats}, {_waits(beat_s)}",
+        f"the swarm itself: {figures.cpu_s:.1f} s of CPU, {figures.rss_bytes / 2**20:.0f} MiB; "
+        f"turns of its loops: {_waits(figures.turn_s)}",
         f"jobs: {figures.jobs_delivered} delivered, {figures.jobs_at_once} at once, {ends}",
     ]
     if figures.failures:
@@ -81,11 +83,12 @@ def document(figures: Figures, *, seconds: float, processes: int, problems: list
     return {
         "seconds": round(seconds, 3),
         "processes": processes,
-        **{name: getattr(figures, name) for name in (*GAUGES, *COUNTERS)},
+        **{name: round(getattr(figures, name), 3) for name in (*GAUGES, *COUNTERS)},
         "failures": dict(sorted(figures.failures.items())),
         "warnings": dict(sorted(figures.warnings.items())),
         "beat_s": _percentiles(figures.beat_s),
         "login_s": _percentiles(figures.login_s),
+        "turn_s": _percentiles(figures.turn_s),
         "problems": problems,
     }
 

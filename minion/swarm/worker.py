@@ -9,9 +9,11 @@ import random
 import select
 import signal
 import sys
+import time
 import uuid
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from limpet.common.clock import FOREVER, Clock, Instant, SystemClock
@@ -93,6 +95,7 @@ class Loop:
         first = min(until, self._timers.next_deadline, self._next_start())
         pause = 0.0 if self._unread else first - self._clock.now().boot
         due, others = self._watcher.wait(min(pause, TURN_S_MAX))
+        woken = self._clock.now().boot
         touched: dict[int, None] = {}
         for index in self._taken():
             self._minions[index].on_word()
@@ -113,7 +116,13 @@ class Loop:
         now = self._clock.now()
         for index in touched:
             self._timers.wake(index, self._minions[index].next_deadline(now))
+        self.figures.turn_s.add(self._clock.now().boot - woken)
         return others
+
+    def measure(self) -> None:
+        """Note what the process itself costs."""
+        self.figures.cpu_s = time.process_time()
+        self.figures.rss_bytes = resident_bytes()
 
     def stop(self) -> None:
         """Close all links."""
@@ -219,6 +228,15 @@ class Reports:
             self._waiting = self._waiting[written:]
 
 
+def resident_bytes() -> int:
+    """Give the memory of this process; 0: the kernel does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def read_order(fd: int, clock: Clock) -> Order:
     """Wait for the order. Raises `UsageError` where none comes."""
     limit = clock.now().after(ORDER_S)
@@ -247,6 +265,7 @@ def run(order: Order, reader: int, writer: int, clock: Clock) -> int:
         while reader not in loop.turn(next_report):
             now = clock.now().boot
             if now >= next_report:
+                loop.measure()
                 reports.tell(loop.figures)
                 missed = int((now - next_report) / PROGRESS_S)
                 next_report = Instant(next_report + (missed + 1) * PROGRESS_S)
@@ -258,6 +277,7 @@ def run(order: Order, reader: int, writer: int, clock: Clock) -> int:
 
 
 def _end(loop: Loop, reports: Reports, clock: Clock) -> int:
+    loop.measure()
     figures = copied(loop.figures)  # as they are before the links are closed
     loop.stop()
     return 0 if reports.end(loop.farewell(figures), clock) else 1
