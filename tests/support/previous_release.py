@@ -5,11 +5,9 @@ processes that it starts are of the same release; its dependencies are this tree
 """
 
 import functools
-import io
 import subprocess
 import sys
 import sysconfig
-import tarfile
 import tempfile
 import venv
 from pathlib import Path
@@ -50,8 +48,8 @@ def previous() -> Previous:
     packed = subprocess.run(
         ["git", "archive", commit], cwd=ROOT, capture_output=True, check=True
     ).stdout
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        archive.extractall(directory / "tree", filter="tar")
+    (directory / "tree").mkdir()
+    subprocess.run(["tar", "-x", "-C", directory / "tree"], input=packed, check=True)
     home = directory / "python"
     venv.create(home, with_pip=False, symlinks=True)
     minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
