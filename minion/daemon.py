@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Literal
 
+import msgspec
+
 from limpet.common.clock import Clock, Moment, SystemClock
 from limpet.common.errors import LimpetError, SourceError
 from limpet.common.identifiers import JobId
@@ -330,19 +332,28 @@ class Daemon:
             self._do(self._core.on_grains(now, grains.body, grains.digest, grains.problem))
 
 
-def check_pair(plan: Plan) -> None:
+def check_pair(plan: Plan) -> Plan:
     """See to it that the library will do and the public key belongs to the secret one.
 
+    Gives the plan, with the right public key where the file's was damaged; that is written anew.
     Raises `UsageError` and `SourceError`.
     """
     check_library()
-    if public_key_of(plan.secret_key) != plan.public_key:
-        path = f"{plan.state_dir}/keys/minion.public"
+    public = public_key_of(plan.secret_key)
+    if public == plan.public_key:
+        return plan
+    from limpet.common.crypto.keyfiles import is_damaged  # wanted once in a disk's life
+
+    path = f"{plan.state_dir}/keys/minion.public"
+    if not is_damaged(plan.public_key, public):
         raise SourceError(
             "the public key does not belong to the secret beside it: put the right pair there, "
             f"or `rm {path}` if the secret is the right one",
             path,
         )
+    Path(path).unlink(missing_ok=True)  # the next start writes it from the secret
+    notice = f"{path} was damaged (a character or two): the next start writes it anew"
+    return msgspec.structs.replace(plan, public_key=public, notices=(*plan.notices, notice))
 
 
 def run(plan_fd: int, *, limit_s: float = watchdog.LIMIT_S, instant: Instants = INSTANT) -> int:
@@ -350,7 +361,7 @@ def run(plan_fd: int, *, limit_s: float = watchdog.LIMIT_S, instant: Instants = 
     plan = plans.take_over(plan_fd)
     marks = {"minion": plan.minion_id}
     log = Log(level=Level(plan.log_level), identifier="limpet-minion", marks=marks)
-    check_pair(plan)
+    plan = check_pair(plan)
     tighten_umask()
 
     def start_afresh(fd: int = plan_fd, held: Iterable[signal.Signals] = ()) -> None:

@@ -33,12 +33,12 @@ from limpet.common.storage.files import (
 )
 
 MACHINE_NAME: Final = "machine"
-"""The file beside the keys: a hash, in 64 hex digits."""
+"""The file beside the keys: a hash in 64 hex digits, and a check of it: a bad bit makes no copy."""
 FORMER_NAME: Final = "former"
 """The directory in the state directory for what was set aside."""
 
 _FORM: Final = re.compile(rb"\A[0-9a-f]{32}\Z")
-_HASH: Final = re.compile(r"\A[0-9a-f]{64}\Z")
+_HASH: Final = re.compile(r"\A([0-9a-f]{64}) ([0-9a-f]{8})\Z")
 _OF_THE_KEY: Final = ("minion.secret", "minion.secret.copy", "minion.public")
 _OF_THE_STATE: Final = ("minion_id", "minion_id.copy", "journal", "spool", "runs", "facts.json")
 _BYTES_MAX: Final = 4096
@@ -80,8 +80,12 @@ def kept_hash(keys_dir: Path) -> str:
         data = read_whole(keys_dir / MACHINE_NAME, bytes_max=_BYTES_MAX)
     except (FileNotFoundError, HostError):
         return ""
-    text = data.decode("ascii", "replace").strip()
-    return text if _HASH.match(text) else ""
+    found = _HASH.match(data.decode("ascii", "replace").strip())
+    return found[1] if found and found[2] == _check(found[1]) else ""
+
+
+def _check(kept: str) -> str:
+    return hashlib.sha256(kept.encode()).hexdigest()[:8]
 
 
 def set_aside_if_copied(
@@ -110,7 +114,7 @@ def set_aside_if_copied(
             "made; the master has to accept the new key (`follow_machine_id: false` if it is none)",
         )
     try:
-        write_whole(keys_dir / MACHINE_NAME, f"{present}\n".encode())
+        write_whole(keys_dir / MACHINE_NAME, f"{present} {_check(present)}\n".encode())
     except HostError as error:
         if kept:
             raise

@@ -69,7 +69,13 @@ def make_plan(root: str | None, options: Mapping[str, Any], *, is_running: bool 
             else set_aside_if_copied(roots.state_dir, is_followed=configuration.follow_machine_id)
         )
         keys = PairMaker(roots.keys_dir / f"{KEY_NAME}.public", may_make=not is_running)
-        pair = load_or_make_pair(roots.keys_dir, KEY_NAME, make=keys.make, public_of=keys.public_of)
+        pair = load_or_make_pair(
+            roots.keys_dir,
+            KEY_NAME,
+            make=keys.make,
+            public_of=keys.public_of,
+            compute=keys.computed,
+        )
         server_key, told, notices = find_server_key(roots, configuration, join)
         found = find_minion_id(roots.state_dir, configuration.id)
     upgraded = last_word(roots.state_dir)
@@ -142,6 +148,11 @@ class PairMaker:
                 return decode_key(read_whole(self._public_path, bytes_max=FILE_BYTES_MAX))
             except (FileNotFoundError, HostError, UsageError):
                 self._is_new = True  # nothing usable there: it is computed, and written anew
+        return self.computed(secret)
+
+    @staticmethod
+    def computed(secret: bytes) -> bytes:
+        """Give the public key of a secret one, whatever stands on the disk."""
         from limpet.common.transport.sockets import public_key_of
 
         return public_key_of(secret)

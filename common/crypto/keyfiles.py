@@ -5,9 +5,11 @@
     DIR/site.secret    DIR/master.next            (a master's) see `limpet.master.rotation.files`
     DIR/trusted.public DIR/trusted.public.copy    the other side's public key (a minion's)
 
-A file that a crash left empty or torn is put right from its copy. Line ends, blanks and byte order
-marks around a key mean nothing. libzmq is not loaded here: making a pair and computing a public
-key are handed in (`common/transport/sockets`).
+A file that a crash left empty or torn is put right from its copy. Base 32 has no check characters,
+so a flipped bit may leave a key that looks whole: of secret, copy and public key the two that
+belong together count, and a public key that differs in a character or two is mended. Line ends,
+blanks and byte order marks around a key mean nothing. libzmq is not loaded here: making a pair and
+computing a public key are handed in (`common/transport/sockets`).
 """
 
 import os
@@ -26,6 +28,8 @@ from limpet.common.errors import HostError, SourceError, UsageError
 from limpet.common.storage.files import create_whole, read_whole, write_whole
 
 FILE_BYTES_MAX: Final = 4096
+DAMAGED_CHARACTERS_MAX: Final = 2
+"""A public key that differs in more from that of its secret was put there by somebody."""
 COPY_SUFFIX: Final = ".copy"
 
 Reader = Callable[[bytes], bytes]
@@ -52,15 +56,19 @@ def load_or_make_pair(
     *,
     make: Callable[[], tuple[bytes, bytes]],
     public_of: Callable[[bytes], bytes],
+    compute: Callable[[bytes], bytes] | None = None,
 ) -> KeyPair:
     """Read the pair `name` of a directory that exists, or make it at the first start.
 
-    `make` gives (public, secret), `public_of` computes a public key. Raises `SourceError` naming
+    `make` gives (public, secret), `public_of` computes a public key, or looks it up; then `compute`
+    is what computes it where copies differ. Raises `SourceError` naming
     the file and the command that helps: wrong owner or mode, both copies of the secret damaged, a
     public key that does not belong to the secret. `HostError` where the disk refuses.
     """
     path = directory / f"{name}.secret"
+    settled = settle_secret(directory, name, compute or public_of)
     secret, notices = read_twice(path, decode_key, is_private=True)
+    notices = (*settled, *notices)
     if secret is None:
         public, secret = make()
         line = f"{encode_base32(secret)}\n".encode()
@@ -71,6 +79,40 @@ def load_or_make_pair(
     else:
         public = public_of(secret)
     return KeyPair(public, secret, (*notices, *_keep_public(directory / f"{name}.public", public)))
+
+
+def settle_secret(directory: Path, name: str, compute: Callable[[bytes], bytes]) -> tuple[str, ...]:
+    """Where the two copies of a secret differ, and the second has the public key, use the second.
+
+    Gives what was put right; `read_twice` does the rest. Raises as it does.
+    """
+    path = directory / f"{name}.secret"
+    copy = path.with_name(path.name + COPY_SUFFIX)
+    first, second = (decoded(place, is_private=True) for place in (path, copy))
+    public = decoded(directory / f"{name}.public")
+    if first is None or second is None or public is None or first == second:
+        return ()
+    if compute(first) == public or compute(second) != public:
+        return ()
+    write_whole(path, f"{encode_base32(second)}\n".encode(), mode=0o600)
+    return (f"{path} was damaged: its copy has the public key, and is used",)
+
+
+def decoded(place: Path, *, is_private: bool = False) -> bytes | None:
+    """Give the key of one file; None where there is none, or a damaged one."""
+    text = _read_one(place, is_private)
+    if text is None:
+        return None
+    try:
+        return decode_key(text)
+    except UsageError:
+        return None
+
+
+def is_damaged(kept: bytes, public: bytes) -> bool:
+    """Say whether a public key is another one by so little that no person chose it."""
+    pairs = zip(encode_base32(kept), encode_base32(public), strict=True)
+    return 0 < sum(one != other for one, other in pairs) <= DAMAGED_CHARACTERS_MAX
 
 
 def _keep_public(path: Path, public: bytes) -> tuple[str, ...]:
@@ -85,6 +127,9 @@ def _keep_public(path: Path, public: bytes) -> tuple[str, ...]:
     except UsageError as error:
         write_whole(path, f"{encode_base32(public)}\n".encode(), mode=0o644)
         return (f"{path} was damaged ({error}); written anew from the secret",)
+    if is_damaged(kept, public):
+        write_whole(path, f"{encode_base32(public)}\n".encode(), mode=0o644)
+        return (f"{path} was damaged (a character or two); written anew from the secret",)
     if kept != public:
         raise SourceError(
             "the public key does not belong to the secret beside it: put the right pair there, "

@@ -25,8 +25,10 @@ from limpet.common.crypto.keyfiles import (
     COPY_SUFFIX,
     BothDamaged,
     KeyPair,
+    decoded,
     load_or_make_pair,
     read_twice,
+    settle_secret,
     write_twice,
 )
 from limpet.common.crypto.keys import decode_base32, decode_key, encode_base32
@@ -101,9 +103,10 @@ class KeyFiles:
         Raises `SourceError` and `HostError` as `load_or_make_pair` does.
         """
         notices: list[str] = []
+        prepared = self._read_next(notices)
+        notices += self._settled(prepared)
         found, more = read_twice(self._secret_path, decode_key, is_private=True)
         notices += more
-        prepared = self._read_next(notices)
         if found is not None and prepared is not None and self._is_next(prepared, found):
             try:
                 for step in self._steps_after(prepared, found, wall_s):
@@ -128,6 +131,13 @@ class KeyFiles:
             notices.append(f"the next keys can't be prepared, so minions are not told any: {error}")
             return LoadedKeys(pair, None, (*notices, *pair.notices))
         return LoadedKeys(pair, self._announced(prepared), (*notices, *pair.notices))
+
+    def _settled(self, prepared: Prepared | None) -> tuple[str, ...]:
+        """Put a damaged secret right, unless it differs from its copy for a rotation's sake."""
+        first = decoded(self._secret_path, is_private=True)
+        if first is None or (prepared is not None and self._is_next(prepared, first)):
+            return ()
+        return settle_secret(self._directory, NAME, self._public_of)
 
     def prepare_fresh(self, wall_s: float) -> Announced:
         """Throw the next keys away and make others, and a site key that will take over.

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -176,10 +177,17 @@ def test_what_can_not_be_moved_stops_the_start(host: Host, monkeypatch: pytest.M
         host.start()
 
 
-def test_a_damaged_note_is_written_anew(host: Host) -> None:
+def flipped(data: bytes) -> bytes:
+    return (b"1" if data[:1] != b"1" else b"2") + data[1:]
+
+
+@pytest.mark.covers("D6")
+@pytest.mark.parametrize("damage", [lambda _: b"\xff\0", flipped, lambda data: data[:40]])
+def test_a_damaged_note_is_written_anew(host: Host, damage: Callable[[bytes], bytes]) -> None:
     host.name(FIRST)
     host.start()
-    (host.keys / "machine").write_bytes(b"\xff\0")
+    note = host.keys / "machine"
+    note.write_bytes(damage(note.read_bytes()))
     assert host.start() == ()
     assert host_identity.kept_hash(host.keys) == machine_hash(host.state, host.places)
     shutil.rmtree(host.state / "journal")

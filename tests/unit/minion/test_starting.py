@@ -137,6 +137,11 @@ def test_a_public_key_that_does_not_belong_to_the_secret_is_found_by_the_minion(
     wrong = make_plan(str(tmp_path), {"master": "127.0.0.1"})
     with pytest.raises(SourceError, match="does not belong"):
         check_pair(wrong)
+    text = encode_base32(plan.public_key)
+    public.write_text(("b" if text[0] != "b" else "c") + text[1:] + "\n")
+    mended = check_pair(make_plan(str(tmp_path), {"master": "127.0.0.1"}))
+    assert mended.public_key == plan.public_key
+    assert any("minion.public was damaged" in notice for notice in mended.notices)
     public.write_text("damaged")
     assert make_plan(str(tmp_path), {"master": "127.0.0.1"}).public_key == plan.public_key
     public.unlink()

@@ -177,3 +177,23 @@ def test_trust_is_restored_from_its_copy_and_else_learned_anew(tmp_path: Path) -
     found, notices = read_trusted(path)
     assert found is None
     assert "learned anew" in notices[0]
+
+
+def flipped(text: str) -> str:
+    """Change one character into another of the alphabet, as a bad bit does."""
+    return ("b" if text[0] != "b" else "c") + text[1:]
+
+
+@pytest.mark.covers("A7", "D6")
+@pytest.mark.parametrize("file", ["minion.secret", "minion.secret.copy", "minion.public"])
+def test_a_flipped_bit_that_leaves_a_key_is_mended_from_the_two_others(
+    tmp_path: Path, file: str
+) -> None:
+    pair = load(tmp_path)
+    good = (tmp_path / file).read_text()
+    (tmp_path / file).write_text(flipped(good))
+    found = load(tmp_path)
+    assert (found.public, found.secret) == (pair.public, pair.secret)
+    assert any(file in notice for notice in found.notices)
+    assert (tmp_path / file).read_text() == good
+    assert load(tmp_path).notices == ()
