@@ -262,6 +262,9 @@ def outcome_of(answer: MinionAnswer, jid: str) -> Outcome:
         return Outcome("offline", error=answer.error, jid=jid)
     if answer.status in ("lost", "running", "queued"):
         return Outcome("no result", error=answer.error or answer.status, jid=jid)
+    if answer.status == "interrupted":  # the updater outlives the job, and a power cut too
+        told = f"{answer.error}; how it ended: limpet run {answer.minion} limpet.last_upgrade"
+        return Outcome("no result", error=told, jid=jid)
     is_back = answer.error.startswith("rolled back to ")
     return Outcome("rolled back" if is_back else "failed", error=answer.error, jid=jid)
 

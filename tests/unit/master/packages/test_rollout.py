@@ -72,7 +72,7 @@ def answer(status: str, *, value: object = None, error: str = "") -> MinionAnswe
         (answer("failed", error="rolled back to 1: it ended 3 times"), "rolled back"),
         (answer("failed", error="no room for the new version"), "failed"),
         (answer("refused", error="no function limpet.upgrade"), "failed"),
-        (answer("interrupted"), "failed"),
+        (answer("interrupted"), "no result"),
         (answer("offline"), "offline"),
         (answer("expired"), "offline"),
         (answer("lost"), "no result"),
@@ -81,3 +81,8 @@ def answer(status: str, *, value: object = None, error: str = "") -> MinionAnswe
 )
 def test_an_answer_has_a_verdict(given: MinionAnswer, verdict: str) -> None:
     assert outcome_of(given, "jid").verdict == verdict
+
+
+def test_where_a_host_lost_power_it_is_told_how_to_learn_the_end() -> None:
+    told = outcome_of(answer("interrupted", error="the host was restarted"), "jid").error
+    assert told.endswith("limpet run web1 limpet.last_upgrade")
