@@ -33,7 +33,7 @@ demo: $(VENV)/ready
 	$(BIN)/python docs/examples/demo.py
 
 test: lint
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not alone and not lab"
+	$(BIN)/pytest -n 3 --dist loadgroup -m "not alone and not lab"
 	$(BIN)/pytest -m "alone and not lab"
 	$(BIN)/pytest -m "lab and short"
 
