@@ -1,10 +1,17 @@
 """Figures that tests give (recovery, losses) are printed at the end, passed or not."""
 
+import signal
 from collections.abc import Callable
 
 import pytest
 
 Tell = Callable[[str], None]
+
+
+def pytest_configure() -> None:
+    """Let signals do what they do, however the tests were started: `nohup`, or with a `&`."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
