@@ -66,7 +66,7 @@ def load_or_make_pair(
     public key that does not belong to the secret. `HostError` where the disk refuses.
     """
     path = directory / f"{name}.secret"
-    settled = settle_secret(directory, name, compute or public_of)
+    settled = _settle_secret(directory, name, compute or public_of)
     secret, notices = read_twice(path, decode_key, is_private=True)
     notices = (*settled, *notices)
     if secret is None:
@@ -81,7 +81,9 @@ def load_or_make_pair(
     return KeyPair(public, secret, (*notices, *_keep_public(directory / f"{name}.public", public)))
 
 
-def settle_secret(directory: Path, name: str, compute: Callable[[bytes], bytes]) -> tuple[str, ...]:
+def _settle_secret(
+    directory: Path, name: str, compute: Callable[[bytes], bytes]
+) -> tuple[str, ...]:
     """Where the two copies of a secret differ, and the second has the public key, use the second.
 
     Gives what was put right; `read_twice` does the rest. Raises as it does.

@@ -28,7 +28,6 @@ from limpet.common.crypto.keyfiles import (
     decoded,
     load_or_make_pair,
     read_twice,
-    settle_secret,
     write_twice,
 )
 from limpet.common.crypto.keys import decode_base32, decode_key, encode_base32
@@ -104,9 +103,8 @@ class KeyFiles:
         """
         notices: list[str] = []
         prepared = self._read_next(notices)
-        notices += self._settled(prepared)
-        found, more = read_twice(self._secret_path, decode_key, is_private=True)
-        notices += more
+        copy = self._secret_path.with_name(self._secret_path.name + COPY_SUFFIX)
+        found = decoded(self._secret_path, is_private=True) or decoded(copy, is_private=True)
         if found is not None and prepared is not None and self._is_next(prepared, found):
             try:
                 for step in self._steps_after(prepared, found, wall_s):
@@ -131,13 +129,6 @@ class KeyFiles:
             notices.append(f"the next keys can't be prepared, so minions are not told any: {error}")
             return LoadedKeys(pair, None, (*notices, *pair.notices))
         return LoadedKeys(pair, self._announced(prepared), (*notices, *pair.notices))
-
-    def _settled(self, prepared: Prepared | None) -> tuple[str, ...]:
-        """Put a damaged secret right, unless it differs from its copy for a rotation's sake."""
-        first = decoded(self._secret_path, is_private=True)
-        if first is None or (prepared is not None and self._is_next(prepared, first)):
-            return ()
-        return settle_secret(self._directory, NAME, self._public_of)
 
     def prepare_fresh(self, wall_s: float) -> Announced:
         """Throw the next keys away and make others, and a site key that will take over.
