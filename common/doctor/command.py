@@ -11,6 +11,7 @@ import click
 from limpet.common.bringup.findings import Check, Finding, is_well, run_checks
 from limpet.common.errors import ExitCode, UsageError
 from limpet.common.service.paths import Role, Roots
+from limpet.common.terminal.group import format_option
 from limpet.common.terminal.session import Session
 
 ROLES: Final[dict[Role, str]] = {
@@ -32,14 +33,7 @@ Exit codes: 0 nothing is wrong (there may be warnings), 1 something is, 2 usage"
 @click.option(
     "--role", type=click.Choice(["master", "minion"]), help="Look at one of the two [all here]."
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Lines, or one document.",
-)
+@format_option("text", "json", text="Lines, or one document.")
 def command(role: Role | None, form: str) -> int:
     """Look for what is wrong on this host, within 20 s, and say what to do about each.
 

@@ -145,3 +145,15 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
 
 
 DURATION = Duration()
+
+
+def format_option(*forms: str, text: str) -> Callable[[Any], Any]:
+    """Give the option `--format`, whose first form is the usual one; `text` is its help."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(forms),
+        default=forms[0],
+        show_default=True,
+        help=text,
+    )

@@ -8,7 +8,7 @@ import click
 from limpet.common.control.replies import Event
 from limpet.common.terminal.escape import cut_line
 from limpet.common.terminal.forms import json_text
-from limpet.common.terminal.group import DURATION
+from limpet.common.terminal.group import DURATION, format_option
 from limpet.common.terminal.session import Session
 from limpet.common.terminal.times import iso_utc
 from limpet.master.client.client import Client
@@ -24,14 +24,7 @@ Examples:
 @click.argument("pattern", default="*", metavar="[GLOB]")
 @click.option("--count", type=click.IntRange(1), metavar="N", help="End after so many.")
 @click.option("--timeout", "timeout_s", type=DURATION, metavar="S", help="End after so long.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="A line of text, or a line of JSON, for each event.",
-)
+@format_option("text", "json", text="A line of text, or a line of JSON, for each event.")
 def command(pattern: str, count: int | None, timeout_s: float | None, form: str) -> int:
     """Follow events from now on whose tag matches GLOB, until Ctrl-C.
 

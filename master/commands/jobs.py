@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from limpet.common.errors import UsageError
+from limpet.common.terminal.group import format_option
 from limpet.common.terminal.highstate import Form, Look
 from limpet.common.terminal.session import Session
 from limpet.common.terminal.table import table
@@ -17,14 +18,7 @@ from limpet.master.commands.run import look_of, look_options, shown_options
 from limpet.master.commands.watching import Watching
 from limpet.master.commands.wording import answer_data, counts_of, counts_text
 
-FORMAT = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "yaml"]),
-    default="text",
-    show_default=True,
-    help="Text, or a document for programs.",
-)
+FORMAT = format_option("text", "json", "yaml", text="Text, or a document for programs.")
 
 
 @click.group(

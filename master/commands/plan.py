@@ -10,7 +10,7 @@ import click
 from limpet.common.errors import ExitCode, UsageError
 from limpet.common.terminal.colors import Palette
 from limpet.common.terminal.escape import cut_line, escape_line
-from limpet.common.terminal.group import DURATION
+from limpet.common.terminal.group import DURATION, format_option
 from limpet.common.terminal.session import Session
 from limpet.master.client.results import JobOutput, JobResult, MinionAnswer
 from limpet.master.commands.apply import parse_pillar
@@ -48,14 +48,7 @@ Examples:
     metavar="S",
     help="How long to wait here. Default: until each minion has a final status.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "yaml", "dot"]),
-    default="text",
-    show_default=True,
-    help="Text, the data, or a graph for Graphviz.",
-)
+@format_option("text", "json", "yaml", "dot", text="Text, the data, or a graph for Graphviz.")
 @target_options
 def command(
     words: tuple[str, ...],

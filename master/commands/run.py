@@ -8,7 +8,7 @@ import click
 
 from limpet.common.errors import UsageError
 from limpet.common.terminal.arguments import parse_arguments
-from limpet.common.terminal.group import DURATION
+from limpet.common.terminal.group import DURATION, format_option
 from limpet.common.terminal.highstate import FORMS, Form, Look
 from limpet.common.terminal.session import Session
 from limpet.master.commands.functions import check_call
@@ -46,13 +46,11 @@ def shown_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
             type=click.Choice(["json", "yaml", "txt"]),
             help="Salt's bare output: {minion: return}.",
         ),
-        click.option(
-            "--format",
-            "form",
-            type=click.Choice(["text", "json", "yaml"]),
-            default="text",
-            show_default=True,
-            help="Text as answers come, or the job with statuses at the end.",
+        format_option(
+            "text",
+            "json",
+            "yaml",
+            text="Text as answers come, or the job with statuses at the end.",
         ),
         click.option("--static", is_flag=True, hidden=True, expose_value=False),
     ):

@@ -5,9 +5,9 @@ import sys
 import click
 
 from limpet.common.errors import UsageError
-from limpet.common.terminal.group import DURATION
+from limpet.common.terminal.group import DURATION, format_option
 from limpet.common.terminal.session import Session
-from limpet.master.commands.token import TTL_MAX_S
+from limpet.master.commands.token import TTL, TTL_MAX_S, USES
 
 EPILOG = """\b
 Examples:
@@ -29,23 +29,8 @@ configuration, 5 it does not serve"""
 @click.option("--id-pattern", metavar="GLOB", help="Ids that the first token is good for.")
 @click.option("--any-id", is_flag=True, help="It is good for every id.")
 @click.option("--no-token", is_flag=True, help="Make no token.")
-@click.option(
-    "--ttl",
-    "ttl_s",
-    type=DURATION,
-    default="1h",
-    show_default=True,
-    metavar="S",
-    help="How long it is good, 30 days at most.",
-)
-@click.option(
-    "--uses",
-    type=click.IntRange(1, 10_000),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="How many minions may join with it.",
-)
+@TTL
+@USES
 @click.option("--no-start", is_flag=True, help="Only write the configuration; no key is made.")
 @click.option(
     "--timeout",
@@ -56,14 +41,7 @@ configuration, 5 it does not serve"""
     metavar="S",
     help="How long to wait until it serves.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Text as it comes, or one document at the end.",
-)
+@format_option("text", "json", text="Text as it comes, or one document at the end.")
 def command(
     listen: tuple[str, ...],
     port: int | None,

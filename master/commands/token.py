@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import Final
 
 import click
 
@@ -18,6 +19,27 @@ from limpet.master.commands.output import write_document
 TTL_MAX_S = 30 * 86400.0
 
 
+TTL: Final = click.option(
+    "--ttl",
+    "ttl_s",
+    type=DURATION,
+    default="1h",
+    show_default=True,
+    metavar="S",
+    help="How long it is good, 30 days at most.",
+)
+"""How long the token of `token create`, or of `master setup`, is good."""
+USES: Final = click.option(
+    "--uses",
+    type=click.IntRange(1, 10_000),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many minions may join with it.",
+)
+"""How often."""
+
+
 @click.group(
     epilog="""\b
 Examples:
@@ -30,23 +52,8 @@ def command() -> None:
 
 
 @command.command("create")
-@click.option(
-    "--ttl",
-    "ttl_s",
-    type=DURATION,
-    default="1h",
-    show_default=True,
-    metavar="S",
-    help="How long it is good, 30 days at most.",
-)
-@click.option(
-    "--uses",
-    type=click.IntRange(1, 10_000),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="How many minions may join with it.",
-)
+@TTL
+@USES
 @click.option(
     "--id-pattern",
     default="*",

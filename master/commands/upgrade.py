@@ -14,7 +14,7 @@ from limpet.common.control.replies import MinionRow
 from limpet.common.errors import ExitCode, UsageError
 from limpet.common.terminal.colors import Palette
 from limpet.common.terminal.escape import cut_line
-from limpet.common.terminal.group import DURATION
+from limpet.common.terminal.group import DURATION, format_option
 from limpet.common.terminal.session import Session, complain
 from limpet.master.client.client import Client
 from limpet.master.client.errors import NoMinionMatched
@@ -83,14 +83,7 @@ Examples:
     metavar="S",
     help="How long to wait here in all; upgrades that have begun go on.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "yaml"]),
-    default="text",
-    show_default=True,
-    help="Text as minions are done, or one document at the end.",
-)
+@format_option("text", "json", "yaml", text="Text as minions are done, or one document at the end.")
 @target_options
 def command(
     target: str,

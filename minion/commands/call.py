@@ -9,7 +9,7 @@ from limpet.common.errors import ExitCode, UsageError
 from limpet.common.identifiers import FUNCTION_PATTERN
 from limpet.common.terminal.arguments import encode_arguments, parse_arguments
 from limpet.common.terminal.forms import json_text, txt_lines, yaml_text
-from limpet.common.terminal.group import DURATION
+from limpet.common.terminal.group import DURATION, format_option
 from limpet.common.terminal.highstate import Look, shown_value
 from limpet.common.terminal.session import Session, complain
 
@@ -37,14 +37,7 @@ Examples:
     metavar="S",
     help="End the function after so long (not with --local).",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "yaml"]),
-    default="text",
-    show_default=True,
-    help='Text, or {"local": RETURN}.',
-)
+@format_option("text", "json", "yaml", text='Text, or {"local": RETURN}.')
 @click.option(
     "--out",
     "bare",

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from limpet.common.errors import ExitCode, UsageError
-from limpet.common.terminal.group import DURATION
+from limpet.common.terminal.group import DURATION, format_option
 from limpet.common.terminal.session import Session
 
 EPILOG = """\b
@@ -59,14 +59,7 @@ Exit codes: 0 READY (--no-start: written), 1 refused or wrong, 2 usage, 4 not RE
     metavar="S",
     help="How long to wait for READY.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Text as it comes, or one document at the end.",
-)
+@format_option("text", "json", text="Text as it comes, or one document at the end.")
 def command(
     masters: tuple[str, ...],
     join: str | None,

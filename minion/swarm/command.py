@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from limpet.common.errors import ExitCode, UsageError
-from limpet.common.terminal.group import DURATION
+from limpet.common.terminal.group import DURATION, format_option
 from limpet.common.terminal.session import Session
 
 EPILOG: Final = """\b
@@ -58,10 +58,7 @@ class _Range(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option("--join", metavar="STRING|-", help="What `limpet token create` printed; -: on stdin.")
 @click.option("--for", "lasting_s", type=DURATION, help="End after so long [until Ctrl-C].")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
-    help="Lines, or a document at the end.",
-)  # fmt: skip
+@format_option("text", "json", text="Lines, or a document at the end.")  # fmt: skip
 @click.option(
     "--processes", type=click.IntRange(1, 256), help="Processes [one for each 2,500 minions]."
 )
