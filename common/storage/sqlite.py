@@ -24,6 +24,9 @@ ROOM_BYTES_MIN: Final = 256 * 1024
 STEPS_BETWEEN_WORDS: Final = 100_000
 """Instructions of SQLite's machine, some ten milliseconds, after which a migration speaks."""
 
+_INCREMENTAL: Final = 2
+"""What SQLite answers where free pages are given back on demand."""
+
 _WRITE_ERRORS: Final = (
     sqlite3.SQLITE_IOERR_WRITE,
     sqlite3.SQLITE_IOERR_TRUNCATE,
@@ -68,8 +71,10 @@ def connect(
         for category, value in _LIMITS:
             connection.setlimit(category, value)
         if not is_read_only:
-            # Both only take effect on a file without tables; they must come before WAL.
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            # Only takes effect on a file without tables, and must come before WAL. It writes, also
+            # where it is set: on a full disk the file could not be opened.
+            if connection.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             if mode != "wal":
                 raise HostError(

@@ -31,6 +31,19 @@ def test_a_new_database_is_private_synced_and_hardened(tmp_path: Path) -> None:
     connection.close()
 
 
+def test_opening_a_database_again_writes_nothing(tmp_path: Path) -> None:
+    # On a full disk there is no room in the log for as much as one page.
+    path = tmp_path / "db"
+    connection = sqlite.connect(path)
+    sqlite.migrate(connection, path, SCHEMA)
+    log = path.with_name("db-wal")
+    before = log.read_bytes()
+    sqlite.connect(path).close()
+    assert log.read_bytes() == before
+    assert before
+    connection.close()
+
+
 def test_migrations_run_once_and_in_order(tmp_path: Path) -> None:
     path = tmp_path / "db"
     connection = sqlite.connect(path)
