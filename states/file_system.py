@@ -60,7 +60,10 @@ class FileSystem(Protocol):
         ...
 
     def make_directory(self, path: str, mode: int | None) -> None:
-        """Make one directory; its parent must be there. None: as the umask says."""
+        """Make one directory; its parent must be there. None: as the umask says.
+
+        One that somebody else made since the caller looked is left as it is.
+        """
         ...
 
     def make_link(self, path: str, target: str) -> None:

@@ -153,11 +153,17 @@ class LocalFileSystem:
             raise host_error("read", str(error.filename or path), error) from error
 
     def make_directory(self, path: str, mode: int | None) -> None:
-        """Make one directory; its parent must be there. None: as the umask says."""
+        """Make one directory; its parent must be there. None: as the umask says.
+
+        A directory that somebody else made in the same moment is as good, and stays as it is.
+        """
         try:
             os.mkdir(path, 0o777 if mode is None else mode)
             if mode is not None:
                 os.chmod(path, mode)  # whatever the umask
+        except FileExistsError as error:
+            if os.path.islink(path) or not os.path.isdir(path):
+                raise host_error("make the directory", path, error) from error
         except OSError as error:
             raise host_error("make the directory", path, error) from error
 

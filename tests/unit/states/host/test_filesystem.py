@@ -81,3 +81,24 @@ def test_links_that_lead_in_a_circle_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "two").symlink_to("one")
     with pytest.raises(HostError, match=r"cannot write .*one"):
         LocalFileSystem().place(str(tmp_path / "one"), b"x", mode=0o644)
+
+
+def test_a_directory_that_another_made_meanwhile_is_as_good_and_stays(tmp_path: Path) -> None:
+    files = LocalFileSystem()
+    path = tmp_path / "made"
+    path.mkdir(mode=0o711)
+    files.make_directory(str(path), 0o755)
+    assert path.stat().st_mode & 0o777 == 0o711
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_file_or_link_where_a_directory_should_be_made_is_an_error(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "taken"
+    if kind == "file":
+        path.touch()
+    else:
+        path.symlink_to(tmp_path)
+    with pytest.raises(HostError, match="cannot make the directory"):
+        LocalFileSystem().make_directory(str(path), 0o755)
