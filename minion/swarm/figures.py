@@ -25,10 +25,19 @@ COUNTERS: Final = (
     "jobs_failed",
     "jobs_cancelled",
     "returns_acknowledged",
+    "files",
+    "files_unchanged",
+    "file_bytes",
+    "listings",
+    "pillars",
+    "pillar_bytes",
+    "questions_failed",
+    "digests_wrong",
     "bad_frames",
     "restarts",
     "cpu_s",
 )
+HISTOGRAMS: Final = ("beat_s", "login_s", "file_s", "pillar_s", "turn_s")
 
 
 class Figures(msgspec.Struct):
@@ -59,6 +68,18 @@ class Figures(msgspec.Struct):
     jobs_cancelled: int = 0
     """Every other end: cancelled, expired, refused, interrupted."""
     returns_acknowledged: int = 0
+    files: int = 0
+    """Files that jobs brought whole."""
+    files_unchanged: int = 0
+    """Files that the minion had had before."""
+    file_bytes: int = 0
+    listings: int = 0
+    pillars: int = 0
+    pillar_bytes: int = 0
+    questions_failed: int = 0
+    """Questions to the master that were given up, or that it refused."""
+    digests_wrong: int = 0
+    """Bodies that were not what the master had said they would be."""
     bad_frames: int = 0
     restarts: int = 0
     """Minions whose link asked to be started afresh."""
@@ -74,6 +95,10 @@ class Figures(msgspec.Struct):
     """From a beat to its echo."""
     login_s: Histogram = msgspec.field(default_factory=Histogram)
     """From a minion's start, or the loss of its session, to READY."""
+    file_s: Histogram = msgspec.field(default_factory=Histogram)
+    """From the question for a file to its last byte."""
+    pillar_s: Histogram = msgspec.field(default_factory=Histogram)
+    """The same for pillar."""
     turn_s: Histogram = msgspec.field(default_factory=Histogram)
     """How long a turn of the loop works: so late may be whoever is due."""
 
@@ -104,9 +129,8 @@ def merged(parts: Iterable[Figures]) -> Figures:
         ):
             for reason, count in others.items():
                 own[reason] = own.get(reason, 0) + count
-    whole.beat_s = added_up(part.beat_s for part in parts)
-    whole.login_s = added_up(part.login_s for part in parts)
-    whole.turn_s = added_up(part.turn_s for part in parts)
+    for name in HISTOGRAMS:
+        setattr(whole, name, added_up(getattr(part, name) for part in parts))
     return whole
 
 

@@ -7,7 +7,7 @@ Its journal is in memory, so a commit is durable as soon as it is asked for; job
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from limpet.common.clock import Clock, Instant, Moment
@@ -28,11 +28,14 @@ from limpet.minion.jobs.records import (
 from limpet.minion.link.states import State
 from limpet.minion.master_socket import BadFrame, MasterSocket
 from limpet.minion.settings import HeldTrust, LinkSettings
+from limpet.minion.swarm.fetching import Fetching
 from limpet.minion.swarm.figures import Figures
-from limpet.minion.swarm.grains import grains_of
-from limpet.minion.swarm.jobs import PID, MadeJobs
+from limpet.minion.swarm.grains import MadeGrains, grains_of
+from limpet.minion.swarm.holding import Held, Shared
+from limpet.minion.swarm.jobs import PID, Asked, MadeJobs
 from limpet.minion.swarm.plan import Identity, Member, Order
 from limpet.minion.swarm.proving import Prover
+from limpet.minion.swarm.wants import Wants
 from limpet.minion.swarm.watch import OneWatch
 from limpet.states.functions.instant import INSTANT
 
@@ -61,6 +64,7 @@ class Surroundings:
     wants_look: Callable[[int], None]
     """Called where a minion's new socket has to be looked at once, before its descriptors tell."""
     prover: Prover
+    readings: Shared = field(default_factory=Shared)
 
 
 class SwarmMinion:
@@ -70,6 +74,7 @@ class SwarmMinion:
         "_beat",
         "_core",
         "_follow",
+        "_held",
         "_is_afresh",
         "_jobs",
         "_journal",
@@ -90,7 +95,8 @@ class SwarmMinion:
         self._shared = shared
         identity = Identity(member.public_key, member.secret_key)
         self._socket = MasterSocket(identity, watch, shared=shared.context)
-        self._jobs = MadeJobs(shared.order.behaviour, member.minion_id)
+        self._held = Held()
+        self._jobs = MadeJobs(shared.order.behaviour, member.minion_id, self._begin_fetching)
         self._journal = JournalState(notes=dict(member.notes))
         self._core: MinionCore | None = None
         self._state = State.BACKOFF
@@ -172,6 +178,10 @@ class SwarmMinion:
             self.on_word()
         for jid, result in self._jobs.collect(now):
             self._do(now, self._the_core.on_job_ended(now, jid, result))
+        for client in self._jobs.take_gone():
+            self._do(now, self._the_core.on_local_gone(now, client))
+        for client, question in self._jobs.questions(now):
+            self._do(now, self._the_core.on_local_question(now, client, question))
         if now.boot >= self._the_core.next_deadline:
             self._do(now, self._the_core.on_deadline(now))
         self._socket.flush()
@@ -274,6 +284,25 @@ class SwarmMinion:
             if isinstance(effect, do.Send) and isinstance(effect.message, Return):
                 figures.jobs_at_once += 1
 
+    def _grains(self) -> MadeGrains:
+        order, member = self._shared.order, self._member
+        return grains_of(order.templates, member.minion_id, member.number, order.behaviour.seed)
+
+    def _begin_fetching(self, wants: Wants) -> Fetching:
+        shared = self._shared
+        return Fetching(
+            wants, self._held, shared.readings, shared.figures, lambda: self._grains().body
+        )
+
+    def _ask(self, asked: Asked | None) -> None:
+        """Put a question of a job to the link, as if it came over a real minion's socket."""
+        if asked is not None:
+            client, question = asked
+            self._follow.append(lambda now: self._the_core.on_local_question(now, client, question))
+
+    def _forget(self, client: int) -> None:
+        self._follow.append(lambda now: self._the_core.on_local_gone(now, client))
+
     # --- the hands ----------------------------------------------------------------------------
 
     def _persist(self, now: Moment, effect: do.Persist) -> None:
@@ -338,12 +367,12 @@ class SwarmMinion:
 
     def _spawn(self, now: Moment, effect: do.SpawnJob) -> None:
         jid = effect.jid
-        self._jobs.spawn(jid, effect.job_timeout_s)
+        self._jobs.spawn(jid, effect.job_timeout_s, effect.function, effect.arguments)
         start = int(now.boot * 100)
         self._follow.append(lambda now: self._the_core.on_job_spawned(now, jid, PID, start))
 
     def _release(self, now: Moment, effect: do.ReleaseJob) -> None:
-        self._jobs.release(now, effect.jid)
+        self._ask(self._jobs.release(now, effect.jid))
 
     def _adopt(self, now: Moment, effect: do.AdoptJob) -> None:
         jid, result = effect.jid, self._jobs.adopt(effect.jid)
@@ -352,6 +381,8 @@ class SwarmMinion:
     def _kill(self, now: Moment, effect: do.KillJob) -> None:
         jid, result = effect.jid, self._jobs.kill(now, effect.jid, effect.reason)
         self._follow.append(lambda now: self._the_core.on_job_ended(now, jid, result))
+        for client in self._jobs.take_gone():
+            self._forget(client)
 
     def _read_body(self, now: Moment, effect: do.ReadBody) -> None:
         jid, offset = effect.jid, effect.offset
@@ -362,8 +393,7 @@ class SwarmMinion:
         self._jobs.drop(effect.jid)
 
     def _collect_grains(self, now: Moment, effect: do.CollectGrains) -> None:
-        order, member = self._shared.order, self._member
-        made = grains_of(order.templates, member.minion_id, member.number, order.behaviour.seed)
+        made = self._grains()
         self._follow.append(lambda now: self._the_core.on_grains(now, made.body, made.digest, ""))
 
     def _reexec(self, now: Moment, effect: do.Reexec) -> None:
@@ -375,8 +405,14 @@ class SwarmMinion:
         if effect.level in ("warning", "error"):
             self._shared.figures.count_warning(effect.topic)
 
+    def _reply(self, now: Moment, effect: do.LocalReply) -> None:
+        self._ask(self._jobs.on_reply(now, effect.client, effect.reply))
+
+    def _refuse(self, now: Moment, effect: do.LocalRefused) -> None:
+        self._jobs.on_refused(now, effect.client, effect.reason, effect.text)
+
     def _local(self, now: Moment, effect: do.Effect) -> None:
-        raise AssertionError(f"nobody asks a minion of the swarm locally: {effect}")
+        raise AssertionError(f"nobody runs anything locally on a minion of the swarm: {effect}")
 
 
 _HANDS: Final[dict[type, Callable[..., None]]] = {
@@ -399,6 +435,6 @@ _HANDS: Final[dict[type, Callable[..., None]]] = {
     do.Report: SwarmMinion._report,
     do.LocalAnswer: SwarmMinion._local,
     do.LocalStored: SwarmMinion._local,
-    do.LocalRefused: SwarmMinion._local,
-    do.LocalReply: SwarmMinion._local,
+    do.LocalRefused: SwarmMinion._refuse,
+    do.LocalReply: SwarmMinion._reply,
 }

@@ -6,7 +6,7 @@ from typing import Any, Final
 from limpet.common.clock import Instant
 from limpet.common.terminal.escape import escape_line
 from limpet.common.terminal.times import duration_text
-from limpet.minion.swarm.figures import COUNTERS, GAUGES, Figures
+from limpet.minion.swarm.figures import COUNTERS, GAUGES, HISTOGRAMS, Figures
 from limpet.minion.swarm.histogram import Histogram
 
 RECENT_S: Final = 5.0
@@ -52,6 +52,8 @@ def live_lines(figures: Figures, recent: Recent) -> list[str]:
         f"{recent.rate('logins'):.0f} logins/s, {recent.rate('beats'):.0f} beats/s, "
         f"{jobs:.0f} jobs/s; beat p50/p90/p99 {waits} ms",
     ]
+    if (rate := recent.rate("file_bytes")) or figures.files:
+        lines.append(f"{figures.files} files, {rate / 2**20:.1f} MiB/s")
     if figures.failures:
         lines.append("failures: " + _listed(figures.failures, 4))
     return lines
@@ -71,6 +73,18 @@ def summary_lines(figures: Figures, *, seconds: float, problems: list[str]) -> l
         f"turns of its loops: {_waits(figures.turn_s)}",
         f"jobs: {figures.jobs_delivered} delivered, {figures.jobs_at_once} at once, {ends}",
     ]
+    if figures.files or figures.files_unchanged:
+        lines.append(
+            f"files: {figures.files} brought, {figures.file_bytes / 2**20:.1f} MiB, "
+            f"{_waits(figures.file_s)}; {figures.files_unchanged} were there"
+        )
+    if figures.pillars:
+        lines.append(f"pillars: {figures.pillars}, {_waits(figures.pillar_s)}")
+    if figures.questions_failed or figures.digests_wrong:
+        lines.append(
+            f"questions that failed: {figures.questions_failed}; "
+            f"bodies with another digest than promised: {figures.digests_wrong}"
+        )
     if figures.failures:
         lines.append("failures: " + _listed(figures.failures, 10))
     if figures.warnings:
@@ -86,9 +100,7 @@ def document(figures: Figures, *, seconds: float, processes: int, problems: list
         **{name: round(getattr(figures, name), 3) for name in (*GAUGES, *COUNTERS)},
         "failures": dict(sorted(figures.failures.items())),
         "warnings": dict(sorted(figures.warnings.items())),
-        "beat_s": _percentiles(figures.beat_s),
-        "login_s": _percentiles(figures.login_s),
-        "turn_s": _percentiles(figures.turn_s),
+        **{name: _percentiles(getattr(figures, name)) for name in HISTOGRAMS},
         "problems": problems,
     }
 

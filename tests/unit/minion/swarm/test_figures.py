@@ -87,7 +87,7 @@ def test_the_document_has_every_figure_and_is_json() -> None:
     data = json.loads(json.dumps(document(some(1), seconds=2.5, processes=2, problems=[])))
     assert set(data) == {
         *GAUGES, *COUNTERS, "seconds", "processes", "failures", "warnings",
-        "beat_s", "login_s", "turn_s", "problems",
+        "beat_s", "login_s", "file_s", "pillar_s", "turn_s", "problems",
     }  # fmt: skip
     assert data["beat_s"]["count"] == 1
     assert set(data["beat_s"]) == {"p50", "p90", "p99", "max", "count"}
