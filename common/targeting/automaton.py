@@ -22,18 +22,54 @@ COST_MAX: Final = 4_000_000
 PLACES_MAX: Final = 500
 """Size of the automaton; repetitions with bounds are written out, so `a{400}` takes 400."""
 
+AUTOMATON_COST_MAX: Final = 200_000_000
+"""What one text may cost the automaton; only looking ahead inside long texts costs as much."""
+STEP_COST: Final = 400
+"""Backtracking steps that take about as long as one step of a search among grains."""
+
 _UNBOUNDED: Final = float("inf")
+_PLACE_COST: Final = 30
+"""Backtracking steps that take about as long as following one place for one character."""
 
 Test = Callable[[str], bool]
-Search = Callable[[str], bool]
 
 
-def compile_regex(text: str, length_max: int) -> Search:
-    """Give a function that says whether the expression matches at the beginning of a text.
+class Regex:
+    """A regular expression: called with a text, it says whether a beginning of that matches."""
 
-    It means what `re.match` with `re.IGNORECASE` means. At most `length_max` characters of the
-    text are looked at, so its cost is bounded. Raises `UsageError` where the expression is not
-    valid, or is costly and uses what only a backtracking engine can do.
+    __slots__ = ("_cost_of_length", "_costs", "_length_max", "_matches")
+
+    def __init__(
+        self,
+        matches: Callable[[str], bool],
+        cost_of_length: Callable[[int], float],
+        length_max: int,
+    ) -> None:
+        self._matches = matches
+        self._cost_of_length = cost_of_length
+        self._length_max = length_max
+        self._costs: dict[int, int] = {}
+
+    def __call__(self, text: str) -> bool:
+        """Say whether it matches at the beginning; only `length_max` characters are looked at."""
+        return self._matches(text[: self._length_max])
+
+    def steps(self, length: int) -> int:
+        """Bound the work for a text of this length, in units of `STEP_COST`."""
+        rounded = min(1 << length.bit_length(), self._length_max)
+        found = self._costs.get(rounded)
+        if found is None:
+            cost = min(self._cost_of_length(rounded), 1e12)
+            found = self._costs[rounded] = int(cost) // STEP_COST
+        return found
+
+
+def compile_regex(text: str, length_max: int) -> Regex:
+    """Compile an expression. It means what `re.match` with `re.IGNORECASE` means.
+
+    At most `length_max` characters of a text are looked at, so its cost is bounded. Raises
+    `UsageError` where the expression is not valid, or is costly and uses what only a backtracking
+    engine can do.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "possible nested set" and its like: still valid
@@ -45,9 +81,15 @@ def compile_regex(text: str, length_max: int) -> Search:
             raise UsageError(f"{text[:80]!a} is not a regular expression: {error}") from error
     if cost <= COST_MAX:
         match = compiled.match
-        return lambda subject: match(subject[:length_max]) is not None
-    automaton = _Builder(text, tree).automaton
-    return lambda subject: automaton.matches(subject[:length_max])
+        return Regex(
+            lambda subject: match(subject) is not None,
+            lambda length: _cost_of(tree, length),
+            length_max,
+        )
+    builder = _Builder(text, tree)
+    if builder.cost(length_max) > AUTOMATON_COST_MAX:
+        builder.refuse("looking ahead")
+    return Regex(builder.automaton.matches, builder.cost, length_max)
 
 
 def _cost_of(tree: Any, length_max: int) -> float:  # noqa: ANN401
@@ -140,10 +182,21 @@ class _Builder:
         self._places = 0
         flags = tree.state.flags
         if flags & (re.ASCII | re.LOCALE):
-            self._refuse("the flags a and L")
+            self.refuse("the flags a and L")
+        self._aheads: list[tuple[int, bool]] = []
+        """Places of what looks ahead, and whether it may read all the rest."""
+        self._is_ahead = False
+        self._endless = 0
         self._is_dot_all = bool(flags & re.DOTALL)
         self._is_multiline = bool(flags & re.MULTILINE)
         self.automaton = self._automaton(tree)
+
+    def cost(self, length: int) -> float:
+        """Bound the cost for a text of this length: what looks ahead reads again."""
+        steps = length * self._places
+        for places, is_endless in self._aheads:
+            steps += length * places * (length if is_endless else min(length, places))
+        return float(steps * _PLACE_COST)
 
     def _automaton(self, tree: Any) -> Automaton:  # noqa: ANN401
         first = self._place()
@@ -152,10 +205,11 @@ class _Builder:
     def _place(self) -> _Place:
         self._places += 1
         if self._places > PLACES_MAX:
-            self._refuse("that many repetitions")
+            self.refuse("that many repetitions")
         return _Place()
 
-    def _refuse(self, what: str) -> None:
+    def refuse(self, what: str) -> None:
+        """Raise `UsageError`."""
         raise UsageError(
             f"the regular expression {self._text[:80]!a} would take too long: nested "
             f"repetitions together with {what} are not supported; write it more simply"
@@ -170,7 +224,7 @@ class _Builder:
         if operation is sre.SUBPATTERN:
             _, added, removed, body = value
             if added or removed:
-                self._refuse("flags for a part")
+                self.refuse("flags for a part")
             return self._sequence(body, start)
         if operation is sre.BRANCH:
             return self._branch(value[1], start)
@@ -198,6 +252,7 @@ class _Builder:
             start = self._sequence(body, self._after(start))
         end = self._place()
         if most is sre.MAXREPEAT:
+            self._endless += 1
             turn = self._after(start)
             turn.free.append(end)
             inside = self._after(turn)
@@ -222,7 +277,13 @@ class _Builder:
         return self._after(gate)
 
     def _ahead(self, body: Any, wanted: bool, start: _Place) -> _Place:  # noqa: ANN401
+        if self._is_ahead:
+            self.refuse("looking ahead while looking ahead")
+        self._is_ahead = True
+        places, endless = self._places, self._endless
         inner = self._automaton(body)
+        self._aheads.append((self._places - places, self._endless > endless))
+        self._is_ahead = False
         return self._checked(start, lambda text, at: inner.matches(text, at) is wanted)
 
     def _anchor(self, where: Any) -> Callable[[str, int], bool]:  # noqa: ANN401
@@ -250,7 +311,7 @@ class _Builder:
             return _one_of([(value, value)], [], wanted=False)
         if operation is sre.IN:
             return _set_test(value)
-        self._refuse("back references, atomic groups, conditions or lookbehind")
+        self.refuse("back references, atomic groups, conditions or lookbehind")
         raise AssertionError(operation)
 
 

@@ -14,9 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from limpet.common.errors import UsageError
-from limpet.common.identifiers import MinionId
 from limpet.common.targeting import matchers
-from limpet.common.targeting.matchers import Grains, Matcher
+from limpet.common.targeting.terms import AllOf, AnyOf, Not, Term
 
 DEPTH_MAX: Final = 32
 """How deep parentheses, `not` and node groups may be nested."""
@@ -29,12 +28,12 @@ _TERM: Final = re.compile(r"\A(?P<engine>[A-Z])(?P<delimiter>(?<=[GPIJ])[^@])?@(
 _OPERATORS: Final = frozenset(("and", "or", "not", "(", ")"))
 
 
-def compile_compound(text: str, nodegroups: Nodegroups) -> Matcher:
+def compile_compound(text: str, nodegroups: Nodegroups) -> Term:
     """Compile a compound expression. Raises `UsageError` that names the word at fault."""
     return _Parser(nodegroups).parse(_words(text), ascii(text[:80]), 0)
 
 
-def compile_nodegroup(name: str, nodegroups: Nodegroups) -> Matcher:
+def compile_nodegroup(name: str, nodegroups: Nodegroups) -> Term:
     """Compile what the master's configuration says of a node group. Raises `UsageError`."""
     return _Parser(nodegroups).nodegroup(name, 0)
 
@@ -62,41 +61,41 @@ class _Parser:
         self._open: list[str] = []
         self._read = 0
 
-    def parse(self, words: list[str], where: str, depth: int) -> Matcher:
+    def parse(self, words: list[str], where: str, depth: int) -> Term:
         """Compile a whole expression; `where` is how messages name it."""
         self._read += len(words)
         if self._read > WORDS_MAX:
             raise UsageError(f"the target {where} has more than {WORDS_MAX} words")
         reader = _Reader(words, where)
-        matcher = self._either(reader, depth)
+        term = self._either(reader, depth)
         if reader.peek() is not None:
             raise reader.error("is not expected")
-        return matcher
+        return term
 
-    def _either(self, reader: "_Reader", depth: int) -> Matcher:
+    def _either(self, reader: "_Reader", depth: int) -> Term:
         if depth > DEPTH_MAX:
             raise UsageError(f"the target {reader.where} is nested deeper than {DEPTH_MAX}")
         parts = [self._both(reader, depth)]
         while reader.peek() == "or":
             reader.take()
             parts.append(self._both(reader, depth))
-        return parts[0] if len(parts) == 1 else _any_of(tuple(parts))
+        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
-    def _both(self, reader: "_Reader", depth: int) -> Matcher:
+    def _both(self, reader: "_Reader", depth: int) -> Term:
         parts = [self._one(reader, depth)]
         while (word := reader.peek()) in ("and", "not"):
             if word == "and":
                 reader.take()
             parts.append(self._one(reader, depth))
-        return parts[0] if len(parts) == 1 else _all_of(tuple(parts))
+        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
-    def _one(self, reader: "_Reader", depth: int) -> Matcher:
+    def _one(self, reader: "_Reader", depth: int) -> Term:
         if depth > DEPTH_MAX:
             raise UsageError(f"the target {reader.where} is nested deeper than {DEPTH_MAX}")
         word = reader.peek()
         if word == "not":
             reader.take()
-            return _none_of(self._one(reader, depth + 1))
+            return Not(self._one(reader, depth + 1))
         if word == "(":
             reader.take()
             inner = self._either(reader, depth + 1)
@@ -109,7 +108,7 @@ class _Parser:
         reader.take()
         return self._term(word, reader.where, depth)
 
-    def _term(self, word: str, where: str, depth: int) -> Matcher:
+    def _term(self, word: str, where: str, depth: int) -> Term:
         found = _TERM.match(word)
         if found is None:
             if "@" in word:
@@ -137,7 +136,7 @@ class _Parser:
             "use G@ P@ I@ J@ E@ L@ S@ N@ or a glob"
         )
 
-    def nodegroup(self, name: str, depth: int) -> Matcher:
+    def nodegroup(self, name: str, depth: int) -> Term:
         """Compile a node group, and those that it names. Raises `UsageError`."""
         if name not in self._nodegroups:
             known = ", ".join(sorted(self._nodegroups)[:10]) or "none is configured"
@@ -196,43 +195,3 @@ class _Reader:
             f"the target {self.where} does not parse: {shown}{place} {what}; "
             "terms are joined by 'and', 'or', 'not' and parentheses"
         )
-
-
-def _all_of(parts: tuple[Matcher, ...]) -> Matcher:
-    """Ask for all; one that says no decides, whatever is not known of the others."""
-
-    def match(minion_id: MinionId, grains: Grains) -> bool | None:
-        found: bool | None = True
-        for part in parts:
-            here = part(minion_id, grains)
-            if here is False:
-                return False
-            if here is None:
-                found = None
-        return found
-
-    return match
-
-
-def _any_of(parts: tuple[Matcher, ...]) -> Matcher:
-    """Ask for one; the first that says yes decides, whatever is not known of the others."""
-
-    def match(minion_id: MinionId, grains: Grains) -> bool | None:
-        found: bool | None = False
-        for part in parts:
-            here = part(minion_id, grains)
-            if here:
-                return True
-            if here is None:
-                found = None
-        return found
-
-    return match
-
-
-def _none_of(part: Matcher) -> Matcher:
-    def match(minion_id: MinionId, grains: Grains) -> bool | None:
-        here = part(minion_id, grains)
-        return None if here is None else not here
-
-    return match

@@ -6,7 +6,8 @@ that values which contain the delimiter work; the pattern is compared with a val
 each member of a list, and with the keys of a mapping; `*:x` looks one level down.
 
 Expressions come from people and grains from minions, so neither may cost the master its time:
-the search ends without a match after `STEPS_MAX` steps, a thousand times what real ones take.
+the search ends without a match after `STEPS_MAX` steps, a thousand times what real ones take. A
+comparison counts as more of them where its regular expression may take long for such a text.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,6 +15,8 @@ from typing import Any, Final
 
 Compare = Callable[[str, str], bool]
 """(pattern, value as text) -> whether they match."""
+Weigh = Callable[[str, int], int]
+"""(pattern, length of the value) -> steps that comparing them may take beyond one."""
 
 PARTS_MAX: Final = 32
 """Parts that an expression may have; checked when it is compiled."""
@@ -24,25 +27,39 @@ _MISSING: Final = object()
 
 
 def grain_matches(
-    grains: Mapping[str, Any], expression: str, delimiter: str, compare: Compare
-) -> bool:
-    """Say whether some grain matches the expression. `compare` decides about one value.
+    grains: Mapping[str, Any], expression: str, delimiter: str, compare: Compare, weigh: Weigh
+) -> tuple[bool, int]:
+    """Say whether some grain matches the expression, and the steps that it took.
 
-    Never raises, whatever the grains hold: what is nested too deep to be looked at does not match.
+    `compare` decides about one value. Never raises, whatever the grains hold: what is nested too
+    deep to be looked at does not match.
     """
+    search = _Search(delimiter, compare, weigh)
     try:
-        return _Search(delimiter, compare).in_mapping(grains, expression, 0)
+        found = search.in_mapping(grains, expression, 0)
     except RecursionError:
-        return False
+        return False, STEPS_MAX
+    return found, search.steps
+
+
+def no_weight(pattern: str, length: int) -> int:
+    """Weigh comparisons that cost about as much as one step: globs."""
+    return 0
 
 
 class _Search:
     """One search, with the steps that it has left."""
 
-    def __init__(self, delimiter: str, compare: Compare) -> None:
+    def __init__(self, delimiter: str, compare: Compare, weigh: Weigh) -> None:
         self._delimiter = delimiter
         self._compare = compare
+        self._weigh = weigh
         self._steps = STEPS_MAX
+
+    @property
+    def steps(self) -> int:
+        """Give the steps that were taken."""
+        return STEPS_MAX - self._steps
 
     def in_mapping(self, mapping: Mapping[str, Any], expression: str, level: int) -> bool:
         """Try every cut of the expression into a key of this mapping and a pattern."""
@@ -93,7 +110,11 @@ class _Search:
 
     def _is_equal(self, pattern: str, value: object) -> bool:
         self._steps -= 1
-        return self._steps >= 0 and self._compare(pattern, str(value))
+        if self._steps < 0:
+            return False
+        text = str(value)
+        self._steps -= self._weigh(pattern, len(text))
+        return self._compare(pattern, text)
 
 
 def lookup(grains: Any, key: list[str]) -> Any:  # noqa: ANN401

@@ -6,48 +6,43 @@ grains are compared without regard to case as in Salt.
 
 import fnmatch
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from limpet.common.errors import UsageError
-from limpet.common.identifiers import MinionId
-from limpet.common.targeting.automaton import Search, compile_regex
-from limpet.common.targeting.grains import PARTS_MAX, grain_matches
+from limpet.common.targeting.automaton import Regex, compile_regex
+from limpet.common.targeting.grains import PARTS_MAX, no_weight
+from limpet.common.targeting.terms import (
+    Everybody,
+    Glob,
+    Grain,
+    IdRegex,
+    Names,
+    Pillar,
+    Subnet,
+    Term,
+)
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
-
-Grains = Mapping[str, Any]
-Matcher = Callable[[MinionId, Grains], bool | None]
-"""None: that can't be said without the minion's pillar, which is not there."""
-
-PILLAR: Final = "\x01pillar"
-"""The key under which a minion's pillar stands among its grains; no grain has such a name."""
 
 ID_LENGTH_MAX: Final = 128
 VALUE_LENGTH_MAX: Final = 1024
 """How much of a grain's text a regular expression looks at."""
 
-
-def everybody(minion_id: MinionId, grains: Grains) -> bool:
-    """Match every minion: the glob `*`."""
-    return True
+_SPECIAL: Final = re.compile(r"[*?[]")
 
 
-def nobody(minion_id: MinionId, grains: Grains) -> bool:
-    """Match no minion."""
-    return False
-
-
-def glob(text: str) -> Matcher:
+def glob(text: str) -> Term:
     """Match ids by a shell pattern: `*`, `?`, `[abc]`, `[!abc]`."""
     if text == "*":
-        return everybody
+        return Everybody()
     if not is_pattern(text):
-        wanted = text.lower()
-        return lambda minion_id, grains: minion_id == wanted
-    match = _glob_search(text)
-    return lambda minion_id, grains: match(minion_id)
+        return Names(frozenset((text.lower(),)))
+    head = _SPECIAL.split(text, maxsplit=1)[0]
+    if not head.isascii():  # some letters beyond ASCII match one of ASCII without regard to case
+        head = head[: next(at for at, letter in enumerate(head) if not letter.isascii())]
+    return Glob(head.lower(), text == f"{head}*", _glob_search(text))
 
 
 def is_pattern(text: str) -> bool:
@@ -55,7 +50,7 @@ def is_pattern(text: str) -> bool:
     return any(mark in text for mark in "*?[")
 
 
-def _glob_search(text: str) -> Search:
+def _glob_search(text: str) -> Callable[[str], bool]:
     # fnmatch translates without nested repetitions: its cost stays small for any pattern.
     match = re.compile(fnmatch.translate(text), re.IGNORECASE).match
     return lambda subject: match(subject) is not None
@@ -69,22 +64,20 @@ def names(text: str) -> frozenset[str]:
     return found
 
 
-def listed(text: str) -> Matcher:
+def listed(text: str) -> Term:
     """Match the ids that a list names."""
-    wanted = names(text)
-    return lambda minion_id, grains: minion_id in wanted
+    return Names(names(text))
 
 
-def pcre(text: str) -> Matcher:
+def pcre(text: str) -> Term:
     """Match ids by a regular expression, from the beginning of the id (not to its end)."""
-    search = compile_regex(text, ID_LENGTH_MAX)
-    return lambda minion_id, grains: search(minion_id)
+    return IdRegex(compile_regex(text, ID_LENGTH_MAX))
 
 
-def grain(text: str, delimiter: str = ":") -> Matcher:
+def grain(text: str, delimiter: str = ":") -> Grain:
     """Match a grain by a glob: `os:Ubuntu`, `ip4_interfaces:eth0:10.*`."""
     _check_grain(text, delimiter, "os:Ubuntu")
-    globs: dict[str, Search] = {}
+    globs: dict[str, Callable[[str], bool]] = {}
 
     def compare(pattern: str, value: str) -> bool:
         search = globs.get(pattern)
@@ -92,48 +85,57 @@ def grain(text: str, delimiter: str = ":") -> Matcher:
             search = globs[pattern] = _glob_search(pattern)
         return search(value)
 
-    return lambda minion_id, grains: grain_matches(grains, text, delimiter, compare)
+    last = text.split(delimiter)[-1]
+    literal = _literal_of(last)
+    return Grain(text, delimiter, compare, no_weight, literal, is_exact=not is_pattern(last))
 
 
-def grain_pcre(text: str, delimiter: str = ":") -> Matcher:
+def _literal_of(pattern: str) -> bytes:
+    """Give the longest stretch that is in every text which a glob matches, in lower case.
+
+    Empty: there is none that could be looked for in JSON, where text stands for text.
+    """
+    if not pattern.isascii() or pattern.startswith("{"):
+        return b""
+    stretches = re.split(r"[*?]", pattern.partition("[")[0])
+    return max(stretches, key=len).lower().encode()
+
+
+def grain_pcre(text: str, delimiter: str = ":") -> Grain:
     """Match a grain by a regular expression, from the beginning of its value."""
     _check_grain(text, delimiter, "os_family:(RedHat|Debian)")
     parts = text.split(delimiter)
     # Which part is the key and which the expression is known only beside the grains, so each
     # cut is compiled now; the shortest expression must be valid, a longer one may not be.
-    regexes: dict[str, Search | None] = {}
+    regexes: dict[str, Regex | None] = {}
     for cut in range(len(parts) - 1, 0, -1):
         pattern = delimiter.join(parts[cut:])
         try:
             regexes[pattern] = compile_regex(pattern, VALUE_LENGTH_MAX)
         except UsageError:
             regexes[pattern] = None
-    if all(search is None for search in regexes.values()):
+    if all(regex is None for regex in regexes.values()):
         compile_regex(delimiter.join(parts[1:]), VALUE_LENGTH_MAX)
 
     def compare(pattern: str, value: str) -> bool:
-        search = regexes.get(pattern)
-        return search is not None and search(value)
+        regex = regexes.get(pattern)
+        return regex is not None and regex(value)
 
-    return lambda minion_id, grains: grain_matches(grains, text, delimiter, compare)
+    def weigh(pattern: str, length: int) -> int:
+        regex = regexes.get(pattern)
+        return 0 if regex is None else regex.steps(length)
+
+    return Grain(text, delimiter, compare, weigh, b"", is_exact=False)
 
 
-def pillar(text: str, delimiter: str = ":") -> Matcher:
+def pillar(text: str, delimiter: str = ":") -> Term:
     """Match pillar by a glob: `roles:web`, `sites:example.org:*`."""
-    return _in_pillar(grain(text, delimiter))
+    return Pillar(grain(text, delimiter))
 
 
-def pillar_pcre(text: str, delimiter: str = ":") -> Matcher:
+def pillar_pcre(text: str, delimiter: str = ":") -> Term:
     """Match pillar by a regular expression, from the beginning of its value."""
-    return _in_pillar(grain_pcre(text, delimiter))
-
-
-def _in_pillar(matcher: Matcher) -> Matcher:
-    def match(minion_id: MinionId, grains: Grains) -> bool | None:
-        found = grains.get(PILLAR)
-        return matcher(minion_id, found) if isinstance(found, Mapping) else None
-
-    return match
+    return Pillar(grain_pcre(text, delimiter))
 
 
 def _check_grain(text: str, delimiter: str, example: str) -> None:
@@ -147,20 +149,10 @@ def _check_grain(text: str, delimiter: str, example: str) -> None:
         raise UsageError(f"{text[:80]!a} has more than {PARTS_MAX} parts")
 
 
-def ipcidr(text: str) -> Matcher:
+def ipcidr(text: str) -> Term:
     """Match minions with an address (grains `ipv4`, `ipv6`) equal to this or in this network."""
     network = _network(text)
-    key = f"ipv{network.version}"
-
-    def match(minion_id: MinionId, grains: Grains) -> bool:
-        values = grains.get(key)
-        if isinstance(values, str):
-            values = [values]
-        if not isinstance(values, list | tuple):
-            return False
-        return any(_is_inside(value, network) for value in values[:1000])
-
-    return match
+    return Subnet(network.version, int(network.network_address), int(network.netmask))
 
 
 def _network(text: str) -> "IPv4Network | IPv6Network":
@@ -172,15 +164,3 @@ def _network(text: str) -> "IPv4Network | IPv6Network":
         raise UsageError(
             f"{text[:80]!a} is neither an address nor a network, as 10.0.0.0/24 is: {error}"
         ) from error
-
-
-def _is_inside(value: object, network: "IPv4Network | IPv6Network") -> bool:
-    import ipaddress
-
-    if not isinstance(value, str):
-        return False
-    try:
-        address = ipaddress.ip_address(value.partition("%")[0])
-    except ValueError:
-        return False
-    return address in network

@@ -9,7 +9,7 @@ from limpet.common.errors import UsageError
 from limpet.common.identifiers import MinionId
 from limpet.common.targeting import matchers
 from limpet.common.targeting.compound import Nodegroups, compile_compound, compile_nodegroup
-from limpet.common.targeting.matchers import Grains, Matcher
+from limpet.common.targeting.terms import Grains, Term
 
 TARGET_BYTES_MAX: Final = 4096
 
@@ -22,19 +22,19 @@ class Target:
     kind: TargetKind
     names: frozenset[str] | None
     """The only ids that can match, where the expression spells them out; None: any can."""
-    _matcher: Matcher = field(repr=False, compare=False)
+    term: Term = field(repr=False, compare=False)
 
     def matches(self, minion_id: MinionId, grains: Grains) -> bool:
         """Say whether this minion is meant. Never raises, whatever the grains hold.
 
-        Its pillar, if there is any, stands under `matchers.PILLAR`; terms that need one that is not
+        Its pillar, if there is any, stands under `terms.PILLAR`; terms that need one that is not
         there match nothing that they would decide.
         """
-        return self._matcher(minion_id, grains) is True
+        return self.term.decide(minion_id, grains) is True
 
     def decide(self, minion_id: MinionId, grains: Grains) -> bool | None:
         """Say whether this minion is meant; None: only its pillar, which is missing, can tell."""
-        return self._matcher(minion_id, grains)
+        return self.term.decide(minion_id, grains)
 
 
 def compile_target(text: str, kind: TargetKind, nodegroups: Nodegroups | None = None) -> Target:
@@ -61,15 +61,15 @@ def compile_target(text: str, kind: TargetKind, nodegroups: Nodegroups | None = 
     elif kind == "glob" and not matchers.is_pattern(stripped):
         named = frozenset((stripped.lower(),))
     if kind == "compound":
-        matcher = compile_compound(stripped, groups)
+        term = compile_compound(stripped, groups)
     elif kind == "nodegroup":
-        matcher = compile_nodegroup(stripped, groups)
+        term = compile_nodegroup(stripped, groups)
     else:
-        matcher = _SIMPLE[kind](stripped)
-    return Target(text, kind, named, matcher)
+        term = _SIMPLE[kind](stripped)
+    return Target(text, kind, named, term)
 
 
-_SIMPLE: Final[dict[str, Callable[[str], Matcher]]] = {
+_SIMPLE: Final[dict[str, Callable[[str], Term]]] = {
     "glob": matchers.glob,
     "list": matchers.listed,
     "pcre": matchers.pcre,

@@ -14,8 +14,8 @@ from typing import Any, Final
 from limpet.common.clock import Instant
 from limpet.common.control.replies import Remark
 from limpet.common.identifiers import MinionId, MinionKey
-from limpet.common.targeting.matchers import PILLAR
 from limpet.common.targeting.target import Target
+from limpet.common.targeting.terms import PILLAR
 from limpet.master.effects import Client
 from limpet.master.pillar.desk import PillarDesk
 from limpet.master.pillar.limits import PillarLimits

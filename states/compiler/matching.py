@@ -6,8 +6,8 @@ from typing import Any, Final
 from limpet.common.control.requests import TargetKind
 from limpet.common.errors import UsageError
 from limpet.common.identifiers import MinionId
-from limpet.common.targeting.matchers import PILLAR
 from limpet.common.targeting.target import Target, compile_target
+from limpet.common.targeting.terms import PILLAR
 
 _KINDS: Final[dict[str, TargetKind]] = {
     "compound": "compound",

@@ -9,8 +9,8 @@ import pytest
 from limpet.common.control.requests import TargetKind
 from limpet.common.errors import UsageError
 from limpet.common.identifiers import MinionId
-from limpet.common.targeting.matchers import PILLAR
 from limpet.common.targeting.target import compile_target
+from limpet.common.targeting.terms import PILLAR
 
 UBUNTU: dict[str, Any] = {
     "os": "Ubuntu",
