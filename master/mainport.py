@@ -26,12 +26,15 @@ from limpet.common.transport.suspensions import Suspensions
 from limpet.common.transport.watcher import MAIN_LIMITS, Watcher
 from limpet.common.wire.codec import FromMinion, encode, master_decoder
 from limpet.master.effects import Peer
+from limpet.master.memory import resident_bytes
 from limpet.master.unread import Unread
 
 DOMAIN: Final = "limpet-main"
 BACKLOG: Final = 1024
 HIGH_WATER: Final = 100
 HANDSHAKE_S: Final = 3.0
+GROWTH_BYTES: Final = 32 * 1024 * 1024
+"""So much more memory than before, and the watcher looks who it is that fills it."""
 _SUSPENDING: Final = frozenset(("unfinished_message", "routing_id_set"))
 """Reasons that no honest minion gives: its key is kept out for a minute, longer each time."""
 
@@ -75,8 +78,9 @@ class MainPort:
         secret_key: bytes,
         is_accepted: Callable[[MinionKey], bool],
         clock: Clock,
+        memory: Callable[[], int] = resident_bytes,
     ) -> None:
-        """Make the sockets; nobody can connect before `bind`."""
+        """Make the sockets; nobody can connect before `bind`. `memory`: bytes of this process."""
         self.rejected: Counter[str] = Counter()
         """What the transport turned away, by reason."""
         self._context = context
@@ -86,6 +90,8 @@ class MainPort:
         self._suspensions = Suspensions()
         self._probe_key = b""
         self._unread = Unread(tcp.bytes_acknowledged)
+        self._memory = memory
+        self._memory_before = 0
         self.authenticator = Authenticator(context, {DOMAIN: self._may_connect})
         self.router = self._make_router()
         self._watcher = self._make_watcher()
@@ -184,9 +190,20 @@ class MainPort:
 
     def sweep(self, now: Instant) -> None:
         """Cut those who never finish a message, and those who say nothing at all."""
+        if now < self._watcher.next_sweep:
+            return
+        self._look_at_memory(now)
         for cut in self._watcher.sweep(now, self.router.is_drained):
             known = None if cut.peer is None else self.router.connections.of_peer(cut.peer)
             self._cut(cut.reason, cut.fd, cut.peer, None if known is None else known.key, now)
+
+    def _look_at_memory(self, now: Instant) -> None:
+        """Have all connections looked at when memory has grown: one of them may be filling it."""
+        memory = self._memory()
+        if memory > self._memory_before + GROWTH_BYTES:
+            self._watcher.hurry(now)
+            self._memory_before = memory
+        self._memory_before = min(self._memory_before, memory)
 
     def close(self) -> None:
         """Close the port and all its connections."""

@@ -233,17 +233,49 @@ def test_on_the_port_of_strangers_a_connection_too_many_is_cut_at_once() -> None
     assert watcher.sweep(0, False) == [Cut(9, None, "connection_limit")]
 
 
-def test_a_sweep_looks_at_a_slice_and_comes_back_soon_for_the_rest() -> None:
+def test_a_sweep_looks_at_so_many_and_the_next_goes_on_there() -> None:
     watcher, wire = watching()
     for fd in range(2_500):
         wire.received[fd] = 0
         watcher.accepted(fd, "192.0.2.1", 0)
+        watcher.message(fd, b"peer", 0)
 
     watcher.sweep(0, True)
-    assert wire.reads == 1_000
-    assert watcher.next_sweep < 0.05
-    assert sweeps(watcher, 0.01, 0.19) == []
+    assert wire.reads == 250
+    assert sweeps(watcher, 0.01, 1.9) == []
     assert wire.reads == 2_500
+    assert sweeps(watcher, 1.9, 3.9) == []
+    assert wire.reads == 5_000
+
+
+def test_while_memory_fills_all_are_looked_at_at_once() -> None:
+    watcher, wire = watching()
+    for fd in range(2_500):
+        wire.received[fd] = 0
+        watcher.accepted(fd, "192.0.2.1", 0)
+        watcher.message(fd, b"peer", 0)
+    assert sweeps(watcher, 0, 2) == []
+    wire.received[2_400] = 5_000
+
+    watcher.hurry(2.01)
+
+    assert sweeps(watcher, 2.01, 2.2) == [Cut(2_400, b"peer", "unfinished_message")]
+    wire.reads = 0
+    assert sweeps(watcher, 4.1, 5.08) == []
+    assert wire.reads <= 1_500
+
+
+def test_one_whose_bytes_wait_is_looked_at_each_time_among_thousands() -> None:
+    watcher, wire = watching()
+    for fd in range(2_500):
+        wire.received[fd] = 500
+        watcher.accepted(fd, "192.0.2.1", 0)
+        watcher.message(fd, b"peer", 0)
+    assert sweeps(watcher, 0, 2) == []
+    wire.received[9] = 600
+    wire.waiting[9] = 100
+
+    assert sweeps(watcher, 2, 5.2) == [Cut(9, b"peer", "decrypt_failed")]
 
 
 def test_unknown_descriptors_are_harmless() -> None:
