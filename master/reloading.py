@@ -25,6 +25,7 @@ TAKEN_OVER: Final = frozenset(RenderingConfiguration.__struct_fields__) | {
     "nodegroups",
     "history_days",
     "history_jobs",
+    "history_bytes_max",
     "job_timeout_s",
     "metrics_listen",
     "metrics_public",
@@ -102,6 +103,7 @@ def changes_of(configuration: MasterConfiguration) -> Changes:
         job_timeout_s=configuration.job_timeout_s,
         history_age_s=configuration.history_days * DAY_S,
         history_jobs_max=configuration.history_jobs,
+        history_bytes_max=configuration.history_bytes_max,
         secret_keys=configuration.pillar_secret_keys,
         nodegroups=configuration.nodegroup_targets,
     )

@@ -22,6 +22,7 @@ class Changes:
     job_timeout_s: float
     history_age_s: float
     history_jobs_max: int
+    history_bytes_max: int
     secret_keys: tuple[str, ...]
     nodegroups: Nodegroups
 
@@ -84,6 +85,7 @@ class MasterSettings:
 
     history_age_s: float = 30 * DAY_S
     history_jobs_max: int = 100_000
+    history_bytes_max: int = 8 << 30
     prune_every_s: float = 3600.0
     alive_note_s: float = 60.0
     """How often the store is told that the master lives: bounds the error of last-seen times."""

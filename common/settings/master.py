@@ -53,7 +53,12 @@ class MasterConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
     LISTS: ClassVar[tuple[str, ...]] = ("listen", *LISTS)
     ROOTS: ClassVar[tuple[str, ...]] = ("file_roots", "pillar_roots")
     DURATIONS: ClassVar[tuple[str, ...]] = ("job_timeout", "render_timeout")
-    SIZES: ClassVar[tuple[str, ...]] = ("return_bytes_max", "file_bytes_max", "render_memory_max")
+    SIZES: ClassVar[tuple[str, ...]] = (
+        "history_bytes_max",
+        "return_bytes_max",
+        "file_bytes_max",
+        "render_memory_max",
+    )
     ELSEWHERE: ClassVar[Mapping[str, str]] = _SALT
 
     listen: tuple[str, ...] = (ANY_ADDRESS,)
@@ -73,7 +78,9 @@ class MasterConfiguration(RenderingConfiguration, frozen=True, kw_only=True):
     history_days: Annotated[float, Meta(gt=0, le=36500)] = 30.0
     """Ended jobs are kept for so long …"""
     history_jobs: Annotated[int, Meta(ge=1, le=100_000_000)] = 100_000
-    """… and at most so many of them."""
+    """… and at most so many of them …"""
+    history_bytes_max: Annotated[int, Meta(ge=1 << 20, le=1 << 50)] = 8 << 30
+    """… and as many as take about so many bytes on disk."""
     return_bytes_max: Annotated[int, Meta(ge=65536, le=1 << 30)] = 16 << 20
     """A larger return of one job of one minion is cut, with a mark."""
     job_timeout_s: Annotated[float, Meta(gt=0, le=365 * 86400.0)] = field(

@@ -166,6 +166,20 @@ def checkpoint(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 
+def cut_log(connection: sqlite3.Connection, *, wait_ms: int) -> bool:
+    """Move all of the log into the file and have it begin anew, empty; False: readers are in it.
+
+    They are waited for `wait_ms` milliseconds. Raises `sqlite3.Error`.
+    """
+    (usual_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
+    try:
+        is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {usual_ms}")
+    return not is_busy
+
+
 def check(connection: sqlite3.Connection, path: str | Path) -> None:
     """Look for damage in the structure of the file. Raises `HostError` naming the first finding."""
     try:

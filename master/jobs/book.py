@@ -314,7 +314,9 @@ class Book:
         self._ended_since_prune = 0
         turn.keep(
             PruneHistory(
-                turn.now.wall - self.settings.history_age_s, self.settings.history_jobs_max
+                turn.now.wall - self.settings.history_age_s,
+                self.settings.history_jobs_max,
+                self.settings.history_bytes_max,
             )
         )
         while self._kept:

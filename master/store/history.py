@@ -48,11 +48,12 @@ def fetch(database: sqlite3.Connection, jid: JobId, minion: MinionId) -> JobUpda
 
 
 def _list_jobs(database: sqlite3.Connection, request: ListJobs) -> Jobs:
-    jobs = reading.newest_jobs(database, limit=request.limit, before=request.before)
     summaries: list[JobSummary] = []
-    for jid, function, target, user, created_s in jobs:
+    for jid, function, target, user, created_s, by_state in reading.newest_jobs(
+        database, limit=request.limit, before=request.before
+    ):
         counts: dict[str, int] = {}
-        for state, number in reading.state_counts(database, jid):
+        for state, number in by_state.items():
             status = shown_status(state)
             counts[status] = counts.get(status, 0) + number
         summaries.append(JobSummary(jid, function, target, user, created_s, counts))
@@ -69,9 +70,15 @@ def _watch_job(database: sqlite3.Connection, request: WatchJob) -> list[Reply]:
                 "`limpet jobs list` shows those that are kept",
             )
         ]
+    deliveries = reading.deliveries(database, job.jid)
+    if sum(delivery.body_bytes for delivery in deliveries) <= BODIES_BYTES_MAX:
+        bodies = reading.bodies(database, job.jid)
+        all_ = tuple(result_of(each, bodies.get(each.minion)) for each in deliveries)
+        stored = _stored(job, all_)
+        return [stored, JobEnded(job.jid)] if request.is_followed else [stored]
     results: list[MinionResult] = []
     room = BODIES_BYTES_MAX
-    for delivery in reading.deliveries(database, job.jid):
+    for delivery in deliveries:
         if delivery.body_bytes > room:
             results.append(_without_body(delivery))
             continue

@@ -183,13 +183,21 @@ class PutNote(Operation, frozen=True):
 
 
 class PruneHistory(Operation, frozen=True):
-    """Drop jobs that ended before `before_s`, and those that ended first of more than `jobs_max`.
+    """Drop jobs that ended before `before_s`, and those that ended first of what is too much.
 
-    One call drops a bounded number (500, fewer if they are large); ask again later for the rest.
+    Too much are more ended jobs than `jobs_max`, or more than one whose bytes (about what they take
+    on disk) are over `bytes_max`. One call drops at most 500; the writer does the rest by itself.
     """
 
     before_s: float
     jobs_max: int
+    bytes_max: int
+
+    def drops(self, ended_s: float, jobs: int, size: int) -> bool:
+        """Say whether the job that ended first has to go, of so many jobs and bytes."""
+        return (
+            ended_s < self.before_s or jobs > self.jobs_max or (size > self.bytes_max and jobs > 1)
+        )
 
 
 class Partial(msgspec.Struct, frozen=True):
@@ -204,14 +212,18 @@ class Partial(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct):
     """What the core needs to begin: all keys and tokens, and jobs that are not over.
 
-    `recent_requests` maps (uid, request id) to the jid for jobs of the last day, ended or not.
+    `recent_requests` maps (uid, request id) to the jid for jobs of the last day, ended or not, the
+    newest 20,000.
     """
 
     keys: list[KeyRow]
     tokens: list[TokenRow]
     jobs: list[JobRow]
-    """Jobs with `ended_s` of 0, and those with a delivery that a late return may still correct
-    (`lost`, `offline` or `expired`, with a journal id) or that has a cancel `wanted`."""
+    """Jobs with `ended_s` of 0, and the newest of those that a word of a minion may still change.
+
+    These have a delivery that is `lost`, `offline` or `expired` with a journal id, or a cancel
+    that is `wanted`: as many as a core keeps, at most 1,000 of 50,000 deliveries together (but one
+    always)."""
     deliveries: list[DeliveryRow]
     """All deliveries of those jobs."""
     partials: list[Partial]

@@ -19,6 +19,9 @@ QUESTION_S_MAX: Final = 10.0
 """How long one question may read before it is refused."""
 QUESTIONS_MAX: Final = 1_000
 """Questions that wait at once; more are refused as busy."""
+_PAUSE_S: Final = 0.02
+_PAUSES_MAX: Final = 75
+"""A second and a half at most: the writer looks each second."""
 _STEPS: Final = 10_000
 """Instructions of SQLite between two looks at the time."""
 
@@ -40,14 +43,18 @@ class Reader:
         *,
         clock: Clock,
         report: Callable[[Answered], None],
+        is_asked_to_pause: Callable[[], bool],
     ) -> None:
         """Open a connection of its own. `report` is called in this thread and must not wait.
+
+        `is_asked_to_pause`: whether the writer needs a moment in which nobody reads.
 
         Raises `HostError`.
         """
         self._path = path
         self._clock = clock
         self._report = report
+        self._is_asked_to_pause = is_asked_to_pause
         self._database = sqlite.connect(path, is_read_only=True, cache_kib=1024)
         self._deadline = FOREVER
         self._database.set_progress_handler(self._is_late, _STEPS)
@@ -84,6 +91,7 @@ class Reader:
     def _run(self) -> None:
         try:
             while (question := self._take()) is not None:
+                self._pause()
                 self._report(Answered(question.client, self._answer(question)))
         finally:
             self._database.close()
@@ -96,6 +104,14 @@ class Reader:
                 return None
             self._deadline = self._clock.now().after(QUESTION_S_MAX)
             return self._questions.popleft()
+
+    def _pause(self) -> None:
+        """Begin no transaction for a while if the writer asks for that, between two questions."""
+        for _ in range(_PAUSES_MAX):
+            if self._is_stopping or not self._is_asked_to_pause():
+                return
+            with self._changed:
+                self._changed.wait(_PAUSE_S)
 
     def _answer(self, question: Query | Fetch) -> tuple[Reply, ...]:
         try:

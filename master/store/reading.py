@@ -6,33 +6,76 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from limpet.common.identifiers import JobId, MinionId
+from limpet.master.store import sizes
 from limpet.master.store.operations import DeliveryRow, JobRow, KeyRow, Partial, Snapshot, TokenRow
 
 RECENT_S: Final = 24 * 3600.0
 """Requests of jobs younger than this are remembered, so that asking again gives the same job."""
 
+HELD_JOBS_MAX: Final = 1_000
+"""As many ended jobs as a core keeps for late words, `MasterSettings.jobs_ended_max`."""
+HELD_DELIVERIES_MAX: Final = 50_000
+"""As many deliveries of them as it keeps, `MasterSettings.deliveries_ended_max`."""
+REQUESTS_MAX: Final = 20_000
+"""As many requests as it remembers, `MasterSettings.requests_max`."""
+
+_ABOVE_ALL: Final = "~"
+"""A tilde sorts after every jid."""
+OPEN_JOBS: Final = "SELECT jid FROM job WHERE ended_s = 0"
+ONE_JOB: Final = "FROM job WHERE jid = ?"
+# Their conditions are written as in the partial indexes, which are used only then.
+HELD_JOBS: Final = (
+    "SELECT jid FROM delivery"
+    " WHERE state IN ('lost', 'offline', 'expired') AND journal_id <> '' AND jid < ?"
+    " ORDER BY jid DESC LIMIT 1",
+    "SELECT jid FROM delivery WHERE cancel = 'wanted' AND jid < ? ORDER BY jid DESC LIMIT 1",
+)
+RECENT_REQUESTS: Final = (
+    "SELECT uid, request_id, jid FROM job WHERE created_s >= ?"
+    " ORDER BY created_s DESC, jid DESC LIMIT ?"
+)
+NEWEST_JOBS: Final = (
+    "SELECT job.jid, function, target, user, created_s, counts"
+    " FROM job LEFT JOIN ended ON ended.jid = job.jid"
+    " WHERE job.jid < ? ORDER BY job.jid DESC LIMIT ?"
+)
+DELIVERIES: Final = "FROM delivery WHERE jid = ? ORDER BY minion"
+STATE_COUNTS: Final = "SELECT state, count(*) FROM delivery WHERE jid = ? GROUP BY state"
+BODIES: Final = "SELECT minion, body FROM body WHERE jid = ?"
+
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 
-def load(database: sqlite3.Connection, *, wall_s: float) -> Snapshot:
-    """Read what the core begins with; lists are sorted by their keys. Raises `sqlite3.Error`."""
+def load(
+    database: sqlite3.Connection,
+    *,
+    wall_s: float,
+    held_jobs_max: int = HELD_JOBS_MAX,
+    held_deliveries_max: int = HELD_DELIVERIES_MAX,
+    requests_max: int = REQUESTS_MAX,
+) -> Snapshot:
+    """Read what the core begins with; lists are sorted by their keys. Raises `sqlite3.Error`.
+
+    What that takes depends on keys and open jobs, and not on the history.
+    """
     database.execute("BEGIN")
     try:
+        wanted = [jid for (jid,) in database.execute(OPEN_JOBS)]
+        wanted += _held(database, held_jobs_max, held_deliveries_max)
+        wanted.sort()
         return Snapshot(
             keys=_rows(database, KeyRow, "FROM minion_key ORDER BY key"),
             tokens=_rows(database, TokenRow, "FROM token ORDER BY token_id"),
-            jobs=_rows(database, JobRow, f"FROM job WHERE jid IN ({_OPEN}) ORDER BY jid"),
-            deliveries=_rows(
-                database, DeliveryRow, f"FROM delivery WHERE jid IN ({_OPEN}) ORDER BY jid, minion"
-            ),
+            jobs=[row for jid in wanted for row in _rows(database, JobRow, ONE_JOB, jid)],
+            deliveries=[row for jid in wanted for row in deliveries(database, jid)],
             partials=_partials(database),
             notes=dict(database.execute("SELECT name, value FROM note")),
             commit=commit_number(database),
             recent_requests={
                 (uid, request_id): jid
-                for uid, request_id, jid in database.execute(
-                    "SELECT uid, request_id, jid FROM job WHERE created_s >= ? ORDER BY jid",
-                    (wall_s - RECENT_S,),
+                for uid, request_id, jid in sorted(
+                    database.execute(RECENT_REQUESTS, (wall_s - RECENT_S, requests_max)),
+                    key=lambda row: str(row[2]),
                 )
             },
         )
@@ -40,13 +83,26 @@ def load(database: sqlite3.Connection, *, wall_s: float) -> Snapshot:
         database.execute("ROLLBACK")
 
 
-# Its conditions are written as in the partial indexes, which are used only then.
-_OPEN: Final = (
-    "SELECT jid FROM job WHERE ended_s = 0"
-    " UNION SELECT jid FROM delivery"
-    " WHERE state IN ('lost', 'offline', 'expired') AND journal_id <> ''"
-    " UNION SELECT jid FROM delivery WHERE cancel = 'wanted'"
-)
+def _held(database: sqlite3.Connection, jobs_max: int, deliveries_max: int) -> list[JobId]:
+    """Find the newest ended jobs that a word of a minion may still change, up to the bounds."""
+    found: list[JobId] = []
+    deliveries_left = deliveries_max
+    below = _ABOVE_ALL
+    while len(found) < jobs_max:
+        older = [row for each in HELD_JOBS for row in database.execute(each, (below,))]
+        if not older:
+            break
+        (jid,) = max(older)
+        below = jid
+        sums = database.execute("SELECT counts FROM ended WHERE jid = ?", (jid,)).fetchone()
+        if sums is None:
+            continue  # it is open, or what is left of one that was pruned
+        number = sum(sizes.parsed(sums[0]).values())
+        if found and number > deliveries_left:
+            break
+        deliveries_left -= number
+        found.append(jid)
+    return found
 
 
 def commit_number(database: sqlite3.Connection) -> int:
@@ -57,40 +113,50 @@ def commit_number(database: sqlite3.Connection) -> int:
 
 def job(database: sqlite3.Connection, jid: JobId) -> JobRow | None:
     """Find one job, ended or not."""
-    found = _rows(database, JobRow, "FROM job WHERE jid = ?", jid)
+    found = _rows(database, JobRow, ONE_JOB, jid)
     return found[0] if found else None
 
 
 def newest_jobs(
     database: sqlite3.Connection, *, limit: int, before: str
-) -> list[tuple[JobId, str, str, str, float]]:
-    """Give (jid, function, target, user, created_s), the newest first.
+) -> list[tuple[JobId, str, str, str, float, dict[str, int]]]:
+    """Give (jid, function, target, user, created_s, deliveries by state), the newest first.
 
     `before`: only those older than this jid; empty: all.
     """
-    return database.execute(
-        "SELECT jid, function, target, user, created_s FROM job "
-        "WHERE jid < ? ORDER BY jid DESC LIMIT ?",
-        (before or "~", limit),  # a tilde sorts after every jid
-    ).fetchall()
+    found = database.execute(NEWEST_JOBS, (before or _ABOVE_ALL, limit)).fetchall()
+    return [
+        (*row, sizes.parsed(counts) if counts is not None else _state_counts(database, row[0]))
+        for *row, counts in found
+    ]
+
+
+def _state_counts(database: sqlite3.Connection, jid: JobId) -> dict[str, int]:
+    """Count the deliveries of an open job by state."""
+    return dict(database.execute(STATE_COUNTS, (jid,)))
 
 
 def delivery(database: sqlite3.Connection, jid: JobId, minion: MinionId) -> DeliveryRow | None:
-    """Find one delivery."""
-    found = _rows(database, DeliveryRow, "FROM delivery WHERE jid = ? AND minion = ?", jid, minion)
+    """Find one delivery of a job that is there."""
+    found = _rows(
+        database,
+        DeliveryRow,
+        "FROM delivery WHERE jid = ? AND minion = ? "
+        "AND EXISTS (SELECT 1 FROM job WHERE job.jid = delivery.jid)",
+        jid,
+        minion,
+    )
     return found[0] if found else None
 
 
 def deliveries(database: sqlite3.Connection, jid: JobId) -> list[DeliveryRow]:
     """Give the deliveries of a job by minion."""
-    return _rows(database, DeliveryRow, "FROM delivery WHERE jid = ? ORDER BY minion", jid)
+    return _rows(database, DeliveryRow, DELIVERIES, jid)
 
 
-def state_counts(database: sqlite3.Connection, jid: JobId) -> list[tuple[str, int]]:
-    """Say how many deliveries of a job are in which state."""
-    return database.execute(
-        "SELECT state, count(*) FROM delivery WHERE jid = ? GROUP BY state", (jid,)
-    ).fetchall()
+def bodies(database: sqlite3.Connection, jid: JobId) -> dict[str, bytes]:
+    """Give all that minions returned of a job (MessagePack), by minion."""
+    return dict(database.execute(BODIES, (jid,)))
 
 
 def body(database: sqlite3.Connection, jid: JobId, minion: str) -> bytes | None:
@@ -121,7 +187,8 @@ def _partials(database: sqlite3.Connection) -> list[Partial]:
     """Sum up the pieces of bulk bodies that follow each other from the first byte on."""
     have: dict[tuple[JobId, str], Partial] = {}
     for jid, minion, digest, start, length in database.execute(
-        "SELECT jid, minion, digest, start, length(data) FROM chunk ORDER BY jid, minion, start"
+        "SELECT jid, minion, digest, start, length(data) FROM chunk "
+        "WHERE EXISTS (SELECT 1 FROM job WHERE job.jid = chunk.jid) ORDER BY jid, minion, start"
     ):
         partial = have.get((jid, minion)) or Partial(jid, minion, digest, 0)
         if start <= partial.have:

@@ -66,13 +66,19 @@ class Store:
         make_directory(path.parent)
         reserve = Reserve(path.with_name("reserve"), RESERVE_BYTES)
         database = _open(path, reserve, busy, migrations)
+        self._writer = Writer(database, path, reserve=reserve, clock=clock, report=self._report)
+        figures = self._writer.figures
         try:
-            self._reader = Reader(path, clock=clock, report=self._report)
+            self._reader = Reader(
+                path,
+                clock=clock,
+                report=self._report,
+                is_asked_to_pause=lambda: figures.is_log_long,
+            )
         except HostError:
             database.close()
             raise
         self._database = database
-        self._writer = Writer(database, path, reserve=reserve, clock=clock, report=self._report)
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def load(self, *, wall_s: float) -> Snapshot:
@@ -130,6 +136,7 @@ class Store:
             "store_commit_last_s": figures.last_commit_s,
             "store_commit_slowest_s": figures.slowest_commit_s,
             "store_vacuumed_pages": figures.vacuumed_pages,
+            "store_dropped_rows": figures.dropped_rows,
             "store_bytes": _size(self._path),
         }
 
@@ -192,9 +199,13 @@ def _open_once(
             sqlite.check(database, path)
         keep_before(database, path, migrations)
         sqlite.migrate(database, path, migrations, busy=busy)
+        sqlite.checkpoint(database)  # a migration's log may be as long as the file
         # The writer tries again each second, and must not stand in a lock for long.
         database.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
     except HostError:
         database.close()
         raise
+    except sqlite3.Error as error:
+        database.close()
+        raise HostError(sqlite.explain(path, error)) from error
     return database

@@ -1,7 +1,8 @@
-"""One operation of `operations.py` as statements of SQL, inside the transaction of the caller.
+"""One transaction of the store: operations of `operations.py` as statements of SQL.
 
 Rows of a job that the store does not have (any more: it was pruned) are dropped: a delivery, a
-return or a chunk never brings back half a job.
+return or a chunk never brings back half a job. What a job amounts to is summed up when it ends,
+and kept right when a late word of a minion changes a delivery of it.
 """
 
 import hashlib
@@ -12,6 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
+from limpet.common.identifiers import JobId
+from limpet.master.store import sizes
+from limpet.master.store.dropping import drop_rest
 from limpet.master.store.operations import (
     DeleteKey,
     DeleteToken,
@@ -34,14 +38,6 @@ from limpet.master.store.operations import (
 
 PRUNE_JOBS_MAX: Final = 500
 """Jobs that one `PruneHistory` drops at most."""
-PRUNE_COST_MAX: Final = 20_000
-"""Deliveries, and pages of bodies, that one `PruneHistory` drops at most (but one job always)."""
-_PAGE_BYTES: Final = 4096
-
-
-def apply(database: sqlite3.Connection, operation: Operation) -> None:
-    """Carry one operation out. Raises `sqlite3.Error`; asserts what the core must never ask."""
-    _WRITERS[type(operation)](database, operation)
 
 
 def damaged_body(digest: str, found: str) -> bytes:
@@ -52,38 +48,255 @@ def damaged_body(digest: str, found: str) -> bytes:
     )
 
 
-def prune_cost(deliveries: int, body_bytes: int) -> int:
-    """Give the share of `PRUNE_COST_MAX` that dropping a job takes."""
-    return deliveries + body_bytes // _PAGE_BYTES
-
-
-def _upsert(table: str, row: type[msgspec.Struct], key: tuple[str, ...], *, needs_job: bool) -> str:
+def _upsert(table: str, row: type[msgspec.Struct], key: tuple[str, ...]) -> str:
     """Write the statement that inserts or replaces a row; names come from the struct alone."""
     names = row.__struct_fields__
-    columns = ", ".join(names)
-    places = ", ".join(f"?{number + 1}" for number in range(len(names)))
+    places = ", ".join("?" for _ in names)
     changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
-    condition = "EXISTS (SELECT 1 FROM job WHERE jid = ?1)" if needs_job else "true"
     return (
-        f"INSERT INTO {table} ({columns}) SELECT {places} WHERE {condition} "
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places}) "  # noqa: S608
         f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
     )
 
 
-_PUT_KEY: Final = _upsert("minion_key", KeyRow, ("key",), needs_job=False)
-_PUT_TOKEN: Final = _upsert("token", TokenRow, ("token_id",), needs_job=False)
-_PUT_JOB: Final = _upsert("job", JobRow, ("jid",), needs_job=False)
-_PUT_DELIVERY: Final = _upsert("delivery", DeliveryRow, ("jid", "minion"), needs_job=True)
+_PUT_KEY: Final = _upsert("minion_key", KeyRow, ("key",))
+_PUT_TOKEN: Final = _upsert("token", TokenRow, ("token_id",))
+_PUT_JOB: Final = _upsert("job", JobRow, ("jid",))
+_PUT_DELIVERY: Final = _upsert("delivery", DeliveryRow, ("jid", "minion"))
 _PUT_BODY: Final = (
-    "INSERT INTO body (jid, minion, body) SELECT ?1, ?2, ?3 "
-    "WHERE EXISTS (SELECT 1 FROM job WHERE jid = ?1) "
+    "INSERT INTO body (jid, minion, body) VALUES (?, ?, ?) "
     "ON CONFLICT (jid, minion) DO UPDATE SET body = excluded.body"
 )
 _PUT_CHUNK: Final = (
-    "INSERT INTO chunk (jid, minion, digest, start, data) SELECT ?1, ?2, ?3, ?4, ?5 "
-    "WHERE EXISTS (SELECT 1 FROM job WHERE jid = ?1) "
+    "INSERT INTO chunk (jid, minion, digest, start, data) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (jid, minion, start) DO UPDATE SET data = excluded.data"
 )
+
+
+class Transaction:
+    """What one transaction does. Begun and committed by the caller; use it for one alone."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._is_ended: dict[str, bool | None] = {}
+        self._more_jobs = 0
+        self._more_bytes = 0
+        self.is_pruned = False
+        """Jobs were dropped."""
+        self.is_more_to_prune = False
+        """More jobs are over the limits of the last `PruneHistory` than one drops."""
+
+    def apply(self, operation: Operation) -> None:
+        """Carry one out. Raises `sqlite3.Error`; asserts what the core must never ask."""
+        _WRITERS[type(operation)](self, operation)
+
+    def finish(self, commit: int | None) -> None:
+        """Write what the transaction adds up to; None: the number of the last commit stays."""
+        if commit is not None:
+            self._database.execute("UPDATE meta SET commit_number = ?", (commit,))
+        if self._more_jobs or self._more_bytes:
+            self._database.execute(
+                "UPDATE meta SET ended_jobs = ended_jobs + ?, ended_bytes = ended_bytes + ?",
+                (self._more_jobs, self._more_bytes),
+            )
+            self._more_jobs = self._more_bytes = 0
+
+    # -- keys, tokens, notes --------------------------------------------------------------------
+
+    def _put_key(self, operation: PutKey) -> None:
+        self._database.execute(_PUT_KEY, _values(operation.row))
+
+    def _delete_key(self, operation: DeleteKey) -> None:
+        self._database.execute("DELETE FROM minion_key WHERE key = ?", (operation.key,))
+
+    def _put_token(self, operation: PutToken) -> None:
+        self._database.execute(_PUT_TOKEN, _values(operation.row))
+
+    def _delete_token(self, operation: DeleteToken) -> None:
+        self._database.execute("DELETE FROM token WHERE token_id = ?", (operation.token_id,))
+
+    def _put_note(self, operation: PutNote) -> None:
+        if not operation.value:
+            self._database.execute("DELETE FROM note WHERE name = ?", (operation.name,))
+            return
+        self._database.execute(
+            "INSERT INTO note (name, value) VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (operation.name, operation.value),
+        )
+
+    # -- jobs -----------------------------------------------------------------------------------
+
+    def _is_over(self, jid: JobId) -> bool | None:
+        """Say whether a job has ended; None: it is not there."""
+        try:
+            return self._is_ended[jid]
+        except KeyError:
+            found = self._database.execute(
+                "SELECT ended_s > 0 FROM job WHERE jid = ?", (jid,)
+            ).fetchone()
+            is_over = self._is_ended[jid] = None if found is None else bool(found[0])
+            return is_over
+
+    def _put_job(self, operation: PutJob) -> None:
+        row = operation.row
+        was_over, is_over = self._is_over(row.jid), row.ended_s > 0
+        if was_over is None:
+            drop_rest(self._database, row.jid)
+        elif was_over and is_over:
+            (before,) = self._database.execute(
+                "SELECT length(arguments) FROM job WHERE jid = ?", (row.jid,)
+            ).fetchone()
+            self._resize(row.jid, len(row.arguments) - before)
+        self._database.execute(_PUT_JOB, _values(row))
+        self._is_ended[row.jid] = is_over
+        if is_over and not was_over:
+            self._sum_up(row)
+        elif was_over and not is_over:
+            self._forget_sums(row.jid)
+
+    def _sum_up(self, row: JobRow) -> None:
+        """Count once what a job amounts to that ends now."""
+        counts: dict[str, int] = {}
+        body_bytes = 0
+        for state, number, some_bytes in self._database.execute(
+            "SELECT state, count(*), sum(body_bytes) FROM delivery WHERE jid = ? GROUP BY state",
+            (row.jid,),
+        ):
+            counts[state] = number
+            body_bytes += some_bytes
+        size = sizes.job_bytes(len(row.arguments), sum(counts.values()), body_bytes)
+        self._database.execute(
+            "INSERT INTO ended (jid, counts, bytes) VALUES (?, ?, ?)",
+            (row.jid, sizes.written(counts), size),
+        )
+        self._more_jobs += 1
+        self._more_bytes += size
+
+    def _forget_sums(self, jid: JobId) -> None:
+        (size,) = self._database.execute(
+            "DELETE FROM ended WHERE jid = ? RETURNING bytes", (jid,)
+        ).fetchone()
+        self._more_jobs -= 1
+        self._more_bytes -= size
+
+    def _resize(self, jid: JobId, more_bytes: int) -> None:
+        if more_bytes:
+            self._database.execute(
+                "UPDATE ended SET bytes = bytes + ? WHERE jid = ?", (more_bytes, jid)
+            )
+            self._more_bytes += more_bytes
+
+    def _prune_history(self, operation: PruneHistory) -> None:
+        jobs, size = self._database.execute("SELECT ended_jobs, ended_bytes FROM meta").fetchone()
+        jobs += self._more_jobs
+        size += self._more_bytes
+        gone: list[tuple[JobId]] = []
+        self.is_more_to_prune = False
+        for jid, ended_s, its_bytes in self._database.execute(
+            "SELECT job.jid, ended_s, bytes FROM job CROSS JOIN ended ON ended.jid = job.jid "
+            "WHERE ended_s > 0 ORDER BY ended_s, job.jid LIMIT ?",
+            (PRUNE_JOBS_MAX + 1,),
+        ):
+            if not operation.drops(ended_s, jobs, size):
+                break
+            if len(gone) == PRUNE_JOBS_MAX:
+                self.is_more_to_prune = True
+                break
+            gone.append((jid,))
+            jobs -= 1
+            size -= its_bytes
+            self._more_jobs -= 1
+            self._more_bytes -= its_bytes
+            self._is_ended[jid] = None
+        self._database.executemany("INSERT INTO dropping (jid) VALUES (?)", gone)
+        self._database.executemany("DELETE FROM ended WHERE jid = ?", gone)
+        self._database.executemany("DELETE FROM job WHERE jid = ?", gone)
+        self.is_pruned |= bool(gone)
+
+    # -- deliveries and what they returned ------------------------------------------------------
+
+    def _put_delivery(self, operation: PutDelivery) -> None:
+        row = operation.row
+        is_over = self._is_over(row.jid)
+        if is_over is None:
+            return
+        if is_over:
+            self._correct(row)
+        self._database.execute(_PUT_DELIVERY, _values(row))
+
+    def _correct(self, row: DeliveryRow) -> None:
+        """Have the sums of an ended job follow the delivery that is about to be written."""
+        before = self._database.execute(
+            "SELECT state, body_bytes FROM delivery WHERE jid = ? AND minion = ?",
+            (row.jid, row.minion),
+        ).fetchone()
+        if before == (row.state, row.body_bytes):
+            return
+        (text,) = self._database.execute(
+            "SELECT counts FROM ended WHERE jid = ?", (row.jid,)
+        ).fetchone()
+        counts = sizes.parsed(text)
+        counts[row.state] = counts.get(row.state, 0) + 1
+        more_bytes = sizes.DELIVERY_BYTES + row.body_bytes
+        if before is not None:
+            counts[before[0]] -= 1
+            more_bytes -= sizes.DELIVERY_BYTES + before[1]
+        self._database.execute(
+            "UPDATE ended SET counts = ? WHERE jid = ?", (sizes.written(counts), row.jid)
+        )
+        self._resize(row.jid, more_bytes)
+
+    def _put_return(self, operation: PutReturn) -> None:
+        if self._is_over(operation.jid) is not None:
+            self._database.execute(_PUT_BODY, (operation.jid, operation.minion, operation.body))
+
+    def _put_chunk(self, operation: PutChunk) -> None:
+        if self._is_over(operation.jid) is None:
+            return
+        whose = (operation.jid, operation.minion, operation.digest)
+        self._database.execute(
+            "DELETE FROM chunk WHERE jid = ? AND minion = ? AND digest <> ?", whose
+        )
+        self._database.execute(_PUT_CHUNK, (*whose, operation.offset, operation.data))
+
+    def _join_chunks(self, operation: JoinChunks) -> None:
+        if self._is_over(operation.jid) is None:
+            return
+        whose = (operation.jid, operation.minion)
+        pieces = self._database.execute(
+            "SELECT data FROM chunk WHERE jid = ? AND minion = ? AND digest = ? ORDER BY start",
+            (*whose, operation.digest),
+        )
+        body = b"".join(data for (data,) in pieces)
+        found = hashlib.sha256(body).hexdigest()
+        if found != operation.digest:
+            body = damaged_body(operation.digest, found)
+        self._database.execute(_PUT_BODY, (*whose, body))
+        self._database.execute("DELETE FROM chunk WHERE jid = ? AND minion = ?", whose)
+
+    def _drop_chunks(self, operation: DropChunks) -> None:
+        self._database.execute(
+            "DELETE FROM chunk WHERE jid = ? AND minion = ?", (operation.jid, operation.minion)
+        )
+
+    WRITERS: Final[dict[type[Operation], Callable[["Transaction", Any], None]]] = {
+        PutKey: _put_key,
+        DeleteKey: _delete_key,
+        PutToken: _put_token,
+        DeleteToken: _delete_token,
+        PutJob: _put_job,
+        PutDelivery: _put_delivery,
+        PutReturn: _put_return,
+        PutChunk: _put_chunk,
+        JoinChunks: _join_chunks,
+        DropChunks: _drop_chunks,
+        PutNote: _put_note,
+        PruneHistory: _prune_history,
+    }
+
+
+_WRITERS: Final = Transaction.WRITERS
 
 
 def _values(row: msgspec.Struct) -> tuple[Any, ...]:
@@ -91,107 +304,3 @@ def _values(row: msgspec.Struct) -> tuple[Any, ...]:
     for value in values:  # SQLite would keep NaN as NULL, which means something else
         assert not isinstance(value, float) or math.isfinite(value), row
     return values
-
-
-def _put_key(database: sqlite3.Connection, operation: PutKey) -> None:
-    database.execute(_PUT_KEY, _values(operation.row))
-
-
-def _delete_key(database: sqlite3.Connection, operation: DeleteKey) -> None:
-    database.execute("DELETE FROM minion_key WHERE key = ?", (operation.key,))
-
-
-def _put_token(database: sqlite3.Connection, operation: PutToken) -> None:
-    database.execute(_PUT_TOKEN, _values(operation.row))
-
-
-def _delete_token(database: sqlite3.Connection, operation: DeleteToken) -> None:
-    database.execute("DELETE FROM token WHERE token_id = ?", (operation.token_id,))
-
-
-def _put_job(database: sqlite3.Connection, operation: PutJob) -> None:
-    database.execute(_PUT_JOB, _values(operation.row))
-
-
-def _put_delivery(database: sqlite3.Connection, operation: PutDelivery) -> None:
-    database.execute(_PUT_DELIVERY, _values(operation.row))
-
-
-def _put_return(database: sqlite3.Connection, operation: PutReturn) -> None:
-    database.execute(_PUT_BODY, (operation.jid, operation.minion, operation.body))
-
-
-def _put_chunk(database: sqlite3.Connection, operation: PutChunk) -> None:
-    whose = (operation.jid, operation.minion, operation.digest)
-    database.execute("DELETE FROM chunk WHERE jid = ? AND minion = ? AND digest <> ?", whose)
-    database.execute(_PUT_CHUNK, (*whose, operation.offset, operation.data))
-
-
-def _join_chunks(database: sqlite3.Connection, operation: JoinChunks) -> None:
-    whose = (operation.jid, operation.minion)
-    pieces = database.execute(
-        "SELECT data FROM chunk WHERE jid = ? AND minion = ? AND digest = ? ORDER BY start",
-        (*whose, operation.digest),
-    )
-    body = b"".join(data for (data,) in pieces)
-    found = hashlib.sha256(body).hexdigest()
-    if found != operation.digest:
-        body = damaged_body(operation.digest, found)
-    database.execute(_PUT_BODY, (*whose, body))
-    database.execute("DELETE FROM chunk WHERE jid = ? AND minion = ?", whose)
-
-
-def _drop_chunks(database: sqlite3.Connection, operation: DropChunks) -> None:
-    database.execute(
-        "DELETE FROM chunk WHERE jid = ? AND minion = ?", (operation.jid, operation.minion)
-    )
-
-
-def _put_note(database: sqlite3.Connection, operation: PutNote) -> None:
-    if not operation.value:
-        database.execute("DELETE FROM note WHERE name = ?", (operation.name,))
-        return
-    database.execute(
-        "INSERT INTO note (name, value) VALUES (?, ?) "
-        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (operation.name, operation.value),
-    )
-
-
-def _prune_history(database: sqlite3.Connection, operation: PruneHistory) -> None:
-    (ended,) = database.execute("SELECT count(*) FROM job WHERE ended_s > 0").fetchone()
-    (old,) = database.execute(
-        "SELECT count(*) FROM job WHERE ended_s > 0 AND ended_s < ?", (operation.before_s,)
-    ).fetchone()
-    wanted = min(PRUNE_JOBS_MAX, max(old, ended - operation.jobs_max, 0))
-    oldest = database.execute(
-        "SELECT jid FROM job WHERE ended_s > 0 ORDER BY ended_s, jid LIMIT ?", (wanted,)
-    ).fetchall()
-    cost = 0
-    for number, whose in enumerate(oldest):
-        deliveries, body_bytes = database.execute(
-            "SELECT count(*), total(body_bytes) FROM delivery WHERE jid = ?", whose
-        ).fetchone()
-        cost += prune_cost(deliveries, int(body_bytes))
-        if number > 0 and cost > PRUNE_COST_MAX:
-            break
-        database.execute("DELETE FROM chunk WHERE jid = ?", whose)
-        database.execute("DELETE FROM body WHERE jid = ?", whose)
-        database.execute("DELETE FROM delivery WHERE jid = ?", whose)
-        database.execute("DELETE FROM job WHERE jid = ?", whose)
-
-
-_WRITERS: Final[dict[type[Operation], Callable[[sqlite3.Connection, Any], None]]] = {
-    PutKey: _put_key,
-    DeleteKey: _delete_key,
-    PutToken: _put_token,
-    DeleteToken: _delete_token,
-    PutJob: _put_job,
-    PutDelivery: _put_delivery,
-    PutReturn: _put_return,
-    PutChunk: _put_chunk,
-    JoinChunks: _join_chunks,
-    DropChunks: _drop_chunks,
-    PutNote: _put_note,
-    PruneHistory: _prune_history,
-}

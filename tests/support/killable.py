@@ -73,12 +73,13 @@ def run_master(root: str, boundaries: Boundaries) -> int:
     from limpet.master.starting import serve
     from limpet.master.store import writer
     from limpet.master.store.store import Store
+    from limpet.master.store.writing import Transaction
 
     boundaries.wrap(Store, "submit", lambda *_: "submit")
     boundaries.wrap(
         writer.Writer, "_try", lambda _, group: "commit" if group else ""
     )  # before: nothing of the group is on disk; after: all is, and nobody knows
-    boundaries.wrap(writer, "apply", lambda _, operation: f"apply {type(operation).__name__}")
+    boundaries.wrap(Transaction, "apply", lambda _, operation: f"apply {type(operation).__name__}")
     boundaries.wrap(MainPort, "send", lambda _, peer, message: _sent("send", message))
     boundaries.wrap(ControlServer, "answer", lambda _, client, reply, now: _sent("answer", reply))
     boundaries.wrap(EnrolmentLink, "answer", lambda *_: "answer enrolment")

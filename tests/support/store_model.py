@@ -41,7 +41,9 @@ from limpet.master.store.operations import (
     Snapshot,
     TokenRow,
 )
-from limpet.master.store.writing import PRUNE_COST_MAX, PRUNE_JOBS_MAX, damaged_body, prune_cost
+from limpet.master.store.reading import HELD_DELIVERIES_MAX, HELD_JOBS_MAX, REQUESTS_MAX
+from limpet.master.store.sizes import job_bytes
+from limpet.master.store.writing import PRUNE_JOBS_MAX, damaged_body
 
 RECENT_S = 24 * 3600.0
 
@@ -113,8 +115,8 @@ class StoreModel:
                 self.notes[name] = value
                 if not value:
                     del self.notes[name]
-            case PruneHistory(before_s=before_s, jobs_max=jobs_max):
-                self._prune(before_s, jobs_max)
+            case PruneHistory():
+                self._prune(operation)
             case _:
                 raise AssertionError(f"an operation the model does not know: {operation}")
 
@@ -126,29 +128,46 @@ class StoreModel:
         if jid in self.jobs:
             self.bodies[jid, minion] = body if found == digest else damaged_body(digest, found)
 
-    def _prune(self, before_s: float, jobs_max: int) -> None:
+    def _prune(self, limits: PruneHistory) -> None:
         ended = sorted((row.ended_s, jid) for jid, row in self.jobs.items() if row.ended_s > 0)
-        old = sum(1 for ended_s, _jid in ended if ended_s < before_s)
-        cost = 0
-        for number, (_ended_s, jid) in enumerate(
-            ended[: min(PRUNE_JOBS_MAX, max(old, len(ended) - jobs_max, 0))]
-        ):
-            rows = self.deliveries[jid]
-            cost += prune_cost(len(rows), sum(row.body_bytes for row in rows.values()))
-            if number > 0 and cost > PRUNE_COST_MAX:
+        sizes = {jid: self.size(jid) for _ended_s, jid in ended}
+        jobs, size = len(ended), sum(sizes.values())
+        for ended_s, jid in ended[:PRUNE_JOBS_MAX]:
+            if not limits.drops(ended_s, jobs, size):
                 break
-            for minion in list(rows):
+            jobs -= 1
+            size -= sizes[jid]
+            for minion in self.deliveries[jid]:
                 self.bodies.pop((jid, minion), None)
                 self.chunks.pop((jid, minion), None)
             del self.deliveries[jid], self.jobs[jid]
 
-    def snapshot(self, wall_s: float) -> Snapshot:
+    def size(self, jid: JobId) -> int:
+        """Give about what a job takes on disk."""
+        rows = self.deliveries[jid].values()
+        return job_bytes(
+            len(self.jobs[jid].arguments), len(rows), sum(row.body_bytes for row in rows)
+        )
+
+    def snapshot(
+        self,
+        wall_s: float,
+        *,
+        held_jobs_max: int = HELD_JOBS_MAX,
+        held_deliveries_max: int = HELD_DELIVERIES_MAX,
+        requests_max: int = REQUESTS_MAX,
+    ) -> Snapshot:
         """Give what a core begins with, at a wall time. Lists are sorted by their keys."""
         wanted = sorted(
-            jid
-            for jid, row in self.jobs.items()
-            if row.ended_s == 0 or any(_is_wanted(each) for each in self.deliveries[jid].values())
+            [jid for jid, row in self.jobs.items() if row.ended_s == 0]
+            + self._held(held_jobs_max, held_deliveries_max)
         )
+        recent = sorted(
+            (row.created_s, jid)
+            for jid, row in self.jobs.items()
+            if row.created_s >= wall_s - RECENT_S
+        )
+        remembered = sorted(jid for _created_s, jid in recent[-requests_max:])
         return Snapshot(
             keys=[row for _key, row in sorted(self.keys.items())],
             tokens=[row for _id, row in sorted(self.tokens.items())],
@@ -163,11 +182,26 @@ class StoreModel:
             notes=dict(self.notes),
             commit=self.commit,
             recent_requests={
-                (row.uid, row.request_id): jid
-                for jid, row in sorted(self.jobs.items())
-                if row.created_s >= wall_s - RECENT_S
+                (self.jobs[jid].uid, self.jobs[jid].request_id): jid for jid in remembered
             },
         )
+
+    def _held(self, jobs_max: int, deliveries_max: int) -> list[JobId]:
+        newest_first = sorted(
+            (
+                jid
+                for jid, row in self.jobs.items()
+                if row.ended_s > 0
+                and any(_is_wanted(each) for each in self.deliveries[jid].values())
+            ),
+            reverse=True,
+        )
+        deliveries = 0
+        for number, jid in enumerate(newest_first[:jobs_max]):
+            deliveries += len(self.deliveries[jid])
+            if number > 0 and deliveries > deliveries_max:
+                return newest_first[:number]
+        return newest_first[:jobs_max]
 
     def answer(self, request: Request) -> tuple[AnyReply, ...]:
         """Answer a `Query` of the core, with all the replies in order."""

@@ -90,5 +90,5 @@ def scripted_batch(number: int) -> tuple[Operation, ...]:
             PutJob(job_row(number - 7, ended_s=float(number))),
         ]
     if number % 50 == 0:
-        batch.append(PruneHistory(before_s=0.0, jobs_max=20))
+        batch.append(PruneHistory(before_s=0.0, jobs_max=20, bytes_max=1 << 40))
     return tuple(batch)

@@ -374,6 +374,7 @@ def test_another_configuration_is_in_force_at_once_and_history_over_its_limits_g
                 job_timeout_s=7.0,
                 history_age_s=1e6,
                 history_jobs_max=3,
+                history_bytes_max=1 << 40,
                 secret_keys=(),
                 nodegroups={"shop": "web*"},
             ),

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,8 @@ from limpet.common.control.replies import JobStored, Reply
 from limpet.common.control.requests import ListJobs, WatchJob
 from limpet.common.identifiers import JobId, MinionId, MinionKey
 from limpet.common.storage import sqlite
-from limpet.master.store import history, reading, writing
+from limpet.master.store import history, reading
+from limpet.master.store.dropping import drop_piece
 from limpet.master.store.operations import (
     DeleteKey,
     DeleteToken,
@@ -35,6 +37,7 @@ from limpet.master.store.operations import (
     TokenRow,
 )
 from limpet.master.store.schema import MIGRATIONS
+from limpet.master.store.writing import Transaction
 from support.store_model import StoreModel
 
 NOW_S = 1_000_000.0
@@ -138,7 +141,12 @@ operations = st.one_of(
     st.builds(JoinChunks, jids, minions, st.sampled_from(DIGESTS)),
     st.builds(DropChunks, jids, minions),
     st.builds(PutNote, st.sampled_from(("store_id", "fleet")), texts),
-    st.builds(PruneHistory, times, st.integers(0, 4)),
+    st.builds(
+        PruneHistory,
+        times,
+        st.integers(0, 4),
+        st.sampled_from((0, 700, 1_400, 90_001_400, 1 << 40)),
+    ),
 )
 whole_bodies = st.builds(_pieces, jids, minions, st.sampled_from(DIGESTS))
 transactions = st.lists(st.lists(operations, max_size=4) | whole_bodies, min_size=1, max_size=25)
@@ -154,9 +162,9 @@ def directory() -> Iterator[Path]:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(transactions)
+@given(transactions, st.sets(st.integers(1, 25)))
 def test_random_operations_give_the_same_snapshot_and_the_same_history(
-    directory: Path, batches: list[list[Operation]]
+    directory: Path, batches: list[list[Operation]], pieces_at: set[int]
 ) -> None:
     path = directory / "db"
     for old in directory.iterdir():
@@ -168,13 +176,20 @@ def test_random_operations_give_the_same_snapshot_and_the_same_history(
         for number, batch in enumerate(batches, start=1):
             kept = [each for each in batch if _is_asked(model, each)]
             database.execute("BEGIN")
+            transaction = Transaction(database)
             for operation in kept:
-                writing.apply(database, operation)
-            database.execute("UPDATE meta SET commit_number = ?", (number,))
+                transaction.apply(operation)
+            transaction.finish(number)
+            if number in pieces_at:
+                drop_piece(database)
             database.execute("COMMIT")
             model.apply(number, kept)
 
         assert reading.load(database, wall_s=NOW_S) == model.snapshot(NOW_S)
+        assert reading.load(
+            database, wall_s=NOW_S, held_jobs_max=2, held_deliveries_max=3, requests_max=2
+        ) == model.snapshot(NOW_S, held_jobs_max=2, held_deliveries_max=3, requests_max=2)
+        _assert_sums(database, model)
         for request in (
             ListJobs(limit=3),
             ListJobs(limit=10, before=f"01HX{3:022d}"),
@@ -185,6 +200,13 @@ def test_random_operations_give_the_same_snapshot_and_the_same_history(
                 assert _comparable(found) == _comparable(list(model.answer(request)))
         for (jid, minion), body in model.bodies.items():
             assert reading.body(database, jid, minion) == body
+        while drop_piece(database):
+            pass
+        for table in ("delivery", "body", "chunk"):
+            left = database.execute(
+                f"SELECT count(*) FROM {table} WHERE jid NOT IN (SELECT jid FROM job)"
+            )
+            assert left.fetchone() == (0,), table
     finally:
         database.close()
 
@@ -195,13 +217,14 @@ def test_a_value_too_large_for_one_answer_is_left_out_with_a_word(directory: Pat
     sqlite.migrate(database, path, MIGRATIONS)
     jid = JobId(f"01HX{9:022d}")
     job = JobRow(jid, 0, "root", "r", "*", "glob", "test.ping", b"", 1.0, None, 1.0, 0, False)
-    writing.apply(database, PutJob(job))
+    transaction = Transaction(database)
+    transaction.apply(PutJob(job))
     for minion, size in (("web1", 30_000_000), ("web2", 30_000_000), ("web3", 5)):
         row = DeliveryRow(
             jid, MinionId(minion), MinionKey("0" * 64), "ok", "j", 1.0, 1.0, body_bytes=size
         )
-        writing.apply(database, PutDelivery(row))
-        writing.apply(database, PutReturn(jid, MinionId(minion), b"body"))
+        transaction.apply(PutDelivery(row))
+        transaction.apply(PutReturn(jid, MinionId(minion), b"body"))
 
     (stored,) = history.answer(database, WatchJob(jid, False, False))
     database.close()
@@ -210,6 +233,14 @@ def test_a_value_too_large_for_one_answer_is_left_out_with_a_word(directory: Pat
     assert [result.body for result in stored.results] == [b"body", None, b"body"]
     assert [result.is_cut for result in stored.results] == [False, True, False]
     assert stored.results[1].error.startswith("the value of 30000000 bytes is left out")
+
+
+def _assert_sums(database: sqlite3.Connection, model: StoreModel) -> None:
+    """What is kept of ended jobs is what counting them gives."""
+    sizes_ = dict(database.execute("SELECT jid, bytes FROM ended"))
+    assert sizes_ == {jid: model.size(jid) for jid, row in model.jobs.items() if row.ended_s > 0}
+    found = database.execute("SELECT ended_jobs, ended_bytes FROM meta").fetchone()
+    assert found == (len(sizes_), sum(sizes_.values()))
 
 
 def _is_asked(model: StoreModel, operation: Operation) -> bool:
