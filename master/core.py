@@ -118,7 +118,7 @@ class MasterCore:
         self._followers = Followers(announced, snapshot.notes, self._timetable)
         self._door = Door(self._roster, self._identity, self._followers, chance)
         self._talk = Talk(self._roster, self._door)
-        self._keys = Keys(desk, self._roster, self._absence, self._followers)
+        self._keys = Keys(desk, self._roster, self._absence, self._followers, self._pillar)
         self._rotation = MasterRotation(self._followers, self._roster, self._keys)
         self._requests = Requests(
             settings,

@@ -12,6 +12,7 @@ from limpet.common.identifiers import Commit, MinionKey
 from limpet.common.messages.enrolment import EnrolAnswer, EnrolRequest
 from limpet.master.enrolment.desk import EnrolmentDesk
 from limpet.master.jobs.absence import Absence
+from limpet.master.pillar.desk import PillarDesk
 from limpet.master.rotation.followers import Followers
 from limpet.master.sessions.roster import Roster
 from limpet.master.store.operations import Operation, PutKey
@@ -22,9 +23,15 @@ class Keys:
     """Carries out what the enrolment desk decides."""
 
     def __init__(
-        self, desk: EnrolmentDesk, roster: Roster, absence: Absence, followers: Followers
+        self,
+        desk: EnrolmentDesk,
+        roster: Roster,
+        absence: Absence,
+        followers: Followers,
+        pillar: PillarDesk,
     ) -> None:
         self._followers = followers
+        self._pillar = pillar
         self._desk = desk
         self._roster = roster
         self._absence = absence
@@ -67,6 +74,7 @@ class Keys:
         minion = self._roster.remove(turn, key)
         if minion is not None:
             self._absence.on_key_gone(turn, minion)
+        self._pillar.forget(turn, key)
 
     def infos(self) -> tuple[KeyInfo, ...]:
         """Give all keys as people see them."""

@@ -62,6 +62,8 @@ class _Rendering:
     arguments: bytes
     since: Instant
     asked: list[_Asked] = field(default_factory=list)
+    is_forgotten: bool = False
+    """The minion's key was shut out meanwhile: its pillar is of no more use, and is secret."""
 
     @property
     def is_wanted(self) -> bool:
@@ -186,6 +188,15 @@ class PillarDesk:
             self._needed[minion.key] = minion
             self._begin_next(turn)
 
+    def forget(self, turn: Turn, key: MinionKey) -> None:
+        """Drop what is known of a minion whose key is no longer accepted."""
+        self._known.forget(key)
+        for rendering in self._running.values():
+            if rendering.minion.key == key:
+                rendering.is_forgotten = True
+        if self._needed.pop(key, None) is not None:
+            self.on_known(turn, key, False)
+
     # -- renderings ---------------------------------------------------------------------------
 
     def _begin_next(self, turn: Turn) -> None:
@@ -251,7 +262,7 @@ class PillarDesk:
             if asked.is_wanted:
                 offer = offer_of(asked.ask, rendered.digest, rendered.body)
                 turn.send(asked.session.peer, minion.key, offer)
-        if rendered.is_usual:
+        if rendered.is_usual and not rendering.is_forgotten:
             self._known.put(minion.key, rendered.body, has_errors=rendered.has_errors)
             self._needed.pop(minion.key, None)
         if rendered.is_usual or not rendering.asked:

@@ -24,7 +24,8 @@ class Shelf:
     @property
     def next_deadline(self) -> Instant:
         """Give when `forget` has something to do; FOREVER: nothing is kept."""
-        return min((kept.until for kept in self._bodies.values()), default=FOREVER)
+        # Looked at in every turn of the core: what was asked for longest ago stands first.
+        return next((kept.until for kept in self._bodies.values()), FOREVER)
 
     def put(self, now: Moment, name: str, digest: str, body: bytes) -> None:
         """Keep a body; the ones that were asked for longest ago make room."""
@@ -45,9 +46,8 @@ class Shelf:
 
     def forget(self, now: Moment) -> None:
         """Drop what nobody has pulled of for long enough."""
-        for name, kept in list(self._bodies.items()):
-            if now.boot >= kept.until:
-                self._drop(name)
+        while self._bodies and now.boot >= self.next_deadline:
+            self._drop(next(iter(self._bodies)))
 
     def _drop(self, name: tuple[str, str]) -> None:
         kept = self._bodies.pop(name, None)

@@ -31,8 +31,12 @@ class SyncWalk:
         return SyncPage(session, self.page, self.is_last, entries)
 
     def on_answered(self) -> bool:
-        """Go on after an answer to the present page. False: it was the last."""
+        """Go on after an answer to the present page. False: it was the last, the list is let go.
+
+        A session lasts for weeks, and the list may be ten thousand long.
+        """
         if self.is_last:
+            self._entries = ()
             return False
         self.page += 1
         return True

@@ -3,7 +3,7 @@
 import msgspec
 
 from limpet.common.control.replies import JobStored, Minions, NoMinion, Refused, Remark, Reply
-from limpet.common.control.requests import ListMinions, TargetKind
+from limpet.common.control.requests import ChangeKeys, ListMinions, TargetKind
 from limpet.common.messages.session import Grains
 from limpet.common.messages.sources import Ask
 from limpet.master import effects as do
@@ -184,3 +184,33 @@ def test_what_is_left_of_a_fleet_is_rendered_two_at_a_time() -> None:
         rendered.append(bench.render({"role": "web"}).minion)
     assert sorted(rendered) == sorted(names)
     assert meant(bench) == sorted(names)
+
+
+def test_the_pillar_of_a_key_that_is_deleted_is_forgotten_also_while_it_is_rendered() -> None:
+    bench, _minions = ready("web1", "web2")
+    bench.ask(9, ChangeKeys("delete", ("web1",), False, False))
+    begin(bench, "role:web")
+    assert [each.minion for each in bench.renders] == ["web2"]
+    bench.ask(9, ChangeKeys("reject", ("web2",), False, False))
+    bench.render({"role": "web"})
+    bench.ask(9, ChangeKeys("accept", ("web2",), False, False))
+    begin(bench, "role:web", client=2)
+    assert [each.minion for each in bench.renders] == ["web2"], "it is not known from before"
+    bench.render({"role": "web"})
+    begin(bench, "role:web", client=3)
+    assert bench.renders == []
+    bench.ask(9, ChangeKeys("reject", ("web2",), False, False))
+    bench.ask(9, ChangeKeys("accept", ("web2",), False, False))
+    begin(bench, "role:web", client=4)
+    assert [each.minion for each in bench.renders] == ["web2"]
+
+
+def test_a_command_does_not_wait_for_the_pillar_of_a_key_that_is_deleted() -> None:
+    bench, _minions = ready("web1", "web2", "web3")
+    begin(bench, "role:web")
+    begun = {each.minion for each in bench.renders}
+    (waiting,) = {"web1", "web2", "web3"} - begun
+    bench.ask(9, ChangeKeys("delete", (waiting,), False, False))
+    for _ in range(2):
+        bench.render({"role": "web"})
+    assert set(meant(bench)) == begun
