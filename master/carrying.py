@@ -2,7 +2,9 @@
 
 An effect with `after` is held until that commit is durable; effects are let go in the order of
 their commits, and in the order in which they were given within one. What is for one client of the
-Unix socket additionally keeps its own order: behind a question to the store everything waits.
+Unix socket additionally keeps its own order: behind a question to the store everything waits, and
+so it does while the client has much to read. A large result that waits is not kept in memory: it
+is read from the store when its turn has come.
 """
 
 import heapq
@@ -13,8 +15,8 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from limpet.common.clock import Moment
-from limpet.common.control.replies import Event, MasterStatus, Refused, Reply
-from limpet.common.identifiers import Commit
+from limpet.common.control.replies import Event, JobUpdate, MasterStatus, Refused, Reply
+from limpet.common.identifiers import Commit, JobId, MinionId
 from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.common.messages.fields import Message
 from limpet.common.service.logs import Level, Log
@@ -46,6 +48,8 @@ from limpet.master.store.operations import Operation
 
 WAITING_OF_CLIENT_MAX: Final = 10_000
 """Replies that wait for one client's turn; events over it are dropped."""
+BODY_WAITING_BYTES_MAX: Final = 1024
+"""A larger body does not wait in memory for a client that has much to read."""
 
 
 class Sender(Protocol):
@@ -77,6 +81,10 @@ class Speaker(Protocol):
 
     def answer(self, client: Client, reply: Reply, now: Moment) -> None:
         """Tell a client something."""
+        ...
+
+    def has_room(self, client: Client) -> bool:
+        """Say whether a client has little left to read; one that is gone has nothing."""
         ...
 
 
@@ -164,6 +172,8 @@ class Carrier:
         self._held: list[tuple[int, int, Send | AnswerEnrolment | Publish]] = []
         self._serial = 0
         self._turns: dict[Client, _ClientTurn] = {}
+        self._crowded: dict[Client, None] = {}
+        """Those whose turn waits until they have read."""
         self._subscribed: dict[Client, None] = {}
 
     @property
@@ -219,9 +229,18 @@ class Carrier:
             self._control.answer(client, reply, now)
         self._advance(client, now)
 
+    def go_on(self, now: Moment) -> bool:
+        """Tell those on who have read meanwhile; False: nobody waited for that, or has."""
+        ready = [client for client in self._crowded if self._control.has_room(client)]
+        for client in ready:
+            del self._crowded[client]
+            self._advance(client, now)
+        return bool(ready)
+
     def on_client_gone(self, client: Client) -> None:
         """Forget what was to be told to a client."""
         self._turns.pop(client, None)
+        self._crowded.pop(client, None)
         self._subscribed.pop(client, None)
 
     def _let_go(self, effect: Send | AnswerEnrolment | Publish, now: Moment) -> None:
@@ -251,8 +270,11 @@ class Carrier:
 
     def _queue(self, effect: Answer | Query | Fetch, now: Moment) -> None:
         turn = self._turns.get(effect.client)
+        has_room = self._control.has_room(effect.client)
+        if not has_room:
+            effect = _light(effect)
         if turn is None:
-            if isinstance(effect, Answer) and effect.after <= self._committed:
+            if has_room and isinstance(effect, Answer) and effect.after <= self._committed:
                 self._say(effect.client, effect.reply, now)
                 return
             turn = self._turns[effect.client] = _ClientTurn()
@@ -270,6 +292,9 @@ class Carrier:
             effect = turn.waiting[0]
             if effect.after > self._committed:
                 return
+            if not self._control.has_room(client):
+                self._crowded[client] = None
+                return
             turn.waiting.popleft()
             if isinstance(effect, Answer):
                 self._say(client, effect.reply, now)
@@ -285,6 +310,16 @@ class Carrier:
         if isinstance(reply, MasterStatus):
             reply = self._add_figures(reply)
         self._control.answer(client, reply, now)
+
+
+def _light(effect: Answer | Query | Fetch) -> Answer | Query | Fetch:
+    """Give what may wait instead of a result with a large body: the question for it."""
+    if isinstance(effect, Answer) and isinstance(effect.reply, JobUpdate):
+        result = effect.reply.result
+        if result.body is not None and len(result.body) > BODY_WAITING_BYTES_MAX:
+            minion = MinionId(result.minion)
+            return Fetch(effect.client, JobId(effect.reply.jid), minion, effect.after)
+    return effect
 
 
 def marks_of_event(tag: str) -> dict[str, object]:

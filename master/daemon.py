@@ -235,6 +235,8 @@ class Master:
             self._carry(self._core.on_rendered(now, rendered), now)
         self._tell_failed_sends(now)
         self._control.flush(now)
+        if self._carrier.go_on(now):
+            self._control.flush(now)
         self._port.sweep(now.boot)
         self._guard_memory(now)
         self._check_oneself(now)

@@ -26,6 +26,8 @@ LAST_WORD_S: Final = 5.0
 """How long the reason for a cut may take to be read."""
 QUEUE_BYTES_MAX: Final = 16 * 1024 * 1024
 """What may wait for one client (a single larger reply may, alone)."""
+ROOM_BYTES: Final = 1024 * 1024
+"""With more than this waiting, what can wait does: it follows when the client has read."""
 FLUSH_BYTES: Final = 128 * 1024
 """With more than this queued, a reply is written at once rather than at the end of the turn."""
 STREAM_BYTES_MAX: Final = 1024 * 1024
@@ -65,6 +67,11 @@ class Connection:
         """Say whether the next request may come."""
         is_free = self.request is None and not self.backlog and not self.link.wants_write
         return self.is_admitted and is_free and not self.is_ending
+
+    @property
+    def has_room(self) -> bool:
+        """Say whether little waits for this client to read it."""
+        return self.link.queued_bytes <= ROOM_BYTES
 
     def touch(self, now: Moment) -> None:
         """Set the deadline anew, after something was read or written."""

@@ -126,6 +126,11 @@ class ControlServer:
             self._end(connection, "busy", "this client reads too slowly and was cut off", now)
         self._answered[client] = None
 
+    def has_room(self, client: Client) -> bool:
+        """Say whether a client has little left to read; one that is gone has nothing."""
+        connection = self._clients.get(client)
+        return connection is None or connection.has_room
+
     def flush(self, now: Moment) -> None:
         """Write what was answered: to be called once at the end of each turn."""
         for client in self._answered:

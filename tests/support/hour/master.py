@@ -242,6 +242,9 @@ class _Control(_Hand):
         if tell is not None:
             self.host.world.later(0.0005, partial(tell, cast(AnyReply, reply)))
 
+    def has_room(self, client: do.Client) -> bool:
+        return True
+
 
 class _Enrolment(_Hand):
     def answer(self, handle: int, answer: EnrolAnswer) -> None:

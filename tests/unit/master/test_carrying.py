@@ -9,7 +9,9 @@ from limpet.common.control.replies import (
     Event,
     JobEnded,
     Jobs,
+    JobUpdate,
     MasterStatus,
+    MinionResult,
     Refused,
     Reply,
 )
@@ -53,6 +55,7 @@ class World:
         self.told: list[Any] = []
         self.why: Any = ""
         self.is_store_busy = False
+        self.crowded: set[Client] = set()
         self.carrier = Carrier(
             port=self,
             store=self,
@@ -93,6 +96,9 @@ class World:
 
     def answer(self, who: Any, reply: Reply | EnrolAnswer, now: Any = None) -> None:  # noqa: ANN401
         self.told.append((who, reply))
+
+    def has_room(self, client: Client) -> bool:
+        return client not in self.crowded
 
     def carry(self, *effects: Any) -> None:  # noqa: ANN401
         self.carrier.carry_out(list(effects), NOW)
@@ -249,3 +255,46 @@ def test_what_an_event_is_about_is_told_apart_for_the_journal(
     tag: str, marks: dict[str, str]
 ) -> None:
     assert marks_of_event(tag) == {"event": tag, **marks}
+
+
+def _update(minion: str, body: bytes) -> JobUpdate:
+    return JobUpdate("j", MinionResult(minion, "ok", 1.0, "", 0, body, 1.0, 1.0, False))
+
+
+def test_a_client_with_much_to_read_is_told_on_when_it_has_read(world: World) -> None:
+    small, large = _update("web1", b"x"), _update("web2", b"x" * 5000)
+    world.crowded.add(ALICE)
+    world.carry(
+        Answer(ALICE, small),
+        Answer(ALICE, large),
+        Fetch(ALICE, JobId("j"), MinionId("web3")),
+        Answer(ALICE, JobEnded("j")),
+        Answer(BOB, large),
+    )
+    assert world.take() == [(BOB, large)], "the others are not held up"
+    assert not world.carrier.go_on(NOW)
+    assert world.take() == []
+
+    world.crowded.clear()
+    assert world.carrier.go_on(NOW)
+    # The large one was not kept: it is asked for, and what follows waits behind it as ever.
+    assert world.take() == [(ALICE, small), ("ask", ALICE)]
+    world.carrier.on_answered(ALICE, (large,), NOW)
+    assert world.take() == [(ALICE, large), ("ask", ALICE)]
+    world.crowded.add(ALICE)
+    world.carrier.on_answered(ALICE, (_update("web3", b"y"),), NOW)
+    assert world.take() == [(ALICE, _update("web3", b"y"))]
+    world.crowded.clear()
+    assert world.carrier.go_on(NOW)
+    assert world.take() == [(ALICE, JobEnded("j"))]
+    assert world.carrier.held == 0
+    assert not world.carrier.go_on(NOW)
+
+
+def test_a_client_that_goes_while_it_has_much_to_read_is_forgotten(world: World) -> None:
+    world.crowded.add(ALICE)
+    world.carry(Answer(ALICE, JobEnded("j")))
+    world.carrier.on_client_gone(ALICE)
+    world.crowded.clear()
+    assert not world.carrier.go_on(NOW)
+    assert world.carrier.held == 0
