@@ -11,6 +11,7 @@ from types import MappingProxyType
 from limpet.common.targeting.compound import Nodegroups
 from limpet.master.pillar.limits import PillarLimits
 from limpet.master.sources.limits import SourceLimits
+from limpet.master.store.operations import PruneHistory
 
 DAY_S = 86_400.0
 
@@ -121,6 +122,12 @@ class MasterSettings:
         """Let what may change be so from now on, for all who share this."""
         for each in fields(changes):
             setattr(self, each.name, getattr(changes, each.name))
+
+    def history_limits(self, wall_s: float) -> PruneHistory:
+        """Give what the store keeps the history within, at a wall time."""
+        return PruneHistory(
+            wall_s - self.history_age_s, self.history_jobs_max, self.history_bytes_max
+        )
 
     def beat_interval(self, fleet: int) -> float:
         """Give the beat interval for a number of accepted minions."""

@@ -94,8 +94,9 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         stack.callback(_close_store, store, log)
         snapshot = store.load(wall_s=clock.now().wall)
         raise_descriptor_limit(len(snapshot.keys))
+        settings = settings_from(configuration)
         core = MasterCore(
-            settings_from(configuration),
+            settings,
             snapshot,
             now=clock.now(),
             chance=random.SystemRandom(),
@@ -142,7 +143,7 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         stack.callback(packages.close)
         keys = KeyKeeper(files, lambda: clock.now().wall, read)
         stack.callback(keys.close)
-        store.start()
+        store.start(limits=settings.history_limits(clock.now().wall))
 
         metrics = MetricsPort(log)
         stack.callback(metrics.close)

@@ -25,7 +25,6 @@ from limpet.master.sessions.roster import Due
 from limpet.master.settings import MasterSettings
 from limpet.master.store.operations import (
     JobRow,
-    PruneHistory,
     PutDelivery,
     PutJob,
     PutReturn,
@@ -312,13 +311,7 @@ class Book:
     def prune(self, turn: Turn) -> None:
         """Let the store drop history that is too old or too much."""
         self._ended_since_prune = 0
-        turn.keep(
-            PruneHistory(
-                turn.now.wall - self.settings.history_age_s,
-                self.settings.history_jobs_max,
-                self.settings.history_bytes_max,
-            )
-        )
+        turn.keep(self.settings.history_limits(turn.now.wall))
         while self._kept:
             job = self.jobs[next(iter(self._kept))]
             if job.row.ended_s >= turn.now.wall - self.settings.history_age_s:

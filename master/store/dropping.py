@@ -12,7 +12,7 @@ JOBS_MAX: Final = 500
 """Jobs of one piece."""
 ROWS_MAX: Final = 2_000
 """Deliveries of one piece: three to ten milliseconds."""
-BYTES_MAX: Final = 4 * 1024 * 1024
+BYTES_MAX: Final = 8 * 1024 * 1024
 """Values of one piece, but one always: they are written over, so as much goes through the log."""
 
 _PART: Final = (

@@ -23,7 +23,7 @@ from limpet.common.storage.files import make_directory
 from limpet.common.storage.reserve import Reserve
 from limpet.master.effects import Fetch, Query
 from limpet.master.store import reading
-from limpet.master.store.operations import Operation, Snapshot
+from limpet.master.store.operations import Operation, PruneHistory, Snapshot
 from limpet.master.store.reader import Answered, Reader
 from limpet.master.store.schema import MIGRATIONS
 from limpet.master.store.writer import Committed, Failed, Trouble, Writer
@@ -91,9 +91,9 @@ class Store:
         finally:
             sqlite.speak(self._database, None)
 
-    def start(self) -> None:
-        """Begin to write and to answer."""
-        self._writer.start()
+    def start(self, limits: PruneHistory | None = None) -> None:
+        """Begin to write and to answer; `limits`: those of the history until others are told."""
+        self._writer.start(limits)
         self._reader.start()
 
     def submit(self, commit: Commit, operations: tuple[Operation, ...]) -> None:

@@ -8,12 +8,9 @@
 Nothing is ever reported as committed before SQLite has synced it. Batches are committed in the
 order in which they were submitted, without gaps.
 
-What can wait is done in small pieces, when nothing else is to do, and a few a second when there
-always is: jobs over the limits leave the history, what they held is dropped, free pages go back to
-the file system.
+What can wait (`housekeeping.py`) is done in between.
 """
 
-import os
 import sqlite3
 import threading
 import traceback
@@ -28,7 +25,8 @@ from limpet.common.errors import HostError
 from limpet.common.identifiers import Commit
 from limpet.common.storage import sqlite
 from limpet.common.storage.reserve import Reserve
-from limpet.master.store.dropping import drop_piece
+from limpet.master.store.figures import WriterFigures
+from limpet.master.store.housekeeping import Housekeeper
 from limpet.master.store.operations import (
     Operation,
     PruneHistory,
@@ -45,21 +43,6 @@ WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 """What may wait in memory while the disk takes nothing; more ends the process."""
 GROUP_BATCHES_MAX: Final = 2_000
 GROUP_BYTES_MAX: Final = 16 * 1024 * 1024
-CHECKPOINT_PAGES: Final = 1_000
-VACUUM_PAGES: Final = 256
-"""Free pages given back to the file system in one go, when nothing else is to do."""
-KEPT_FREE_PAGES: Final = 2_048
-"""Free pages that stay in the file for reuse."""
-PIECE_S: Final = 0.1
-"""Pause between two pieces of what can wait, when nothing else is to do."""
-BUSY_PIECE_S: Final = 0.25
-"""The same when there is always something to commit: a piece takes some ten milliseconds."""
-LOG_BYTES_MAX: Final = 64 * 1024 * 1024
-"""A log that has become longer, since readers never let it begin anew, is cut in their pauses."""
-CUT_S: Final = 1.0
-"""Between two tries to cut the log."""
-CUT_WAIT_MS: Final = 50
-"""How long such a try waits for readers, and with it all commits."""
 _OPERATION_BYTES: Final = 300
 """What one operation without a body takes, roughly."""
 
@@ -83,24 +66,6 @@ class Failed:
     """Writing is over for this process; nothing after the last `Committed` is on disk."""
 
     text: str
-
-
-@dataclass(slots=True)
-class WriterFigures:
-    """Gauges of the writer; read by another thread, each value by itself true."""
-
-    commits: int = 0
-    batches: int = 0
-    all_commits_s: float = 0.0
-    last_commit_s: float = 0.0
-    slowest_commit_s: float = 0.0
-    waiting_batches: int = 0
-    vacuumed_pages: int = 0
-    dropped_rows: int = 0
-    is_log_long: bool = False
-    """Readers should pause for a moment, for the log to be cut."""
-    under_way_since_s: float | None = None
-    """On CLOCK_BOOTTIME: when the present commit was begun; None: none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +99,13 @@ class Writer:
         self._changed = threading.Condition()
         self._is_stopping = False
         self._trouble = ""
-        self._limits: PruneHistory | None = None
-        self._wants_prune = False
-        self._wants_drop = True
-        self._wants_vacuum = True
-        self._piece_s = PIECE_S
-        self._last_piece_s = 0.0
-        self._last_cut_s = 0.0
-        self._pages = 0
+        self._house = Housekeeper(database, path, clock=clock, figures=self.figures)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
-    def start(self) -> None:
-        """Begin to write."""
+    def start(self, limits: PruneHistory | None = None) -> None:
+        """Begin to write, and to keep the history within limits; None: none is known yet."""
+        if limits is not None:
+            self._house.begin(limits)
         self._thread.start()
 
     def submit(self, commit: Commit, operations: tuple[Operation, ...]) -> bool:
@@ -191,20 +151,12 @@ class Writer:
         while True:
             with self._changed:
                 if not self._waiting and not self._is_stopping:
-                    self._changed.wait(self._pause_s())
+                    pause_s = RETRY_S if self._trouble else self._house.pause_s()
+                    self._changed.wait(pause_s)
                 if self._waiting or self._is_stopping:
                     return self._pop_group()
             self._keep_reserve()
-            self._cut_log()
-            self._do_piece()
-            self._vacuum()
-
-    def _pause_s(self) -> float | None:
-        """Give how long to wait for batches before something else is done; None: for ever."""
-        if not self._trouble and (self._wants_prune or self._wants_drop):
-            return self._piece_s
-        wants_to = self._wants_vacuum or self.figures.is_log_long or bool(self._trouble)
-        return RETRY_S if wants_to else None
+            self._house.keep(is_in_trouble=bool(self._trouble))
 
     def _pop_group(self) -> list[_Batch]:
         group: list[_Batch] = []
@@ -256,100 +208,15 @@ class Writer:
             self._say_trouble(sqlite.explain(self._path, error))
             # What was promised to others (returns, cancels) still finds room once.
             return not sqlite.is_locked(error) and self._reserve.give_up() and self._try(group)
-        self._wants_drop |= transaction.is_pruned
-        self._wants_prune |= transaction.is_more_to_prune
+        self._house.on_committed(transaction)
         return True
 
     def _after_commit(self, group: list[_Batch]) -> None:
-        for batch in group:
-            self._pages += 2 * len(batch.operations) + batch.weight // 4096
-            for operation in batch.operations:
-                if isinstance(operation, PruneHistory):
-                    self._limits = operation
+        self._house.on_written(
+            sum(2 * len(batch.operations) + batch.weight // 4096 for batch in group)
+        )
         self._keep_reserve()
-        self._checkpoint()
-        self._cut_log()
-        if self._clock.now().boot - self._last_piece_s >= max(BUSY_PIECE_S, self._piece_s):
-            self._do_piece()
-
-    def _do_piece(self) -> None:
-        """Prune or drop one piece, in a transaction of its own."""
-        if self._trouble or not (self._wants_prune or self._wants_drop):
-            return
-        self._last_piece_s = self._clock.now().boot
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            if self._wants_prune and self._limits is not None:
-                self._prune(self._limits)
-            else:
-                gone = drop_piece(self._database)
-                self.figures.dropped_rows += gone
-                self._wants_drop = gone > 0
-                self._wants_vacuum |= gone > 0
-                self._pages += CHECKPOINT_PAGES // 2 if gone else 0
-            self._database.execute("COMMIT")
-            self._piece_s = PIECE_S
-        except sqlite3.Error as error:
-            if not sqlite.is_passing(error, self._path):
-                raise
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            self._wants_drop = True
-            self._piece_s = RETRY_S  # it can wait; whether writing works at all, a commit finds out
-        self._checkpoint()
-
-    def _prune(self, limits: PruneHistory) -> None:
-        transaction = Transaction(self._database)
-        transaction.apply(limits)
-        transaction.finish(None)
-        self._wants_prune = transaction.is_more_to_prune
-        self._wants_drop = True
-
-    def _vacuum(self) -> None:
-        """Give some free pages back."""
-        if not self._wants_vacuum or self._wants_drop or self._trouble:
-            return
-        (free,) = self._database.execute("PRAGMA freelist_count").fetchone()
-        if free <= KEPT_FREE_PAGES:
-            self._wants_vacuum = False
-            return
-        try:
-            # `execute` would stop after the first page: the pragma has a step for each.
-            self._database.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
-            self.figures.vacuumed_pages += VACUUM_PAGES
-        except sqlite3.Error as error:
-            if not sqlite.is_passing(error, self._path):
-                raise
-            self._wants_vacuum = False  # asked again after the next pruning
-        self._pages += VACUUM_PAGES
-        self._checkpoint()
-
-    def _checkpoint(self) -> None:
-        """Move the log into the file if it has grown (by our estimate)."""
-        if self._pages < CHECKPOINT_PAGES:
-            return
-        self._pages = 0
-        try:
-            sqlite.checkpoint(self._database)
-        except sqlite3.Error as error:
-            # What is committed is safe in the log, which grows until there is room again; then
-            # the writing of a transaction finds that out and says so.
-            if not sqlite.is_passing(error, self._path):
-                raise
-        self.figures.is_log_long = _log_bytes(self._path) > LOG_BYTES_MAX
-
-    def _cut_log(self) -> None:
-        """Have a log that is too long begin anew, if the readers let it."""
-        now_s = self._clock.now().boot
-        if not self.figures.is_log_long or now_s - self._last_cut_s < CUT_S:
-            return
-        self._last_cut_s = now_s
-        try:
-            sqlite.cut_log(self._database, wait_ms=CUT_WAIT_MS)
-        except sqlite3.Error as error:
-            if not sqlite.is_passing(error, self._path):
-                raise
-        self.figures.is_log_long = _log_bytes(self._path) > LOG_BYTES_MAX
+        self._house.keep_busy(is_in_trouble=bool(self._trouble))
 
     def _keep_reserve(self) -> None:
         """Take the reserve back; when that works, trouble is over."""
@@ -363,14 +230,6 @@ class Writer:
         if text != self._trouble:
             self._trouble = text
             self._report(Trouble(text))
-
-
-def _log_bytes(path: Path) -> int:
-    """Give the size of the log; 0: there is none."""
-    try:
-        return os.stat(f"{path}-wal").st_size
-    except OSError:
-        return 0
 
 
 def _weight(operation: Operation) -> int:

@@ -86,6 +86,11 @@ class Transaction:
         self.is_more_to_prune = False
         """More jobs are over the limits of the last `PruneHistory` than one drops."""
 
+        self.limits: PruneHistory | None = None
+        """The last that the history is to be kept within."""
+        self.has_ended_more = False
+        """Ended jobs take more on disk than before."""
+
     def apply(self, operation: Operation) -> None:
         """Carry one out. Raises `sqlite3.Error`; asserts what the core must never ask."""
         _WRITERS[type(operation)](self, operation)
@@ -99,6 +104,7 @@ class Transaction:
                 "UPDATE meta SET ended_jobs = ended_jobs + ?, ended_bytes = ended_bytes + ?",
                 (self._more_jobs, self._more_bytes),
             )
+            self.has_ended_more = self._more_bytes > 0
             self._more_jobs = self._more_bytes = 0
 
     # -- keys, tokens, notes --------------------------------------------------------------------
@@ -192,6 +198,7 @@ class Transaction:
         jobs += self._more_jobs
         size += self._more_bytes
         gone: list[tuple[JobId]] = []
+        self.limits = operation
         self.is_more_to_prune = False
         for jid, ended_s, its_bytes in self._database.execute(
             "SELECT job.jid, ended_s, bytes FROM job CROSS JOIN ended ON ended.jid = job.jid "

@@ -267,7 +267,7 @@ def test_what_a_large_job_held_goes_in_pieces(tmp_path: Path) -> None:
 
 def test_large_values_go_a_few_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "db"
-    write_history(path, jobs=3, minions=4, body_bytes=1_500_000)
+    write_history(path, jobs=3, minions=4, body_bytes=3_000_000)
     database = opened(path, MIGRATIONS)
     transaction = Transaction(database)
     transaction.apply(PruneHistory(NOTHING_OLD, 0, NO_LIMIT))

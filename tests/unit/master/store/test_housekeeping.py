@@ -1,0 +1,146 @@
+"""What the store's writer does besides committing: it prunes, drops, gives back, cuts its log."""
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from limpet.common.clock import SystemClock
+from limpet.common.control.requests import ListJobs, WatchJob
+from limpet.common.identifiers import Commit, MinionId
+from limpet.common.storage import sqlite
+from limpet.master.effects import Client, Query
+from limpet.master.store import housekeeping
+from limpet.master.store.operations import Operation, PruneHistory, PutJob, PutNote, PutReturn
+from limpet.master.store.store import Store
+from limpet.master.store.writer import Committed
+from support.histories import BEGAN_S, Fleet, write_history
+from support.stores import PATIENCE_S, collect_until
+
+NO_LIMIT = 1 << 40
+
+
+def _wait(is_so: object, path: Path, statement: str) -> None:
+    """Wait until a statement on the file gives a row."""
+    database = sqlite.connect(path, is_read_only=True)
+    deadline = SystemClock().now().after(PATIENCE_S)
+    try:
+        while (found := database.execute(statement).fetchone()) != is_so:
+            assert SystemClock().now().boot < deadline, f"{statement} gives {found}"
+            threading.Event().wait(0.02)
+    finally:
+        database.close()
+
+
+def _ended(fleet: Fleet, number: int, *, minions: int, size: int) -> tuple[Operation, ...]:
+    job = fleet.job(BEGAN_S + number)
+    operations: list[Operation] = [PutJob(job)]
+    for minion in fleet.names[:minions]:
+        operations += fleet.answered(job, minion, size)
+    return (*operations, PutJob(msgspec.structs.replace(job, ended_s=job.created_s + 1)))
+
+
+def test_what_is_over_the_limits_at_the_start_goes_whatever_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "store" / "master.db"
+    write_history(path, jobs=1_700, minions=2)
+    store = Store(path, clock=SystemClock())
+    store.start(limits=PruneHistory(before_s=0.0, jobs_max=10, bytes_max=NO_LIMIT))
+    _wait((10,), path, "SELECT count(*) FROM job")
+    _wait((20, 20), path, "SELECT (SELECT count(*) FROM delivery), (SELECT count(*) FROM body)")
+    assert store.close()
+    database = sqlite3.connect(path)
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    (jobs, commit) = database.execute("SELECT ended_jobs, commit_number FROM meta").fetchone()
+    assert (jobs, commit) == (10, 1_700)
+    database.close()
+
+
+@pytest.mark.covers("I3")
+def test_values_over_the_limit_of_bytes_go_without_being_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "store" / "master.db"
+    limit = 4 * 1024 * 1024
+    fleet = Fleet()
+    store = Store(path, clock=SystemClock())
+    store.start(limits=PruneHistory(before_s=0.0, jobs_max=NO_LIMIT, bytes_max=limit))
+    for number in range(1, 61):
+        store.submit(Commit(number), _ended(fleet, number, minions=4, size=100_000))
+        collect_until(store, lambda all_, n=number: Committed(Commit(n)) in all_)  # type: ignore[misc]
+    _wait((1,), path, f"SELECT ended_bytes <= {limit + limit // housekeeping.SLACK_PART} FROM meta")
+    _wait((0,), path, "SELECT count(*) FROM dropping")
+    assert store.close()
+    database = sqlite3.connect(path)
+    (kept,) = database.execute("SELECT count(*) FROM job").fetchone()
+    assert 9 <= kept <= 10
+    database.close()
+
+
+def test_a_job_alone_over_the_limit_of_bytes_stays(tmp_path: Path) -> None:
+    path = tmp_path / "store" / "master.db"
+    store = Store(path, clock=SystemClock())
+    store.start(limits=PruneHistory(before_s=0.0, jobs_max=5, bytes_max=1024))
+    store.submit(Commit(1), _ended(Fleet(), 1, minions=4, size=5_000))
+    store.submit(Commit(2), (PruneHistory(before_s=0.0, jobs_max=5, bytes_max=1024),))
+    collect_until(store, lambda all_: Committed(Commit(2)) in all_)
+    assert store.close()
+    database = sqlite3.connect(path)
+    assert database.execute("SELECT count(*) FROM job").fetchone() == (1,)
+    database.close()
+
+
+def test_readers_one_after_the_other_do_not_let_the_log_grow_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader is never without a question, and each begins before the last commit."""
+    bytes_max = 1024 * 1024
+    monkeypatch.setattr(housekeeping, "LOG_BYTES_MAX", bytes_max)
+    monkeypatch.setattr(housekeeping, "CUT_S", 0.0)
+    path = tmp_path / "store" / "master.db"
+    fleet = Fleet()
+    store = Store(path, clock=SystemClock())
+    store.start()
+    batch = _ended(fleet, 1, minions=500, size=1_000)
+    (jid,) = {each.row.jid for each in batch if isinstance(each, PutJob)}
+    store.submit(Commit(1), batch)
+    question = Query(Client(1), WatchJob(jid, False, False))
+    longest = 0
+    for number in range(2, 120):
+        for _ in range(3):
+            store.ask(question)
+        names = fleet.names[:200]
+        store.submit(
+            Commit(number),
+            tuple(PutReturn(jid, MinionId(n), bytes([number]) * 1000) for n in names),
+        )
+        collect_until(store, lambda all_, n=number: Committed(Commit(n)) in all_)  # type: ignore[misc]
+        longest = max(longest, os.stat(f"{path}-wal").st_size)
+    store.close()
+    assert longest < 8 * bytes_max, "a log is cut soon after it has become too long"
+
+
+def test_commits_go_on_while_a_backup_holds_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader of another process can't be asked to pause: the log grows, nothing else happens."""
+    monkeypatch.setattr(housekeeping, "LOG_BYTES_MAX", 1)
+    monkeypatch.setattr(housekeeping, "CUT_S", 0.0)
+    path = tmp_path / "store" / "master.db"
+    store = Store(path, clock=SystemClock())
+    store.start()
+    store.submit(Commit(1), (PutNote("a", "b"),))
+    collect_until(store, lambda all_: Committed(Commit(1)) in all_)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM note").fetchall()
+    fleet = Fleet()
+    for number in range(2, 12):
+        store.submit(Commit(number), _ended(fleet, number, minions=600, size=10))
+        store.ask(Query(Client(1), ListJobs(limit=3)))
+    collect_until(store, lambda all_: Committed(Commit(11)) in all_)
+    other.execute("ROLLBACK")
+    other.close()
+    store.submit(Commit(12), _ended(fleet, 12, minions=600, size=10))
+    collect_until(store, lambda all_: Committed(Commit(12)) in all_)
+    assert store.close()
