@@ -25,7 +25,7 @@ from limpet.master.pillar.limits import PillarLimits
 from limpet.master.pillar.line import Rendered
 from limpet.master.sessions.minion import Minion, Session
 from limpet.master.sessions.roster import Due
-from limpet.master.sources.desk import offer_of, piece_of
+from limpet.master.sources.answering import offer_of, piece_of
 from limpet.master.sources.shelf import Shelf
 from limpet.master.sources.turns import Turns
 from limpet.master.timetable import Timetable

@@ -1,46 +1,50 @@
 """The file server's decisions: whose question is read when, and who is told what.
 
     Ask, Pull --> waiting (in turn by minion) --> ReadSource --> on_done --> Offer, Piece
-    one question for each file is read at a time: the next one finds its digest known
+    one question for each file is read at a time, until its digest is known: then as many as there
+    is room for on the way to all minions together (`flight.py`)
     listings: all who wait when a walk begins have its result; who asks later, that of the next one
 
 Nothing is read here. Over the bounds the answer is `busy`, and the minion asks again. An answer
 goes out only in the session in which it was asked.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from limpet.common.clock import Instant, to_micros
+from limpet.common.clock import FOREVER, Instant, to_micros
 from limpet.common.identifiers import MinionKey
 from limpet.common.messages.sources import (
-    BUSY,
     CHANGED,
     CLOCK,
     GONE,
-    SOURCE_INLINE_BYTES_MAX,
     Ask,
     Offer,
     Piece,
     Pull,
     refused_offer,
-    refused_piece,
 )
 from limpet.master.effects import ReadSource
 from limpet.master.sessions.minion import Minion, Session
+from limpet.master.sources.answering import (
+    busy,
+    name_of,
+    offer_of,
+    piece_of,
+    size_max,
+    work_of,
+)
+from limpet.master.sources.flight import Flight
 from limpet.master.sources.limits import SourceLimits
 from limpet.master.sources.shelf import Shelf
 from limpet.master.sources.turns import Turns
 from limpet.master.sources.work import (
     Found,
     Listed,
-    LookUp,
-    NameEnvironments,
     PieceRead,
-    ReadPiece,
     Result,
     WalkTree,
     Work,
@@ -49,6 +53,10 @@ from limpet.master.turn import Turn
 
 OF_ONE_AT_ONCE: Final = 2
 """Questions of one minion that are read at the same time."""
+AHEAD: Final = 4
+"""So many pieces of work for each thread are handed out where it is known that they are quick."""
+QUICK_MAX: Final = 1024
+"""Files whose digest is remembered to be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,9 @@ class _Reading:
     waiting: list[_Asked]
     name: str
     """Of the file, or of the listing."""
-    is_walk: bool
+    is_walk: bool = False
+    is_quick: bool = False
+    """The file's digest is known, so others are read beside it."""
 
 
 class SourceDesk:
@@ -98,11 +108,20 @@ class SourceDesk:
         self._walkers: dict[str, list[_Asked]] = {}
         """Who waits for a walk that has not begun, by environment."""
         self._is_walking = False
+        self._slow = 0
+        """Work under way that may take long."""
+        self._quick: OrderedDict[str, str] = OrderedDict()
+        """Files whose digest was right when they were last read."""
+        self._flight = Flight(limits.flight_bytes_max, limits.flight_s)
+        self._ready: deque[tuple[_Asked, Listed | None]] = deque()
+        """Answers that are in memory and wait for room; without a result: on the shelf."""
 
     @property
     def next_deadline(self) -> Instant:
         """Give when `on_deadline` has something to do; may be infinite."""
-        return self._shelf.next_deadline
+        is_waiting = self._ready or self._turns.is_waiting
+        room = self._flight.next_deadline if is_waiting else FOREVER
+        return min(self._shelf.next_deadline, room)
 
     @property
     def open_count(self) -> int:
@@ -110,41 +129,49 @@ class SourceDesk:
         return self._open_count
 
     def on_deadline(self, turn: Turn) -> None:
-        """Forget what nobody pulls any more."""
+        """Forget what nobody pulls any more, and go on where there is room by now."""
         self._shelf.forget(turn.now)
+        self._go_on(turn)
 
     def on_ask(self, turn: Turn, minion: Minion, session: Session, ask: Ask) -> None:
         """Have a question read when its turn comes."""
+        self._flight.arrived(minion.key)
         if ask.arguments:  # they would lie in memory as long as it waits
             text = f"a question for a {ask.kind} has no arguments"
             turn.count("source_refused")
             turn.send(session.peer, minion.key, refused_offer(ask, text))
-            return
-        self._accept(turn, _Asked(minion, session, ask))
+        else:
+            self._accept(turn, _Asked(minion, session, ask))
+        self._go_on(turn)
 
     def on_pull(self, turn: Turn, minion: Minion, session: Session, pull: Pull) -> None:
         """Answer from what is kept, or have the file read when its turn comes."""
-        if pull.kind == "file":
-            self._accept(turn, _Asked(minion, session, pull))
-            return
-        body = self._shelf.get(turn.now, _name(pull), pull.digest)
-        turn.send(session.peer, minion.key, piece_of(pull, body))
+        self._flight.arrived(minion.key)
+        self._accept(turn, _Asked(minion, session, pull))
+        self._go_on(turn)
 
     def on_done(self, turn: Turn, ticket: int, result: Result) -> None:
         """Answer those who waited for this work, and let the next ones begin."""
         reading = self._reading.pop(ticket)
-        if isinstance(result, Listed) and result.body:
-            self._shelf.put(turn.now, reading.name, result.digest, result.body)
-        for asked in reading.waiting:
+        self._slow -= not reading.is_quick
+        if isinstance(result, Listed):
+            if result.body:
+                self._shelf.put(turn.now, reading.name, result.digest, result.body)
+            self._ready += [(asked, result) for asked in reading.waiting]
+        else:
+            (asked,) = reading.waiting
+            self._learn(reading.name, asked.message, result)
             self._close(asked)
+            self._flight.arrived(asked.minion.key)
             if asked.is_wanted:
-                _answer(turn, asked, result)
+                self._say(turn, asked, result)
         if reading.is_walk:
             self._is_walking = False
         else:
             self._turns.done(reading.waiting[0].minion.key)
-            self._follow(turn, reading.name)
-        self._begin_next(turn)
+            if not reading.is_quick:
+                self._follow(turn, reading.name)
+        self._go_on(turn)
 
     # --- what waits ---------------------------------------------------------------------------
 
@@ -155,15 +182,16 @@ class SourceDesk:
             return
         if self._is_full(key):
             turn.count("sources_busy")
-            turn.send(asked.session.peer, key, _busy(message))
+            turn.send(asked.session.peer, key, busy(message))
             return
         self._open.setdefault(key, set()).add(asked.number)
         self._open_count += 1
-        if message.kind == "listing":
+        if message.kind == "listing" and isinstance(message, Ask):
             self._walkers.setdefault(message.environment, []).append(asked)
+        elif isinstance(message, Pull) and message.kind != "file":
+            self._ready.append((asked, None))
         else:
             self._turns.add(key, asked)
-        self._begin_next(turn)
 
     def _is_full(self, key: MinionKey) -> bool:
         if len(self._open.get(key, ())) >= self._limits.open_of_one_max:
@@ -183,26 +211,40 @@ class SourceDesk:
 
     # --- what is read -------------------------------------------------------------------------
 
-    def _begin_next(self, turn: Turn) -> None:
-        """Hand out work as long as somebody is free to do it."""
-        while len(self._reading) < self._limits.at_once:
+    def _go_on(self, turn: Turn) -> None:
+        """Answer what is in memory and hand out work, as long as there is room and hands."""
+        while self._ready and self._flight.has_room(turn.now):
+            asked, result = self._ready.popleft()
+            self._close(asked)
+            if asked.is_wanted:
+                self._say(turn, asked, result)
+        at_once = self._limits.at_once
+        while self._slow < at_once and len(self._reading) < at_once * AHEAD:
             if self._walkers and not self._is_walking:
                 self._begin_walk(turn)
-                continue
-            taken = self._turns.take()
-            if taken is None:
+            elif not self._flight.has_room(turn.now) or not self._begin_next(turn):
                 return
-            key, asked = taken
-            if not asked.is_wanted:
-                self._turns.done(key)
-                self._close(asked)
-                continue
-            name = _name(asked.message)
-            if name in self._followers:
-                self._followers[name].append(asked)
-            else:
-                self._followers[name] = deque()
-                self._hand_out(turn, _work(asked.message), _Reading([asked], name, is_walk=False))
+
+    def _begin_next(self, turn: Turn) -> bool:
+        """Begin with whose turn it is; False: nobody waits."""
+        taken = self._turns.take()
+        if taken is None:
+            return False
+        key, asked = taken
+        if not asked.is_wanted:
+            self._turns.done(key)
+            self._close(asked)
+            return True
+        self._flight.add(turn.now, key, size_max(asked.message))
+        name = name_of(asked.message)
+        if self._is_quick(name, asked.message):
+            self._hand_out(turn, work_of(asked.message), _Reading([asked], name, is_quick=True))
+        elif name in self._followers:
+            self._followers[name].append(asked)
+        else:
+            self._followers[name] = deque()
+            self._hand_out(turn, work_of(asked.message), _Reading([asked], name))
+        return True
 
     def _begin_walk(self, turn: Turn) -> None:
         """Walk once for all who wait by now."""
@@ -215,67 +257,65 @@ class SourceDesk:
                 self._close(asked)
         if waiting:
             self._is_walking = True
-            name = _name(waiting[0].message)
+            name = name_of(waiting[0].message)
             self._hand_out(turn, WalkTree(environment), _Reading(waiting, name, is_walk=True))
 
     def _follow(self, turn: Turn, name: str) -> None:
-        """Let the next one at the same file begin: its turn had come already."""
+        """Let those at the same file begin: their turn had come already."""
         followers = self._followers[name]
         while followers:
             asked = followers.popleft()
             if asked.is_wanted:
-                self._hand_out(turn, _work(asked.message), _Reading([asked], name, is_walk=False))
-                return
-            self._turns.done(asked.minion.key)
-            self._close(asked)
+                is_quick = self._is_quick(name, asked.message)
+                reading = _Reading([asked], name, is_quick=is_quick)
+                self._hand_out(turn, work_of(asked.message), reading)
+                if not is_quick:
+                    return
+            else:
+                self._turns.done(asked.minion.key)
+                self._close(asked)
         del self._followers[name]
+
+    def _is_quick(self, name: str, message: Ask | Pull) -> bool:
+        """Say whether nothing but a piece, or a look, has to be read as far as is known."""
+        if message.kind == "environments":
+            return True
+        digest = self._quick.get(name)
+        return digest is not None and (isinstance(message, Ask) or message.digest == digest)
+
+    def _learn(self, name: str, message: Ask | Pull, result: Found | PieceRead) -> None:
+        digest = message.digest if isinstance(message, Pull) else ""
+        if isinstance(result, Found):
+            digest = result.digest
+        self._quick.pop(name, None)
+        if digest and not result.problem:
+            self._quick[name] = digest
+            if len(self._quick) > QUICK_MAX:
+                self._quick.popitem(last=False)
+
+    def _say(self, turn: Turn, asked: _Asked, result: Result | None) -> None:
+        """Answer one question; without a result from what is kept."""
+        message = asked.message
+        if result is None:
+            assert isinstance(message, Pull)
+            body = self._shelf.get(turn.now, name_of(message), message.digest)
+            answer: Offer | Piece = piece_of(message, body)
+        else:
+            answer = _answer(turn, asked, result)
+        size = len(answer.data) if isinstance(answer, Piece) else len(answer.body)
+        if size:
+            self._flight.add(turn.now, asked.minion.key, size)
+        turn.send(asked.session.peer, asked.minion.key, answer)
 
     def _hand_out(self, turn: Turn, work: Work, reading: _Reading) -> None:
         self._tickets += 1
         self._reading[self._tickets] = reading
+        self._slow += not reading.is_quick
         turn.effects.append(ReadSource(self._tickets, work))
 
 
-def piece_of(pull: Pull, body: bytes | None) -> Piece:
-    """Answer a pull from a body in memory; None: it is not kept any more."""
-    if body is None:
-        return refused_piece(pull, GONE)
-    data = body[pull.offset : pull.offset + pull.size_max]
-    if not data:
-        return refused_piece(pull, f"a piece at byte {pull.offset} of {len(body)} is asked for")
-    return Piece(pull.session, pull.request, pull.offset, data, "")
-
-
-def offer_of(ask: Ask, digest: str, body: bytes) -> Offer:
-    """Answer a question with a body in memory: whole where it is small and not known, or named."""
-    has_body = digest != ask.known and len(body) <= min(ask.body_max, SOURCE_INLINE_BYTES_MAX)
-    inline = body if has_body else b""
-    return Offer(ask.session, ask.request, True, digest, len(body), b"", inline, has_body, "")
-
-
-def _busy(message: Ask | Pull) -> Offer | Piece:
-    if isinstance(message, Ask):
-        return refused_offer(message, BUSY)
-    return refused_piece(message, BUSY)
-
-
-def _name(message: Ask | Pull) -> str:
-    """Give what no two questions are read of at the same time."""
-    return f"{message.kind} {message.environment} {message.name if message.kind == 'file' else ''}"
-
-
-def _work(message: Ask | Pull) -> Work:
-    if isinstance(message, Pull):
-        return ReadPiece(
-            message.environment, message.name, message.digest, message.offset, message.size_max
-        )
-    if message.kind == "environments":
-        return NameEnvironments()
-    body_max = min(message.body_max, SOURCE_INLINE_BYTES_MAX)
-    return LookUp(message.environment, message.name, message.known, body_max)
-
-
-def _answer(turn: Turn, asked: _Asked, result: Result) -> None:
+def _answer(turn: Turn, asked: _Asked, result: Result) -> Offer | Piece:
+    """Make the answer; what can't be served is told to the log, too."""
     message = asked.message
     answer: Offer | Piece
     if isinstance(message, Pull):
@@ -311,4 +351,4 @@ def _answer(turn: Turn, asked: _Asked, result: Result) -> None:
         minion = asked.minion.minion
         turn.count("source_refused")
         turn.report("warning", f"source {minion}", f"{minion} is not served: {problem}")
-    turn.send(asked.session.peer, asked.minion.key, answer)
+    return answer

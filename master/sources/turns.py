@@ -20,6 +20,11 @@ class Turns(Generic[T]):
         """Those who have as many served as they may."""
         self._served: dict[MinionKey, int] = {}
 
+    @property
+    def is_waiting(self) -> bool:
+        """Say whether `take` would give an item."""
+        return bool(self._ring)
+
     def add(self, key: MinionKey, item: T) -> None:
         """Let an item wait behind the others of its minion."""
         home = self._resting if self._is_resting(key) else self._ring

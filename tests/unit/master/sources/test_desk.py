@@ -10,6 +10,7 @@ from limpet.common.identifiers import MinionKey
 from limpet.common.messages.sources import BUSY, CHANGED, GONE, Ask, Offer, Piece, Pull
 from limpet.master import effects as do
 from limpet.master.settings import MasterSettings
+from limpet.master.sources.flight import Flight
 from limpet.master.sources.limits import SourceLimits
 from limpet.master.sources.shelf import Shelf
 from limpet.master.sources.turns import Turns
@@ -123,10 +124,84 @@ def test_one_question_for_each_file_is_read_at_a_time() -> None:
         LookUp("base", "other", "", 16384),
     ]
     made.done(Found(True, DIGEST, 3))
-    assert len(made.work) == 2
+    assert len(made.work) == 3, "its digest is known now: the others are read side by side"
     made.done(Found(True, DIGEST, 3), 1)
     made.done(Found(True, DIGEST, 3), 1)
     assert [len(offers(minion)) for minion in minions] == [1, 1, 1]
+
+
+def test_pieces_of_a_known_file_are_read_ahead_and_of_another_body_one_at_a_time() -> None:
+    names = [f"web{number}" for number in range(12)]
+    made, minions = bench(*names, at_once=2)
+    for minion in minions:
+        pull(minion, 1)
+    assert len(made.work) == 1
+    made.done(PieceRead(b"x" * 16384))
+    assert len(made.work) == 11, "those whose turn had come already, and so many ahead"
+    made.done(PieceRead(b"", CHANGED))
+    while made.work:
+        made.done(PieceRead(b"", CHANGED))
+    for minion in minions:
+        pull(minion, 2)
+    assert len(made.work) == 1, "what changed may have to be read whole"
+
+
+def test_no_more_is_under_way_to_all_together_than_a_bound_and_who_speaks_makes_room() -> None:
+    made, minions = bench("web1", "web2", "web3", "web4", flight_bytes_max=32_000)
+    ask(minions[0], 1, "big")
+    made.done(Found(True, DIGEST, 10**6))
+    for minion in minions:
+        pull(minion, 2)
+    assert len(made.work) == 2
+    made.done(PieceRead(b"x" * 16384))
+    made.done(PieceRead(b"x" * 16384))
+    assert made.work == [], "two pieces are under way"
+    pull(minions[0], 3, offset=16384)
+    assert len(made.work) == 1, "the first has its piece: another one's turn"
+    made.done(PieceRead(b"x" * 16384))
+    assert [len(pieces(minion)) for minion in minions] == [1, 1, 1, 0]
+    made.advance(0.6)
+    assert len(made.work) == 2, "who says nothing keeps the others waiting for a moment only"
+    made.done(PieceRead(b"x" * 16384))
+    made.done(PieceRead(b"x" * 16384))
+    made.advance(0.6)
+    assert made.core._sources.open_count == 0
+
+
+def test_a_listing_for_many_goes_out_as_there_is_room() -> None:
+    names = [f"web{number}" for number in range(6)]
+    made, minions = bench(*names, flight_bytes_max=25_000)
+    for minion in minions:
+        ask(minion, 1, "", kind="listing")
+    made.done(Listed(True, b"x" * 10_000, LISTING_DIGEST))
+    made.done(Listed(True, b"x" * 10_000, LISTING_DIGEST))
+    assert [len(offers(minion)) for minion in minions] == [1, 1, 1, 0, 0, 0]
+    pull(minions[0], 2, "", kind="listing", digest=LISTING_DIGEST)
+    assert pieces(minions[0]) == [], "its turn comes after the others'"
+    assert [len(offers(minion)) for minion in minions] == [1, 1, 1, 1, 0, 0]
+    made.advance(0.6)
+    assert [len(offers(minion)) for minion in minions] == [1, 1, 1, 1, 1, 1]
+    made.advance(0.6)
+    assert len(pieces(minions[0])) == 1
+    assert made.core._sources.open_count == 0
+
+
+def test_what_is_under_way_is_counted_by_minion() -> None:
+    flight = Flight(100, 1.0)
+    one, two = MinionKey("1" * 64), MinionKey("2" * 64)
+    now = Moment(Instant(5.0), 0.0)
+    flight.add(now, one, 60)
+    flight.add(now, two, 30)
+    assert flight.has_room(now)
+    assert flight.next_deadline == float("inf")
+    flight.add(Moment(Instant(5.5), 0.0), one, 20)
+    assert not flight.has_room(now)
+    assert flight.next_deadline == 6.0
+    assert flight.has_room(Moment(Instant(6.0), 0.0))
+    assert flight.held_bytes == 80
+    flight.arrived(one)
+    flight.arrived(one)
+    assert flight.held_bytes == 0
 
 
 def test_one_that_asks_a_lot_delays_nobody_else() -> None:
