@@ -22,13 +22,13 @@ COST_MAX: Final = 4_000_000
 PLACES_MAX: Final = 500
 """Size of the automaton; repetitions with bounds are written out, so `a{400}` takes 400."""
 
-AUTOMATON_COST_MAX: Final = 200_000_000
+AUTOMATON_COST_MAX: Final = 400_000_000
 """What one text may cost the automaton; only looking ahead inside long texts costs as much."""
 STEP_COST: Final = 400
 """Backtracking steps that take about as long as one step of a search among grains."""
 
 _UNBOUNDED: Final = float("inf")
-_PLACE_COST: Final = 30
+_PLACE_COST: Final = 60
 """Backtracking steps that take about as long as following one place for one character."""
 
 Test = Callable[[str], bool]
@@ -37,22 +37,31 @@ Test = Callable[[str], bool]
 class Regex:
     """A regular expression: called with a text, it says whether a beginning of that matches."""
 
-    __slots__ = ("_cost_of_length", "_costs", "_length_max", "_matches")
+    __slots__ = ("_automaton", "_cost_of_length", "_costs", "_length_max", "_match")
 
     def __init__(
         self,
-        matches: Callable[[str], bool],
+        engine: "re.Pattern[str] | Automaton",
         cost_of_length: Callable[[int], float],
         length_max: int,
     ) -> None:
-        self._matches = matches
+        self._match = engine.match if isinstance(engine, re.Pattern) else None
+        self._automaton = engine if isinstance(engine, Automaton) else None
         self._cost_of_length = cost_of_length
         self._length_max = length_max
         self._costs: dict[int, int] = {}
 
     def __call__(self, text: str) -> bool:
         """Say whether it matches at the beginning; only `length_max` characters are looked at."""
-        return self._matches(text[: self._length_max])
+        if self._match is not None:
+            return self._match(text, 0, self._length_max) is not None
+        assert self._automaton is not None
+        return self._automaton.matches(text[: self._length_max])
+
+    @property
+    def quick(self) -> Callable[[str], object] | None:
+        """Give what says the same of texts up to `length_max` at less cost, if there is such."""
+        return self._match
 
     def steps(self, length: int) -> int:
         """Bound the work for a text of this length, in units of `STEP_COST`."""
@@ -80,16 +89,11 @@ def compile_regex(text: str, length_max: int) -> Regex:
         except (re.error, OverflowError, RecursionError) as error:
             raise UsageError(f"{text[:80]!a} is not a regular expression: {error}") from error
     if cost <= COST_MAX:
-        match = compiled.match
-        return Regex(
-            lambda subject: match(subject) is not None,
-            lambda length: _cost_of(tree, length),
-            length_max,
-        )
+        return Regex(compiled, lambda length: _cost_of(tree, length), length_max)
     builder = _Builder(text, tree)
     if builder.cost(length_max) > AUTOMATON_COST_MAX:
         builder.refuse("looking ahead")
-    return Regex(builder.automaton.matches, builder.cost, length_max)
+    return Regex(builder.automaton, builder.cost, length_max)
 
 
 def _cost_of(tree: Any, length_max: int) -> float:  # noqa: ANN401

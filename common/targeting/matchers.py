@@ -30,6 +30,8 @@ ID_LENGTH_MAX: Final = 128
 VALUE_LENGTH_MAX: Final = 1024
 """How much of a grain's text a regular expression looks at."""
 
+Match = Callable[[str], re.Match[str] | None]
+
 _SPECIAL: Final = re.compile(r"[*?[]")
 
 
@@ -42,7 +44,7 @@ def glob(text: str) -> Term:
     head = _SPECIAL.split(text, maxsplit=1)[0]
     if not head.isascii():  # some letters beyond ASCII match one of ASCII without regard to case
         head = head[: next(at for at, letter in enumerate(head) if not letter.isascii())]
-    return Glob(head.lower(), text == f"{head}*", _glob_search(text))
+    return Glob(head.lower(), text == f"{head}*", _glob_match(text))
 
 
 def is_pattern(text: str) -> bool:
@@ -50,10 +52,9 @@ def is_pattern(text: str) -> bool:
     return any(mark in text for mark in "*?[")
 
 
-def _glob_search(text: str) -> Callable[[str], bool]:
+def _glob_match(text: str) -> Match:
     # fnmatch translates without nested repetitions: its cost stays small for any pattern.
-    match = re.compile(fnmatch.translate(text), re.IGNORECASE).match
-    return lambda subject: match(subject) is not None
+    return re.compile(fnmatch.translate(text), re.IGNORECASE).match
 
 
 def names(text: str) -> frozenset[str]:
@@ -77,17 +78,18 @@ def pcre(text: str) -> Term:
 def grain(text: str, delimiter: str = ":") -> Grain:
     """Match a grain by a glob: `os:Ubuntu`, `ip4_interfaces:eth0:10.*`."""
     _check_grain(text, delimiter, "os:Ubuntu")
-    globs: dict[str, Callable[[str], bool]] = {}
+    globs: dict[str, Match] = {}
 
     def compare(pattern: str, value: str) -> bool:
-        search = globs.get(pattern)
-        if search is None:
-            search = globs[pattern] = _glob_search(pattern)
-        return search(value)
+        match = globs.get(pattern)
+        if match is None:
+            match = globs[pattern] = _glob_match(pattern)
+        return match(value) is not None
 
     last = text.split(delimiter)[-1]
-    literal = _literal_of(last)
-    return Grain(text, delimiter, compare, no_weight, literal, is_exact=not is_pattern(last))
+    quick = _glob_match(text.partition(delimiter)[2])
+    is_exact = not is_pattern(last)
+    return Grain(text, delimiter, compare, no_weight, quick, _literal_of(last), is_exact)
 
 
 def _literal_of(pattern: str) -> bytes:
@@ -95,7 +97,7 @@ def _literal_of(pattern: str) -> bytes:
 
     Empty: there is none that could be looked for in JSON, where text stands for text.
     """
-    if not pattern.isascii() or pattern.startswith("{"):
+    if not pattern.isascii() or pattern.startswith("{") or "\0" in pattern:
         return b""
     stretches = re.split(r"[*?]", pattern.partition("[")[0])
     return max(stretches, key=len).lower().encode()
@@ -125,7 +127,9 @@ def grain_pcre(text: str, delimiter: str = ":") -> Grain:
         regex = regexes.get(pattern)
         return 0 if regex is None else regex.steps(length)
 
-    return Grain(text, delimiter, compare, weigh, b"", is_exact=False)
+    whole = regexes.get(text.partition(delimiter)[2])
+    quick = None if whole is None else whole.quick
+    return Grain(text, delimiter, compare, weigh, quick, b"", is_exact=False)
 
 
 def pillar(text: str, delimiter: str = ":") -> Term:

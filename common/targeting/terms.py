@@ -10,7 +10,7 @@ Judging has three answers; None: that can't be said without the minion's pillar,
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from limpet.common.identifiers import MinionId
@@ -55,11 +55,11 @@ class Glob:
     """What every id that matches begins with."""
     is_only_head: bool
     """The pattern is the head and one `*`."""
-    search: Callable[[str], bool]
+    match: Callable[[str], object]
 
     def decide(self, minion_id: MinionId, grains: Grains) -> bool | None:
         """Say whether this minion is meant."""
-        return self.search(minion_id)
+        return self.match(minion_id) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +81,21 @@ class Grain:
     delimiter: str
     compare: Compare
     weigh: Weigh
+    quick: Callable[[str], object] | None
+    """Compares short texts with all that stands behind the key, at less cost; None: no match."""
     literal: bytes
     """What the JSON of a value that matches holds in lower case, escapes aside; empty: anything."""
     is_exact: bool
     """The pattern is no glob, and no regular expression."""
+    key: str | None = field(init=False)
+    """The one grain that decides; None: all of them may."""
+    pattern: str = field(init=False)
+    """All that stands behind the key."""
 
-    @property
-    def key(self) -> str | None:
-        """Give the one grain that decides; None: all of them may."""
-        key = self.text.partition(self.delimiter)[0]
-        return None if key == _WHOLE else key
+    def __post_init__(self) -> None:
+        key, _, pattern = self.text.partition(self.delimiter)
+        object.__setattr__(self, "key", None if key == _WHOLE else key)
+        object.__setattr__(self, "pattern", pattern)
 
     def decide(self, minion_id: MinionId, grains: Grains) -> bool | None:
         """Say whether this minion is meant."""
@@ -102,10 +107,11 @@ class Grain:
 
     def judge_value(self, value: Any) -> tuple[bool, int]:  # noqa: ANN401
         """Say the same where the grain of `key` has this value."""
-        key, _, pattern = self.text.partition(self.delimiter)
-        if type(value) is str:  # nearly all are: what is below would come to the same
-            return self.compare(pattern, value), 1 + self.weigh(pattern, len(value))
-        return self.judge({key: value})
+        if isinstance(value, dict | list | tuple):
+            return self.judge({self.key: value})  # type: ignore[dict-item]
+        text = str(value)  # nothing is below it: the search would come to the same
+        pattern = self.pattern
+        return self.compare(pattern, text), 1 + self.weigh(pattern, len(text))
 
     def may_hold(self, encoded: bytes) -> bool:
         """Say whether a value with this JSON may match: false only where it surely does not.
@@ -117,14 +123,19 @@ class Grain:
             return True
         if b"\\" in encoded or not encoded.isascii():
             return True
-        if encoded.startswith(b'"'):
-            return False
+        return not encoded.startswith(b'"') and self.is_odd(encoded)
+
+    def is_odd(self, encoded: bytes) -> bool:
+        """Say whether a part of some values may be compared in another form than this JSON.
+
+        `encoded` is plain ASCII without a backslash: one value, or many between null bytes.
+        """
         if not self.is_exact and encoded.count(b"[") + encoded.count(b"{") > 1:
             return True
         return _ODD.search(encoded) is not None
 
 
-_ODD: Final = re.compile(rb"null|(?:\A|[\[,:\s])(?:-?[0-9]+[.eE]|-0)")
+_ODD: Final = re.compile(rb"null|(?:\A|[\0\[,:\s])(?:-?[0-9]+[.eE]|-0)")
 """What may stand for something whose text is another: None, a number in another form."""
 
 
@@ -152,26 +163,28 @@ class Subnet:
             value = [value]
         if not isinstance(value, list | tuple):
             return False, 1
+        is_inside = self._is_inside_4 if self.version == 4 else self._is_inside_6
         steps = 1
         for each in value[:ADDRESSES_MAX]:
             steps += 1
-            if isinstance(each, str) and self._is_inside(each):
+            if isinstance(each, str) and is_inside(each):
                 return True, steps
         return False, steps
 
-    def _is_inside(self, text: str) -> bool:
-        text = text.partition("%")[0]
-        if self.version == 4:
-            # As strict as `ipaddress` about it, and ten times as quick.
-            try:
-                packed = socket.inet_pton(socket.AF_INET, text)
-            except (OSError, ValueError):
-                return False
-            return int.from_bytes(packed, "big") & self.mask == self.first
+    def _is_inside_4(self, text: str) -> bool:
+        # As strict as `ipaddress` about addresses, and several times as quick.
+        try:
+            packed = socket.inet_pton(socket.AF_INET, text)
+        except (OSError, ValueError):
+            bare = text.partition("%")[0]
+            return bare != text and self._is_inside_4(bare)
+        return int.from_bytes(packed, "big") & self.mask == self.first
+
+    def _is_inside_6(self, text: str) -> bool:
         import ipaddress
 
         try:
-            address = ipaddress.ip_address(text)
+            address = ipaddress.ip_address(text.partition("%")[0])
         except ValueError:
             return False
         return address.version == self.version and int(address) & self.mask == self.first

@@ -1,33 +1,48 @@
-"""Commands whose target goes by pillar: whom they mean is known when the pillars that decide are.
+"""Commands and whom their targets mean: found a part at a time, waiting for pillars where needed.
 
-    opened ─ nothing is missing ─▶ decided at once
-       └──── some pillars are missing ─▶ waiting ─ the last one came, or 30 s ─▶ decided
+    opened ─ within one turn's share ─▶ found ─ nothing is missing ─▶ decided
+       └─ searching, a share in each turn ─┘ └── some pillars are missing ─▶ waiting
+                 └─ too costly ─▶ refused           the last one came, or 30 s ─▶ decided
 
 Each minion is judged when its pillar comes. One whose pillar can't be had in time, or has errors,
-is not meant, and whoever asked is told so.
+is not meant, and whoever asked is told so. However costly a target is, the loop serves everybody
+else between two shares of the work; they are counted in steps, so that they do not depend on how
+quick the machine is.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from limpet.common.clock import Instant
-from limpet.common.control.replies import Remark
+from limpet.common.control.replies import Refused, Remark
+from limpet.common.errors import UsageError
 from limpet.common.identifiers import MinionId, MinionKey
 from limpet.common.targeting.target import Target
 from limpet.common.targeting.terms import PILLAR
 from limpet.master.effects import Client
 from limpet.master.pillar.desk import PillarDesk
 from limpet.master.pillar.limits import PillarLimits
-from limpet.master.sessions.minion import LazyGrains, Minion
+from limpet.master.sessions.minion import Minion
 from limpet.master.sessions.roster import Due, Roster
+from limpet.master.targeting.facts import LazyGrains
+from limpet.master.targeting.search import Search, TooCostly
 from limpet.master.timetable import Timetable
 from limpet.master.turn import Turn
 
 NAMES_MAX: Final = 10
 """Minions that a notice names."""
 WAITING_MAX: Final = 100
-"""Commands that wait at the same time."""
+"""Commands that are searched for, or wait, at the same time."""
+SHARE_STEPS: Final = 15_000
+"""Work on targets in one turn of the loop; a step is about a microsecond at most."""
+SHARE_STEPS_MIN: Final = 250
+"""What each of many targets gets of it at least."""
+AGAIN_S: Final = 0.0002
+"""Between two turns, in which all others are served."""
+PILLAR_STEPS: Final = 50
+"""Steps that one minion's pillar counts as: it is decoded."""
+_SEARCHING: Final[Due] = ("targets", "", "")
 
 Resume = Callable[[Turn, list[Minion]], None]
 """Goes on with a command when it is known whom it means: minions by id."""
@@ -64,6 +79,17 @@ class _Waiting:
     resume: Resume
 
 
+@dataclass(slots=True)
+class _Searching:
+    """One command whose target is still looked for."""
+
+    target: Target
+    search: Search
+    resume: Resume
+    pillars: Generator[int, None, None] | None = None
+    """The second half: those of whom only the pillar can tell."""
+
+
 class PillarTargets:
     """Judges targets, waiting for pillars where it must."""
 
@@ -74,33 +100,92 @@ class PillarTargets:
         self._desk = desk
         self._roster = roster
         self._timetable = timetable
+        self._searching: dict[Client, _Searching] = {}
         self._waiting: dict[Client, _Waiting] = {}
         desk.on_known = self._on_known
 
     @property
     def is_full(self) -> bool:
         """Say whether too many commands wait already."""
-        return len(self._waiting) >= WAITING_MAX
+        return len(self._waiting) + len(self._searching) >= WAITING_MAX
 
     def open(self, turn: Turn, client: Client, target: Target, resume: Resume) -> None:
-        """Find whom a target means and go on with them, at once or when it is known."""
-        by_id = self._roster.by_id
-        names = sorted(by_id if target.names is None else target.names & by_id.keys())
-        waiting = _Waiting(
-            target, set(), set(), set(), turn.now.after(self._limits.target_s), resume
-        )
-        for name in names:
-            minion = by_id[MinionId(name)]
-            decided = target.decide(minion.minion, self._grains(minion))
-            if decided is None:
-                decided = self._by_pillar(minion, target)
-            if decided is None:
-                waiting.open.add(minion.key)
-            elif decided:
-                waiting.matching.add(minion.minion)
-        if not waiting.open:
-            self._end(turn, client, waiting)
+        """Find whom a target means and go on with them, at once or when it is known.
+
+        Raises `TooCostly` for a target that takes too much for a fleet of this size; a client to
+        whom that happens later is answered with the same words.
+        """
+        is_alone = not self._searching
+        searching = _Searching(target, Search(self._roster.index, target), resume)
+        self._searching[client] = searching
+        if is_alone:  # else the others' turn, which is near, is the turn of this one too
+            self._advance(turn, client, searching, SHARE_STEPS)
+        self._search_again(turn)
+
+    def _search_again(self, turn: Turn) -> None:
+        if self._searching:
+            self._timetable.set(_SEARCHING, turn.now.after(AGAIN_S))
+
+    def _go_on(self, turn: Turn) -> None:
+        """Give each search its share of this turn's work."""
+        share = max(SHARE_STEPS // max(len(self._searching), 1), SHARE_STEPS_MIN)
+        for client, searching in list(self._searching.items()):
+            try:
+                self._advance(turn, client, searching, share)
+            except UsageError as error:
+                turn.answer(client, Refused("usage", str(error)))
+        self._search_again(turn)
+
+    def _advance(self, turn: Turn, client: Client, searching: _Searching, share: int) -> None:
+        """Go on with one search; with its command, if it is over. Raises `TooCostly`."""
+        search = searching.search
+        before = search.spent
+        try:
+            is_over = search.advance(share)
+        except TooCostly:
+            del self._searching[client]
+            raise
+        if not is_over:
             return
+        if searching.pillars is None:
+            searching.pillars = self._pillars(search, searching.target)
+        left = share - (search.spent - before)
+        for steps in searching.pillars:
+            left -= steps
+            if left <= 0:
+                return
+        del self._searching[client]
+        self._found(turn, client, searching)
+
+    def _pillars(self, search: Search, target: Target) -> Generator[int, None, None]:
+        """Judge those of whom only the pillar can tell, and whose pillar is known."""
+        by_id = self._roster.by_id
+        meant, still_open = set(search.meant), []
+        for name in search.open:
+            minion = by_id.get(name)
+            decided = False if minion is None else self._by_pillar(minion, target)
+            if decided is None:
+                still_open.append(name)
+            elif decided:
+                meant.add(name)
+            yield PILLAR_STEPS
+        if search.open:
+            search.meant, search.open = sorted(meant), still_open
+
+    def _found(self, turn: Turn, client: Client, searching: _Searching) -> None:
+        """Go on with a command, or wait for the pillars that are missing."""
+        search, by_id = searching.search, self._roster.by_id
+        if not search.open:
+            searching.resume(turn, [by_id[name] for name in search.meant if name in by_id])
+            return
+        waiting = _Waiting(
+            searching.target,
+            set(search.meant),
+            {by_id[name].key for name in search.open if name in by_id},
+            set(),
+            turn.now.after(self._limits.target_s),
+            searching.resume,
+        )
         self._waiting[client] = waiting
         self._timetable.set(("targets", str(client), ""), turn.now.after(self._limits.notice_s))
         for key in sorted(waiting.open):
@@ -108,11 +193,17 @@ class PillarTargets:
 
     def leave(self, client: Client) -> None:
         """Forget a client that has gone, or asks something else."""
+        searching = self._searching.pop(client, None)
+        if searching is not None:
+            searching.search.close()
         if self._waiting.pop(client, None) is not None:
             self._timetable.clear(("targets", str(client), ""))
 
     def on_due(self, turn: Turn, due: Due) -> None:
-        """Tell a client that its command waits; after the limit go on without what is missing."""
+        """Go on searching; tell a client that its command waits, and for how long it may."""
+        if due == _SEARCHING:
+            self._go_on(turn)
+            return
         client = Client(int(due[1]))
         waiting = self._waiting.get(client)
         if waiting is None:

@@ -5,11 +5,9 @@ syncing, ready --session ended--> reconnecting --silence--> offline
 (before a restart READY) reconnecting --Hello--> syncing    offline --Hello--> syncing
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import msgspec
+from typing import Literal
 
 from limpet.common.clock import Instant, Moment
 from limpet.common.control.replies import MinionRow
@@ -105,6 +103,7 @@ class Minion:
     """One accepted minion."""
 
     __slots__ = (
+        "_presence",
         "address",
         "boot_id",
         "condition",
@@ -113,7 +112,7 @@ class Minion:
         "last_loss",
         "link_counter",
         "minion",
-        "presence",
+        "presences",
         "probe",
         "rates",
         "regreet_at",
@@ -125,11 +124,21 @@ class Minion:
         "waiting",
     )
 
-    def __init__(self, minion: MinionId, key: MinionKey, rates: Rates, since_s: float) -> None:
+    def __init__(
+        self,
+        minion: MinionId,
+        key: MinionKey,
+        rates: Rates,
+        since_s: float,
+        presences: Counter[Presence] | None = None,
+    ) -> None:
+        """`presences`: how many minions are how, kept up to date with this one's presence."""
         self.minion = minion
         self.key = key
         self.rates = rates
-        self.presence: Presence = "never seen"
+        self.presences: Counter[Presence] = Counter() if presences is None else presences
+        self._presence: Presence = "never seen"
+        self.presences[self._presence] += 1
         self.since_s = since_s
         """Wall time since when the presence is what it is."""
         self.heard = Instant(0.0)
@@ -148,6 +157,22 @@ class Minion:
         self.link_counter = 0
         self.regreet_at = Instant(0.0)
         """No Regreet before this."""
+
+    @property
+    def presence(self) -> Presence:
+        """Say whether it is there."""
+        return self._presence
+
+    @presence.setter
+    def presence(self, presence: Presence) -> None:
+        self.presences[self._presence] -= 1
+        self._presence = presence
+        self.presences[presence] += 1
+
+    def leave(self) -> None:
+        """Count no longer among those that are accepted."""
+        self.presences[self._presence] -= 1
+        self.presences = Counter({self._presence: 1})
 
     @property
     def ready_session(self) -> Session | None:
@@ -171,38 +196,6 @@ class Minion:
             self.last_loss,
             left_behind,
         )
-
-
-class LazyGrains(Mapping[str, Any]):
-    """A minion's facts, decoded when a target first looks at them, and only then."""
-
-    __slots__ = ("_body", "_facts")
-
-    def __init__(self, minion: MinionId, body: bytes) -> None:
-        self._body = body
-        self._facts: dict[str, Any] | None = None if body else {"id": minion}
-
-    def _all(self) -> dict[str, Any]:
-        if self._facts is None:
-            self._facts = decode_grains(self._body) or {}
-        return self._facts
-
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401
-        return self._all()[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-
-def decode_grains(body: bytes) -> dict[str, Any] | None:
-    """Decode facts as a minion sent them; None: not a JSON object."""
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
 
 
 def is_within_depth(value: object, depth_max: int) -> bool:

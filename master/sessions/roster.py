@@ -5,6 +5,7 @@ business of `door.py`, what is said in a session of `talk.py`. Nothing here cost
 O(log n) for an event of one minion.
 """
 
+from collections import Counter
 from typing import Final, Protocol
 
 from msgspec.structs import replace
@@ -16,10 +17,11 @@ from limpet.master.effects import Peer
 from limpet.master.events.making import minion_event
 from limpet.master.sessions.admission import Admission
 from limpet.master.sessions.keyring import Keyring
-from limpet.master.sessions.minion import Minion, Session
+from limpet.master.sessions.minion import Minion, Presence, Session
 from limpet.master.sessions.rates import Rates
 from limpet.master.settings import MasterSettings
 from limpet.master.store.operations import KeyRow
+from limpet.master.targeting.index import FleetIndex
 from limpet.master.timetable import Timetable
 from limpet.master.turn import Turn
 
@@ -81,6 +83,12 @@ class Roster:
         self.admission = Admission(settings.sync_at_once)
         self.by_key: dict[MinionKey, Minion] = {}
         self.by_id = by_id
+        self.index = FleetIndex()
+        """What targets are judged by."""
+        self.presences: Counter[Presence] = Counter()
+        """How many are how."""
+        self.troubled: dict[MinionKey, Minion] = {}
+        """Those whose disk ails, as they said in their last beat."""
         self._by_peer: dict[Peer, MinionKey] = {}
         self._judge_from = now.boot
         self._stood_still_until = now.boot
@@ -106,10 +114,11 @@ class Roster:
             self.timetable.set(("lost", row.key, ""), now.after(self.settings.lost_after_s))
 
     def _make(self, row: KeyRow, since_s: float) -> Minion:
-        minion = Minion(row.minion, row.key, Rates(self._rates), since_s)
+        minion = Minion(row.minion, row.key, Rates(self._rates), since_s, self.presences)
         minion.version, minion.address = row.version, row.address
         self.by_key[row.key] = minion
         self.by_id[row.minion] = minion
+        self.index.put(row.minion, row.grains)
         return minion
 
     @property
@@ -142,8 +151,11 @@ class Roster:
         minion = self.by_key.pop(key, None)
         if minion is None:
             return None
+        minion.leave()
+        self.troubled.pop(key, None)
         if self.by_id.get(minion.minion) is minion:
             del self.by_id[minion.minion]
+            self.index.remove(minion.minion)
         peers = [minion.session.peer] if minion.session is not None else []
         peers += [minion.waiting.peer] if minion.waiting is not None else []
         peers += [minion.probe.greeting.peer] if minion.probe is not None else []
@@ -155,6 +167,14 @@ class Roster:
         for what in ("session", "offline", "lost", "probe", "waiting"):
             self.timetable.clear((what, key, ""))
         return minion
+
+    def note_condition(self, minion: Minion, condition: str) -> None:
+        """Take note of what ails a minion; empty: nothing."""
+        minion.condition = condition
+        if condition:
+            self.troubled[minion.key] = minion
+        else:
+            self.troubled.pop(minion.key, None)
 
     # -- presence -----------------------------------------------------------------------------
 

@@ -10,8 +10,9 @@ from limpet.common.messages.session import Beat, Grains, Regreet, SyncAnswer, Sy
 from limpet.master.effects import Peer
 from limpet.master.events.making import minion_event
 from limpet.master.sessions.door import Door
-from limpet.master.sessions.minion import Minion, Session, decode_grains, is_within_depth
+from limpet.master.sessions.minion import Minion, Session, is_within_depth
 from limpet.master.sessions.roster import Due, Roster
+from limpet.master.targeting.facts import decode_grains
 from limpet.master.turn import Turn
 
 OWN_BEAT: Final = 1.25
@@ -53,7 +54,7 @@ class Talk:
             session.echoed_at = turn.now.boot
         minion.running = said.running
         if said.condition != minion.condition:
-            minion.condition = said.condition
+            self._roster.note_condition(minion, said.condition)
             turn.publish(
                 minion_event(minion.minion, "condition", turn.now.wall, condition=said.condition)
             )
@@ -109,6 +110,7 @@ class Talk:
             return
         news = replace(row, seen_s=minion.seen_s, grains_digest=said.digest, grains=said.body)
         turn.keep(self._roster.keyring.replace_row(news))
+        self._roster.index.put(minion.minion, said.body)
         turn.publish(minion_event(minion.minion, "grains", turn.now.wall), turn.commit)
 
     # -- the end of a session -----------------------------------------------------------------
