@@ -5,8 +5,9 @@ the store (`Query`). Nothing is told before the commit that makes it true.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import partial
+from itertools import islice
 from typing import Final, get_args
 
 from limpet.common.clock import Moment
@@ -302,32 +303,31 @@ class Requests:
 
     def status(self, turn: Turn) -> MasterStatus:
         """Say how the master is; the shell adds what only it can measure."""
-        minions = self._roster.by_key.values()
+        roster = self._roster
         announced = self._followers.announced
         problems = [self.store_trouble] if self.store_trouble else []
-        problems += [f"{each.minion}: {each.condition}" for each in minions if each.condition]
+        ailing = islice(roster.troubled.values(), PROBLEMS_MAX)
+        problems += [f"{each.minion}: {each.condition}" for each in ailing]
         return MasterStatus(
             self._settings.version,
             self._since_s,
             self._identity.store_id,
             turn.durable,
-            self._roster.fleet,
-            sum(1 for each in minions if each.presence == "ready"),
+            roster.fleet,
+            roster.presences["ready"],
             dict(self._rejected),
             {
                 "store_trouble": float(bool(self.store_trouble)),
                 "oldest_job_s": self._book.oldest_s(turn.now.wall),
-                **_by_presence(minions),
+                **_by_presence(roster.presences),
                 "jobs_open": float(self._book.open_jobs),
                 "jobs_in_memory": float(len(self._book.jobs)),
                 "deliveries_open": float(self._book.open_deliveries),
                 "followers": float(len(self._book.gathering)),
                 "bulk_bodies": float(len(self._book.bodies)),
-                "syncing": float(self._roster.admission.inside),
-                "waiting_for_sync": float(len(self._roster.admission)),
-                "minions_with_next_keys": float(
-                    sum(self._followers.knows_next(each.key) for each in minions)
-                ),
+                "syncing": float(roster.admission.inside),
+                "waiting_for_sync": float(len(roster.admission)),
+                "minions_with_next_keys": float(self._followers.knowing),
                 **self._pillar.figures,
             },
             tuple(problems[:PROBLEMS_MAX]),
@@ -337,12 +337,12 @@ class Requests:
         )
 
 
-def _by_presence(minions: Iterable[Minion]) -> dict[str, float]:
-    """Count minions by how they are: `minions_ready` and the like."""
-    found = dict.fromkeys(get_args(Presence), 0.0)
-    for each in minions:
-        found[each.presence] += 1.0
-    return {f"minions_{presence.replace(' ', '_')}": number for presence, number in found.items()}
+def _by_presence(presences: Mapping[Presence, int]) -> dict[str, float]:
+    """Give how many minions are how: `minions_ready` and the like."""
+    return {
+        f"minions_{presence.replace(' ', '_')}": float(presences[presence])
+        for presence in get_args(Presence)
+    }
 
 
 def batch_size_of(text: str, targets: int) -> int:

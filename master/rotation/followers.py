@@ -49,6 +49,9 @@ class Followers:
             for name, value in notes.items()
             if name.startswith(_NOTE) and value.isascii() and value.isdigit()
         }
+        self._knowing = 0
+        """How many of those know the next key: looked at often, so counted as it changes."""
+        self._count_knowing()
         self._raises_left = RAISES_MAX
         self._raise_again_at = Instant(0.0)
         self._is_raising = False
@@ -64,6 +67,14 @@ class Followers:
             and bool(self.announced.following)
             and self.knows(key, self.announced.following[0])
         )
+
+    @property
+    def knowing(self) -> int:
+        """Say how many would follow a rotation now."""
+        return self._knowing
+
+    def _count_knowing(self) -> None:
+        self._knowing = sum(map(self.knows_next, self._kept))
 
     def is_awaited(self, minion: Minion) -> bool:
         """Say whether an answer of this minion may come in a moment."""
@@ -97,6 +108,7 @@ class Followers:
         """Tell all that are here of something new."""
         self._is_raising = False
         self.announced = announced
+        self._count_knowing()
         for minion in minions:
             if minion.session is not None:
                 minion.session.has_trust = False
@@ -110,6 +122,7 @@ class Followers:
     def forget(self, turn: Turn, key: MinionKey) -> None:
         """Forget a key that is no longer accepted: who comes with it again is told anew."""
         self._timetable.clear(("trust", key, ""))
+        self._knowing -= self.knows_next(key)
         if self._kept.pop(key, None) is not None:
             turn.keep(PutNote(f"{_NOTE}{key}", ""))
 
@@ -126,7 +139,9 @@ class Followers:
             session.has_trust = True
             self._timetable.clear(("trust", minion.key, ""))
             if self._kept.get(minion.key) != said.serial:
+                self._knowing -= self.knows_next(minion.key)
                 self._kept[minion.key] = said.serial
+                self._knowing += self.knows_next(minion.key)
                 turn.keep(PutNote(f"{_NOTE}{minion.key}", str(said.serial)))
         elif said.verdict == "stale":
             self._on_stale(turn, name, said.held)

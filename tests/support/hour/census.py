@@ -57,6 +57,13 @@ class Census:
                 self.counts[name] += 1
             waiting.extend(_held(thing, name))
 
+    @property
+    def attributes(self) -> Iterator[tuple[object, str]]:
+        """Give every attribute of every object of ours that was found, with its owner."""
+        for thing in self._kept:
+            if name_of(type(thing)):
+                yield from ((thing, attribute) for attribute in _attributes(thing))
+
 
 def name_of(kind: type) -> str:
     """Give the name of one of our classes, without the package's; '' for any other."""

@@ -138,6 +138,20 @@ class Fleet:
             round(time.process_time() - began, 1),
         )
 
+    def check_sums(self) -> None:
+        """Compare what the master counts as it goes with what is there. Raises `Broken`."""
+        core = self.master.core
+        assert core is not None
+        roster, followers = core._roster, core._followers
+        minions = roster.by_key.values()
+        for name, kept, counted in (
+            ("presences", +roster.presences, Counter(each.presence for each in minions)),
+            ("ailing", set(roster.troubled), {each.key for each in minions if each.condition}),
+            ("knowing", followers.knowing, sum(followers.knows_next(each.key) for each in minions)),
+        ):
+            if kept != counted:
+                raise Broken(f"{name}: {kept} was kept, and {counted} counted")
+
     def count(self) -> tuple[Counter[str], Counter[str], Counter[str]]:
         """Count what both sides hold, what else of ours lives, and what names deleted keys."""
         census = Census(frozenset(self.churn.deleted))

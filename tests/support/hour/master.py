@@ -243,6 +243,7 @@ class _Control(_Hand):
             self.host.world.later(0.0005, partial(tell, cast(AnyReply, reply)))
 
     def has_room(self, client: do.Client) -> bool:
+        """Clients of a simulation read at once."""
         return True
 
 
