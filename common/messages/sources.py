@@ -35,7 +35,11 @@ CLOCK: Final = "clock"
 """Attribute of the Offer of environments: the master's wall clock, microseconds since 1970."""
 
 BUSY: Final = "busy"
-"""Problem of an Offer or a Piece: too much is asked at once; asked again after a second."""
+"""Problem of an Offer or a Piece: too much is asked at once; asked again after a second or more.
+
+An Offer whose `total` is not 0 says that the question is in line, with so many others: it need not
+be asked again soon. That is told from protocol 2 on, where a question is repeated."""
+IN_LINE_PROTOCOL: Final = 2
 CHANGED: Final = "changed"
 """Problem of a Piece: the body has another digest now; the asker has to begin with an Ask."""
 GONE: Final = "gone"
@@ -106,6 +110,12 @@ class Piece(Message, tag="piece", frozen=True):
 def refused_offer(ask: Ask, problem: str) -> Offer:
     """Answer a question with the reason why it is not answered."""
     return Offer(ask.session, ask.request, False, "", 0, b"", b"", False, problem[:4096])
+
+
+def in_line(ask: Ask, others: int) -> Offer:
+    """Tell who asks again that the question is known and waits for its turn, with others."""
+    total = max(1, others)
+    return Offer(ask.session, ask.request, False, "", total, b"", b"", False, BUSY)
 
 
 def refused_piece(pull: Pull, problem: str) -> Piece:

@@ -18,7 +18,7 @@ import msgspec
 
 from limpet.common.clock import Instant
 from limpet.common.identifiers import MinionKey
-from limpet.common.messages.sources import BUSY, Ask, Pull, refused_offer
+from limpet.common.messages.sources import BUSY, IN_LINE_PROTOCOL, Ask, Pull, in_line, refused_offer
 from limpet.master.effects import Render
 from limpet.master.pillar.known import KnownPillars
 from limpet.master.pillar.limits import PillarLimits
@@ -61,6 +61,7 @@ class _Rendering:
     minion: Minion
     arguments: bytes
     since: Instant
+    """When it was last asked for."""
     asked: list[_Asked] = field(default_factory=list)
     is_forgotten: bool = False
     """The minion's key was shut out meanwhile: its pillar is of no more use, and is secret."""
@@ -129,7 +130,10 @@ class PillarDesk:
         """Have the minion's pillar rendered when its turn comes."""
         words = (minion.key, ask.arguments)
         asked = _Asked(minion, session, msgspec.structs.replace(ask, arguments=b""))
-        if asked.number in self._open.get(minion.key, ()) or self._answer_again(turn, asked):
+        if asked.number in self._open.get(minion.key, ()):
+            self._tell_in_line(turn, asked, self._waiting.get(words))
+            return
+        if self._answer_again(turn, asked):
             return
         if self._is_full(minion.key, 0 if words in self._waiting else len(ask.arguments)):
             turn.count("pillar_busy")
@@ -145,6 +149,14 @@ class PillarDesk:
             self._turns.add(minion.key, rendering)
         rendering.asked.append(asked)
         self._begin_next(turn)
+
+    def _tell_in_line(self, turn: Turn, asked: _Asked, rendering: _Rendering | None) -> None:
+        """Say that it waits to whoever asks again, and note that somebody listens."""
+        if rendering is not None:
+            rendering.since = turn.now.boot
+        if asked.session.protocol >= IN_LINE_PROTOCOL:
+            answer = in_line(asked.ask, self._open_count)
+            turn.send(asked.session.peer, asked.minion.key, answer)
 
     def on_pull(self, turn: Turn, minion: Minion, session: Session, pull: Pull) -> None:
         """Answer from what is kept of this minion."""

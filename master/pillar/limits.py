@@ -9,15 +9,15 @@ class PillarLimits:
 
     at_once: int = 2
     """Renderings side by side; of one minion one at a time."""
-    open_max: int = 4096
-    """Questions that wait or are answered, of all minions."""
+    open_max: int = 32_768
+    """Questions that wait or are answered, of all minions: a fleet may ask at the same time."""
     open_of_one_max: int = 64
-    waiting_bytes_max: int = 32 * 1024 * 1024
+    waiting_bytes_max: int = 96 * 1024 * 1024
     """What comes with questions that wait, of all minions; equal words count once."""
     waiting_bytes_of_one_max: int = 1024 * 1024
     """The same, of one minion; its first question may be larger."""
     waits_s_max: float = 120.0
-    """A question that has waited so long is answered with `busy`: nobody listens any more."""
+    """A question that nobody has repeated for so long is answered with `busy`: nobody listens."""
     answer_s_max: float = 60.0
     """A rendering that the shell has not answered after this is given up; it never happens."""
     shelf_bytes_max: int = 64 * 1024 * 1024

@@ -21,10 +21,12 @@ from limpet.common.messages.sources import (
     CHANGED,
     CLOCK,
     GONE,
+    IN_LINE_PROTOCOL,
     Ask,
     Offer,
     Piece,
     Pull,
+    in_line,
     refused_offer,
 )
 from limpet.master.effects import ReadSource
@@ -179,6 +181,8 @@ class SourceDesk:
         """Let a question wait for its turn, unless it does already or too many do."""
         key, message = asked.minion.key, asked.message
         if asked.number in self._open.get(key, ()):
+            if isinstance(message, Ask) and asked.session.protocol >= IN_LINE_PROTOCOL:
+                turn.send(asked.session.peer, key, in_line(message, self._open_count))
             return
         if self._is_full(key):
             turn.count("sources_busy")

@@ -23,8 +23,9 @@ from limpet.minion.local.messages import (
 )
 from limpet.states.served import Question, Served, SourceChanged
 
-QUESTION_S: Final = 150.0
-"""How long one question may take in all; the link itself gives up after two minutes."""
+QUESTION_S: Final = 1830.0
+"""How long one question may take in all; the link gives up after two minutes without a word of the
+master, and after half an hour in its line."""
 PAUSE_S: Final = 0.25
 """Between two tries to reach a link that is away."""
 

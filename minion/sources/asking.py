@@ -2,7 +2,8 @@
 
     waiting --READY--> put --answered--> gone       put --session lost--> waiting
     put --no answer for a while, or busy--> put again, with the same number
-    any --two minutes, the client leaves, the minion ends--> gone
+    put --the master says that it is in line--> put, and put again later only
+    any --two minutes without a word, the client leaves, the minion ends--> gone
 
 Bodies come in pieces, one piece outstanding over all jobs, so that beats pass; it grows as far as
 the line carries it in a quarter of a beat. Small bodies may come with the answer to a question,
@@ -33,13 +34,16 @@ from limpet.minion.outbox import Outbox
 QUESTIONS_MAX: Final = 64
 """Questions that wait at the same time: as many as the Unix socket has clients."""
 PATIENCE_S: Final = 120.0
-"""Without an answer for so long the job is told so."""
+"""Without a word of the master for so long the job is told so."""
+WAIT_S: Final = 1800.0
+"""… and after so long whatever the master says: the whole fleet may be in line before it."""
 ASK_AGAIN_S: Final = 15.0
 """The master may need long for a listing or for pillar, and begins neither twice."""
 PULL_AGAIN_S: Final = 5.0
 """… and three beats: a slow line may need long for one piece."""
 PULL_AGAIN_BEATS: Final = 3
 BUSY_S: Final = 1.0
+"""The master has no place in its line; doubles, up to `ASK_AGAIN_S`, each time it says so."""
 INLINE_PIECES: Final = 2
 """So many pieces' worth of bodies may come with the answers that are awaited."""
 
@@ -52,6 +56,8 @@ class Waiting:
     question: AskSource | PullSource
     number: int
     give_up: Instant
+    asked: Instant
+    """When it came."""
     again: Instant = FOREVER
     """When it is put again; FOREVER: it has not been put in this session."""
     sent: Instant = FOREVER
@@ -61,6 +67,8 @@ class Waiting:
     """The client has gone; only the place on the line is still taken."""
     is_repeated: bool = False
     """It was put more than once: when its answer left can't be known."""
+    turned_away: int = 0
+    """How often the master had no place for it."""
 
     @property
     def is_put(self) -> bool:
@@ -70,6 +78,16 @@ class Waiting:
 
 class Sources:
     """All questions that wait for the master."""
+
+    __slots__ = (
+        "_is_stopping",
+        "_line",
+        "_numbers",
+        "_outbox",
+        "_pulling",
+        "_waiting",
+        "pace",
+    )
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
@@ -104,7 +122,7 @@ class Sources:
             self._refuse(client, "busy", text)
             return
         self._numbers += 1
-        waiting = Waiting(client, question, self._numbers, now.after(PATIENCE_S))
+        waiting = Waiting(client, question, self._numbers, now.after(PATIENCE_S), now.boot)
         self._waiting[waiting.number] = waiting
         if isinstance(question, AskSource):
             self._put(now, waiting)
@@ -160,7 +178,7 @@ class Sources:
         if not waiting.is_put:
             return
         if message.problem == BUSY and not waiting.is_left:
-            waiting.again = now.after(BUSY_S)
+            self._on_busy(now, waiting, message)
             return
         if isinstance(message, Offer):
             self._on_offer(now, waiting, message, line)
@@ -173,7 +191,7 @@ class Sources:
             if now.boot >= waiting.give_up:
                 self._end(waiting)
                 if not waiting.is_left:
-                    self._refuse(waiting.client, "failed", self._silence(waiting.question))
+                    self._refuse(waiting.client, "failed", self._silence(now, waiting))
             elif now.boot >= waiting.again:
                 if waiting.is_left:
                     self._end(waiting)
@@ -219,6 +237,16 @@ class Sources:
                 self.pace.bytes_max,
             )
         self._outbox.add(Send(line.attempt, message))
+
+    def _on_busy(self, now: Moment, waiting: Waiting, message: Offer | Piece) -> None:
+        """Wait on: the master lives. It tells who has a place in its line how many others have."""
+        if isinstance(message, Offer) and message.total:
+            waiting.again = now.after(ASK_AGAIN_S)
+        else:
+            pause_s = BUSY_S * 2.0 ** min(waiting.turned_away, 10)
+            waiting.again = now.after(min(ASK_AGAIN_S, pause_s))
+            waiting.turned_away += 1
+        waiting.give_up = min(now.after(PATIENCE_S), Instant(waiting.asked + WAIT_S))
 
     def _allowance(self) -> int:
         """Give how much of a body may come with the next answer without crowding the line."""
@@ -292,8 +320,10 @@ class Sources:
             refused = LocalRefused(client, "failed", text)
         self._outbox.add(refused)
 
-    def _silence(self, question: AskSource | PullSource) -> str:
+    def _silence(self, now: Moment, waiting: Waiting) -> str:
         """Say that nothing came."""
+        if now.boot >= waiting.asked + WAIT_S:
+            return f"the master had this wait for {WAIT_S / 60:.0f} minutes: see its log"
         if self._line is None:
             why = "there is no link to it now: see `limpet doctor` or the minion's log"
         else:

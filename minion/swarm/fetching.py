@@ -24,7 +24,7 @@ from limpet.minion.swarm.wants import Place, Wants, path_of, places
 
 PAUSE_S: Final = 0.25
 """Before a question that was refused for the moment is put again."""
-QUESTION_S: Final = 150.0
+QUESTION_S: Final = 1830.0
 """How long one question may take with all its pauses, as on a real host."""
 CHANGES_MAX: Final = 4
 """So often a body may be another one than a moment ago."""

@@ -127,6 +127,32 @@ def test_an_answer_for_a_session_that_is_over_is_sent_to_nobody() -> None:
     assert len(offers(bench, web1)) == 1
 
 
+def test_who_asks_again_is_told_that_it_is_in_line_and_keeps_its_place() -> None:
+    limits = PillarLimits(at_once=1, waits_s_max=20.0)
+    names = ("web1", "web2", "old", "mute")
+    bench, minions = ready(*names, settings=MasterSettings(pillar=limits))
+    _, web2, old, mute = minions
+    web2.protocol = 2
+    web2.connect()
+    for minion in minions:
+        minion.say(ask(minion, 1))
+    for _ in range(30):
+        bench.advance(1)
+        for minion in minions:
+            minion.beat()
+        for minion in (web2, old):
+            minion.say(ask(minion, 1))
+    assert offers(bench, old) == [], "it knows of no line"
+    assert {(each.problem, each.total) for each in offers(bench, web2)} == {(BUSY, 4)}
+    for _ in range(3):
+        bench.render()
+    assert [minion.name for minion in minions if offers(bench, minion)[-1].problem == ""] == [
+        "web1", "web2", "old",
+    ]  # fmt: skip
+    assert [each.problem for each in offers(bench, mute)] == [BUSY], "nobody listens any more"
+    assert bench.renders == []
+
+
 def test_questions_over_the_bound_are_answered_with_busy() -> None:
     limits = PillarLimits(open_of_one_max=2)
     bench, (web1,) = ready("web1", settings=MasterSettings(pillar=limits))

@@ -114,6 +114,20 @@ def test_the_same_question_is_not_begun_twice_and_a_later_one_is() -> None:
     assert len(offers(web1)) == 2
 
 
+def test_who_knows_of_the_line_is_told_of_it_where_it_asks_again() -> None:
+    _, (web1, web2) = bench("web1", "web2", at_once=1)
+    web2.protocol = 2
+    web2.connect()
+    for minion in (web1, web2):
+        ask(minion, 1)
+        ask(minion, 1)
+        pull(minion, 2)
+        pull(minion, 2)
+    assert offers(web1) == []
+    assert [(offer.problem, offer.total) for offer in offers(web2)] == [(BUSY, 3)]
+    assert pieces(web2) == []
+
+
 def test_one_question_for_each_file_is_read_at_a_time() -> None:
     made, minions = bench("web1", "web2", "web3")
     for minion in minions:

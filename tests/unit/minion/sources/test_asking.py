@@ -118,12 +118,36 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_number(bench: AskingBenc
     assert [pull.request for pull in pulls] == [pulls[0].request] * 2
 
 
-def test_a_busy_master_is_asked_again_a_second_later(bench: AskingBench) -> None:
+def test_a_busy_master_is_asked_again_a_second_later_and_then_ever_more_seldom(
+    bench: AskingBench,
+) -> None:
     bench.ask(1)
-    bench.offer(is_found=False, body=b"", has_body=False, problem="busy")
+    for asks, pause in enumerate((1, 2, 4, 8, 15, 15), 1):
+        assert len(bench.sent(Ask)) == asks
+        bench.offer(is_found=False, total=0, body=b"", has_body=False, problem="busy")
+        bench.live(pause - 1)
+        assert len(bench.sent(Ask)) == asks
+        bench.live(2)
     assert bench.replies(1) == []
-    bench.advance(1.01)
-    assert len(bench.sent(Ask)) == 2
+
+
+def test_who_is_in_line_waits_on_and_asks_again_now_and_then(bench: AskingBench) -> None:
+    bench.ask(1)
+    for _ in range(20):
+        bench.live(16)
+        bench.offer(is_found=False, total=500, body=b"", has_body=False, problem="busy")
+    assert bench.replies(1) == []
+    assert 18 <= len(bench.sent(Ask)) <= 22
+    bench.offer()
+    assert bench.replies(1) == [LocalServed(True, DIGEST, 3, b"", b"abc", True)]
+
+
+def test_half_an_hour_in_line_is_enough(bench: AskingBench) -> None:
+    bench.ask(1)
+    for _ in range(113):
+        bench.live(16)
+        bench.offer(is_found=False, total=500, body=b"", has_body=False, problem="busy")
+    assert bench.replies(1) == ["failed: the master had this wait for 30 minutes: see its log"]
 
 
 def test_two_minutes_without_an_answer_are_told(bench: AskingBench) -> None:
