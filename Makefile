@@ -16,7 +16,7 @@ H ?= web1
 ## make lint               ruff, mypy --strict, import-linter
 ## make simulate           SEEDS=2000 seeds; SEED=n replays one with its trace
 ## make soak               more than 500 kills of real processes, then simulation, MINUTES=10
-## make bench              figures as ratios, printed as JSON
+## make bench              figures as ratios, printed as JSON; N=1000 minions, SALT=where/salt/bin
 ## make packages           dist/: limpet-minion and limpet-master for Debian, wheel, sdist; ARGS=--help
 ## make man                the manual pages, in build/man: `man -l build/man/limpet-run.1`
 help:
@@ -73,7 +73,7 @@ soak: $(VENV)/ready
 	PYTHONPATH=tests $(BIN)/python -m support.simulator.command --minutes $(MINUTES)
 
 bench: $(VENV)/ready
-	$(BIN)/python tests/benchmarks/run.py
+	$(BIN)/python tests/benchmarks/run.py --minions $(if $(filter file,$(origin N)),1000,$(N)) $(if $(SALT),--salt $(SALT)) $(ARGS)
 
 coverage-page: $(VENV)/ready
 	PYTHONPATH=tests $(BIN)/python -m support.failure_page --write

@@ -1,0 +1,51 @@
+"""Login of N from a cold start: the master restarted, all come at once, with known keys.
+
+    python tests/benchmarks/logins.py --minions 1000 --rounds 5
+
+From the first connection to the last READY (the floor: to the last welcome). Beside it the herd
+that `kill -9` of the master makes: to READY again, and what it cost in sockets and handshakes.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.floor import Floor
+from benchmarks.measuring import Figures, Options, Place, in_turns, main, spread, timed
+from benchmarks.swarm_side import SwarmSide
+
+
+def measure(place: Place, options: Options) -> Figures:
+    """Measure."""
+    with SwarmSide(place, options.minions) as limpet, Floor(options.minions) as floor:
+        figures = in_turns(options.rounds, {"floor": floor.login, "limpet": limpet.login})
+    return {
+        "login": {"minions": options.minions, "s": figures},
+        "master_killed": after_kills(place, options),
+    }
+
+
+def after_kills(place: Place, options: Options) -> Figures:
+    """Kill the master and start it at once; each time all have to come back."""
+    with SwarmSide(place, options.minions) as limpet:
+        logins = limpet.minions
+        samples = []
+        for _ in range(options.rounds):
+            limpet.fleet.master.kill_tree()
+            limpet.fleet.start_master()
+            samples.append(timed(lambda: limpet.wait_ready(limpet.minions)))
+            logins += limpet.minions
+        seen = limpet.swarm.stop()
+    return {
+        "minions": options.minions,
+        "ready_again_s": spread(samples),
+        "sockets_each": round(seen["sockets_opened"] / seen["logins"], 3),
+        "handshakes_each": round(seen["handshakes"] / seen["logins"], 3),
+        "logins": seen["logins"],
+        "logins_expected": logins,
+    }
+
+
+if __name__ == "__main__":
+    main(__doc__, measure)
