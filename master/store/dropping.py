@@ -8,7 +8,7 @@ they go in pieces, each a transaction of its own, between those of the day's wor
 import sqlite3
 from typing import Final
 
-JOBS_MAX: Final = 500
+JOBS_MAX: Final = 1_000
 """Jobs of one piece."""
 ROWS_MAX: Final = 2_000
 """Deliveries of one piece: three to ten milliseconds."""
