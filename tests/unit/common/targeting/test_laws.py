@@ -1,6 +1,7 @@
 """Laws of target expressions, over expressions that nobody would think of."""
 
 import fnmatch
+import ipaddress
 import re
 import warnings
 from unittest.mock import patch
@@ -122,3 +123,33 @@ def test_no_grains_make_a_match_raise(grains: dict[str, object], path: list[str]
         except UsageError:
             continue
         assert target.matches(MinionId("web1"), grains) in (True, False)
+
+
+ADDRESSES = st.one_of(
+    st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=6).map(str),
+    st.from_regex(r"\A[0-9]{1,3}(\.[0-9]{1,3}){2,4}(%eth0)?\Z"),
+    st.text("0123456789.:%/ ٣", max_size=12),
+)
+NETWORKS = st.sampled_from(
+    ["10.0.0.0/8", "0.0.0.0/0", "1.2.3.4", "128.0.0.0/1", "::/0", "fe80::/10", "::1", "1.1.0.0/17"]
+)
+
+
+@given(NETWORKS, st.lists(ADDRESSES, max_size=3), NETWORKS)
+@settings(max_examples=400)
+def test_networks_hold_the_addresses_that_ipaddress_finds_in_them(
+    text: str, addresses: list[str], near: str
+) -> None:
+    network = ipaddress.ip_network(text)
+    addresses = [*addresses, near.partition("/")[0]]
+
+    def is_inside(address: str) -> bool:
+        try:
+            return ipaddress.ip_address(address.partition("%")[0]) in network
+        except ValueError:
+            return False
+
+    grains = {f"ipv{network.version}": addresses}
+    target = compile_target(text, "ipcidr")
+    assert target.matches(MinionId("web1"), grains) is any(map(is_inside, addresses))
