@@ -9,7 +9,7 @@ A file that a crash left empty or torn is put right from its copy. Base 32 has n
 so a flipped bit may leave a key that looks whole: of secret, copy and public key the two that
 belong together count, and a public key that differs in a character or two is mended. Line ends,
 blanks and byte order marks around a key mean nothing. libzmq is not loaded here: making a pair and
-computing a public key are handed in (`common/transport/sockets`).
+computing a public key are handed in (`common/transport/raw`).
 """
 
 import os

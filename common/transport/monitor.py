@@ -1,6 +1,6 @@
 """What libzmq's socket monitor reports, decoded from bytes and boiled down to what matters.
 
-The numbers are libzmq's (zmq.h); they are written down here so that nothing but `sockets.py` needs
+The numbers are libzmq's (zmq.h); they are written down here so that nothing but `raw.py` needs
 to import it. Monitor events are hints: late, and only about the last thing that happened.
 """
 
