@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from limpet.common.clock import Clock, Instant, Moment
 from limpet.common.control.replies import MasterStatus
 from limpet.common.service.logs import Log
+from limpet.master import descriptors
 from limpet.master.carrying import merged
 from limpet.master.control.server import ControlServer
 from limpet.master.enrolment.link import EnrolmentLink
@@ -97,6 +98,7 @@ class Figures:
         }
         problems = [
             *self._problems(),
+            descriptors.problem(status.fleet),
             self._enrolment.problem,
             self._pillar.problem,
             stalled,

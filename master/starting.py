@@ -7,7 +7,6 @@ closed again, whatever happens in between.
 import gc
 import os
 import random
-import resource
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -36,6 +35,7 @@ from limpet.common.transport.sockets import (
     make_keypair,
     public_key_of,
 )
+from limpet.master import descriptors
 from limpet.master.control.server import ControlServer
 from limpet.master.core import MasterCore
 from limpet.master.daemon import End, Master
@@ -58,9 +58,6 @@ BIND_S_MAX: Final = 5.0
 """How long a port that another process still holds is waited for: a master that was told to stop
 needs two seconds, and whoever starts one by hand wants to be told."""
 _BIND_RETRY_S: Final = 0.25
-FDS_WANTED: Final = 65_536
-FDS_SPARE: Final = 512
-"""Descriptors that are wanted besides one for each minion."""
 
 
 def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = None) -> End:
@@ -93,7 +90,7 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         store = Store(database_path(roots), clock=clock, busy=notifier.busy)
         stack.callback(_close_store, store, log)
         snapshot = store.load(wall_s=clock.now().wall)
-        raise_descriptor_limit(len(snapshot.keys))
+        descriptors.raise_limit(len(snapshot.keys))
         settings = settings_from(configuration)
         core = MasterCore(
             settings,
@@ -263,20 +260,6 @@ def _naming_line_of_port(roots: Roots, configuration: MasterConfiguration) -> It
         if placed is None:
             raise
         raise placed from error
-
-
-def raise_descriptor_limit(minions: int) -> None:
-    """Let this process open as many descriptors as it will need. Raises `UsageError`."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = FDS_WANTED if hard == resource.RLIM_INFINITY else min(hard, FDS_WANTED)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
-    if soft != resource.RLIM_INFINITY and soft < minions + FDS_SPARE:
-        raise UsageError(
-            f"this process may open {soft} files; {minions} minions need {minions + FDS_SPARE}: "
-            "raise `LimitNOFILE=` of the service (or `ulimit -n`)"
-        )
 
 
 def pillar_work(roots: Roots) -> Path:

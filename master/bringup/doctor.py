@@ -23,6 +23,7 @@ from limpet.common.settings.loader import files_of
 from limpet.common.settings.master import MasterConfiguration, load_master
 from limpet.common.terminal.session import Session
 from limpet.common.terminal.times import duration_text
+from limpet.master import descriptors
 from limpet.master.bringup.telling import (
     NAME_S,
     firewall_lines,
@@ -36,8 +37,6 @@ ENROL_UNIT: Final = "limpet-enrol.service"
 PACKAGE: Final = "limpet-master"
 USER: Final = "limpet"
 ANSWER_S: Final = 3.0
-DESCRIPTORS_SPARE: Final = 512
-"""As in `limpet.master.starting.FDS_SPARE`."""
 LAG_MAX_S: Final = 2.0
 SETTLING_LOOKS: Final = 4
 """How often a closed port of a master that answers is tried again: its enrolment process opens the
@@ -257,7 +256,7 @@ class Patient:
         pid = self._pid()
         status = self._status
         fleet = 0 if status is None else status.fleet
-        return process.look(pid, descriptors_wanted=fleet + DESCRIPTORS_SPARE) if pid else ()
+        return process.look(pid, descriptors_wanted=fleet + descriptors.SPARE) if pid else ()
 
     def _pid(self) -> int:
         """Give the process that answers at the master's socket; 0: none, or not for this user."""

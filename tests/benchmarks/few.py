@@ -67,7 +67,7 @@ def measure(place: Place, options: Options) -> Figures:
         figures = {"idle": at_rest(fleet, salt, options.quiet_s)}
         figures.update(at_work(calls, floor, rounds, trees))
         figures["master_killed_s"] = in_turns(
-            min(rounds, 3),
+            min(rounds, 2),
             {
                 "limpet": lambda: restart(fleet, few),
                 **({"salt": salt.restart_master} if salt is not None else {}),

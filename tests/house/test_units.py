@@ -114,3 +114,11 @@ def test_every_unit_has_a_say_in_what_a_first_boot_enables() -> None:
     assert {name for name, word in said.items() if word == "enable"} == {
         "limpet-minion-upgrade.service"
     }
+
+
+def test_the_master_may_open_what_a_large_fleet_needs() -> None:
+    found = settings(UNITS / "limpet-master.service")["LimitNOFILE"]
+    first, _, second = found[0].partition(":")
+    # One for each of 60,000 minions; and for 100,000 with their old connections beside the new.
+    assert int(first) >= 60_000
+    assert int(second) >= 200_000

@@ -97,3 +97,20 @@ assert context.close()
     )
     assert done.returncode == 0, done.stderr
     assert "Too many open files" in done.stdout
+
+
+def test_a_fleet_that_outgrows_its_descriptors_is_a_problem_in_status(tmp_path: Path) -> None:
+    with Fleet(tmp_path) as fleet:
+        fleet.start_master()
+        path = fleet.master.root / "run" / "master.sock"
+        wait_until("the Unix socket is there", path.exists)
+        before = ask(path, AskStatus())
+        assert isinstance(before, MasterStatus)
+        assert not any("may open" in problem for problem in before.problems)
+        soft, hard = resource.prlimit(fleet.master.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(fleet.master.pid, resource.RLIMIT_NOFILE, (300, hard))
+        after = ask(path, AskStatus())
+        assert isinstance(after, MasterStatus)
+        assert any("may open 300 files" in problem for problem in after.problems)
+        assert "may open 300 files" in fleet.limpet("doctor").stdout
+        resource.prlimit(fleet.master.pid, resource.RLIMIT_NOFILE, (soft, hard))
