@@ -17,6 +17,7 @@ import os
 import select
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
@@ -170,7 +171,7 @@ class Log:
             self._journal = _journal_as(identifier)
         self._lock = threading.Lock()
         """Of the topics; never held while something is written."""
-        self._topics: dict[str, _Topic] = {}
+        self._topics: OrderedDict[str, _Topic] = OrderedDict()
         self._is_stuck = False
 
     def debug(self, text: str, **fields: object) -> None:

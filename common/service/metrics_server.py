@@ -14,6 +14,7 @@ import select
 import socket
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
@@ -55,7 +56,7 @@ class MetricsServer:
         self._client_s = client_s
         self._page = b""
         self._listener: socket.socket | None = None
-        self._clients: dict[int, _Client] = {}
+        self._clients: OrderedDict[int, _Client] = OrderedDict()
         self._accepts_from = 0.0
         self._is_closing = False
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)

@@ -10,7 +10,7 @@ import pwd
 import socket
 import struct
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -113,7 +113,7 @@ class UserDirectory:
         self._wake = wake
         self._lookup = lookup
         self._own_uid = os.geteuid()
-        self._known: dict[int, tuple[Instant, Names]] = {}
+        self._known: OrderedDict[int, tuple[Instant, Names]] = OrderedDict()
         self._pending: dict[int, _Pending] = {}
         self._answers: deque[tuple[int, Names]] = deque()
         self._threads = 0

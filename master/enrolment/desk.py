@@ -215,7 +215,7 @@ class EnrolmentDesk:
         dropped: tuple[Operation, ...] = ()
         if row is None:
             if self._keys.pending_count >= PENDING_MAX or not self._keys.has_room_for(address):
-                dropped = self._forget_silent(wall_s)
+                dropped = self._make_room(wall_s)
             if self._keys.pending_count >= PENDING_MAX:
                 text = "too many keys wait already"
                 return self._turned_away(request, key, address, "pending_full", text, dropped)
@@ -359,6 +359,19 @@ class EnrolmentDesk:
         for key in silent:
             self._noted_s.pop(key, None)
         return tuple(self._keys.drop(key) for key in silent)
+
+    def _make_room(self, wall_s: float) -> tuple[Operation, ...]:
+        """Forget those who asked longest ago, if it was long ago; the others are not looked at.
+
+        Whoever knocks while all places are taken must not cost a look at all who wait.
+        """
+        dropped: list[Operation] = []
+        while (row := self._keys.longest_silent()) is not None:
+            if abs(wall_s - row.asked_s) < PENDING_TTL_S:
+                break
+            self._noted_s.pop(row.key, None)
+            dropped.append(self._keys.drop(row.key))
+        return tuple(dropped)
 
     def _delete(self, row: KeyRow) -> list[Operation]:
         """Forget a key. The token that let it in, if it is still good, does not do so again."""

@@ -4,6 +4,7 @@ The one owner of `KeyRow`s: whatever changes one goes through `put` or `drop`, a
 they give back. An id may be claimed by many keys and belongs to at most one: the accepted one.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
@@ -27,10 +28,14 @@ class KeyTable:
         self._rows: dict[MinionKey, KeyRow] = {}
         self._by_id: dict[MinionId, dict[MinionKey, None]] = {}
         self._owners: dict[MinionId, MinionKey] = {}
-        self._pending: dict[MinionKey, str] = {}
+        self._pending: OrderedDict[MinionKey, str] = OrderedDict()
+        """With the source of each; the one that has not asked for longest comes first."""
         self._pending_of: dict[str, int] = {}
         for row in sorted(rows, key=lambda row: row.since_s, reverse=True):
             self.put(row)
+        waiting = sorted(self._pending, key=lambda key: self._rows[key].asked_s)
+        for key in waiting:
+            self._pending.move_to_end(key)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -69,6 +74,11 @@ class KeyTable:
     def pending(self) -> tuple[KeyRow, ...]:
         """Give the rows of all keys that wait."""
         return tuple(self._rows[key] for key in self._pending)
+
+    def longest_silent(self) -> KeyRow | None:
+        """Give the row of the waiting key that has not asked for longest, if any waits."""
+        key = next(iter(self._pending), None)
+        return None if key is None else self._rows[key]
 
     def has_room_for(self, address: str) -> bool:
         """Say whether one more key of an address may wait without breaking its own limit."""

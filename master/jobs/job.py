@@ -1,6 +1,6 @@
 """One command with its deliveries, and one minion's share of all commands. Plain data."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 
 import msgspec
@@ -27,7 +27,7 @@ class Job:
         """Deliveries that are bound or running: what a batch counts."""
         self.held = 0
         """Deliveries that keep an ended job in memory: correctable, or with a cancel wanted."""
-        self.waiting: dict[MinionId, Delivery] = {}
+        self.waiting: OrderedDict[MinionId, Delivery] = OrderedDict()
         """Batch: created ones whose minion was READY; looked at again when their turn comes."""
         self.commit = Commit(0)
         """The commit that makes all that is known here durable."""

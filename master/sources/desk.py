@@ -107,7 +107,7 @@ class SourceDesk:
         self._reading: dict[int, _Reading] = {}
         self._followers: dict[str, deque[_Asked]] = {}
         """Files that are read now, and who comes next at each."""
-        self._walkers: dict[str, list[_Asked]] = {}
+        self._walkers: OrderedDict[str, list[_Asked]] = OrderedDict()
         """Who waits for a walk that has not begun, by environment."""
         self._is_walking = False
         self._slow = 0

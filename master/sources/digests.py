@@ -9,6 +9,7 @@ import hashlib
 import os
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -56,7 +57,7 @@ class Digests:
 
     def __init__(self, *, kept_max: int = KEPT_MAX) -> None:
         self._kept_max = kept_max
-        self._known: dict[Identity, _Known] = {}
+        self._known: OrderedDict[Identity, _Known] = OrderedDict()
         self._lock = threading.Lock()
         self.is_stopping = False
         """Set to have long readings end soon, with `Interrupted`."""

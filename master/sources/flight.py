@@ -4,6 +4,8 @@ Bytes count from the reading on until their minion speaks again, which an honest
 it has them, or for a moment: whoever does not read has only so much sent (`limpet.master.unread`).
 """
 
+from collections import OrderedDict
+
 from limpet.common.clock import FOREVER, Instant, Moment
 from limpet.common.identifiers import MinionKey
 
@@ -16,7 +18,7 @@ class Flight:
         assert bytes_max > 0
         self._bytes_max = bytes_max
         self._keep_s = keep_s
-        self._of: dict[MinionKey, tuple[int, Instant]] = {}
+        self._of: OrderedDict[MinionKey, tuple[int, Instant]] = OrderedDict()
         self.held_bytes = 0
 
     @property

@@ -1,5 +1,6 @@
 """Bodies that were made and not read from a file: kept for a while, so that they can be pulled."""
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from limpet.common.clock import FOREVER, Instant, Moment
@@ -18,7 +19,7 @@ class Shelf:
         """Bound what is kept; a body over `bytes_max` is kept all the same, but alone."""
         self._bytes_max = bytes_max
         self._keep_s = keep_s
-        self._bodies: dict[tuple[str, str], _Kept] = {}
+        self._bodies: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self.held_bytes = 0
 
     @property

@@ -1,6 +1,6 @@
 """Whose turn is next: minions in a ring, of each the oldest question, and so many at once."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -15,7 +15,7 @@ class Turns(Generic[T]):
     def __init__(self, of_one_at_once: int) -> None:
         assert of_one_at_once >= 1
         self._of_one_at_once = of_one_at_once
-        self._ring: dict[MinionKey, deque[T]] = {}
+        self._ring: OrderedDict[MinionKey, deque[T]] = OrderedDict()
         self._resting: dict[MinionKey, deque[T]] = {}
         """Those who have as many served as they may."""
         self._served: dict[MinionKey, int] = {}

@@ -11,6 +11,7 @@ cancel was written first wins; every live job has a deadline. Runs asked for on 
 """
 
 import random
+from collections import OrderedDict
 from typing import Final
 
 from limpet.common.clock import Instant, Moment, to_micros, to_seconds
@@ -91,7 +92,7 @@ class JobBook:
         self._line: Line | None = None
         self.returns = Returns(outbox)
         self.output = OutputStreams(outbox)
-        self._turned_away: dict[JobId, tuple[Outcome, str]] = {}
+        self._turned_away: OrderedDict[JobId, tuple[Outcome, str]] = OrderedDict()
         """What was refused, or came too late, in this life of the process, and why."""
         self.condition = ""
         """What ails the disk; while it is not empty no job is accepted."""

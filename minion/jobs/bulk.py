@@ -7,6 +7,7 @@
 A piece starts at 16 KiB and doubles while its transit stays under a quarter of a beat.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -94,7 +95,7 @@ class BulkLane:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._queue: dict[JobId, Job] = {}
+        self._queue: OrderedDict[JobId, Job] = OrderedDict()
         self._transfer: Transfer | None = None
         self._line: Line | None = None
         self.pace = Pace()

@@ -7,6 +7,7 @@
 Small bodies travel here, large ones in `bulk.py`.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
@@ -32,7 +33,7 @@ class Returns:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._line: Line | None = None
-        self._waiting: dict[JobId, Job] = {}
+        self._waiting: OrderedDict[JobId, Job] = OrderedDict()
         self._sent: dict[JobId, tuple[Instant, int, Job]] = {}
         self._bytes = 0
         self.bulk = BulkLane(outbox)

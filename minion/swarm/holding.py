@@ -40,7 +40,7 @@ class Held:
     def note(self, kind: str, place: Place, digest: str) -> None:
         """Remember what was fetched whole."""
         if self._digests is None:
-            self._digests = {}
+            self._digests = OrderedDict()
         self._digests[intern(_key(kind, place))] = intern(digest)
         if len(self._digests) > HELD_MAX:
             del self._digests[next(iter(self._digests))]

@@ -28,7 +28,9 @@ MINIONS = 200
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_what_a_fleet_holds_after_an_hour_of_churn_is_what_it_held_before() -> None:
-    hour = Fleet(MINIONS).play(3600.0)
+    fleet = Fleet(MINIONS)
+    hour = fleet.play(3600.0)
+    fleet.check_sums()
     assert hour.missing == []
     assert hour.differences == {}
     assert hour.stray == {}

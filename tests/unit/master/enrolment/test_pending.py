@@ -4,7 +4,12 @@ import pytest
 
 from limpet.common.clock import to_seconds
 from limpet.common.identifiers import MinionKey
-from limpet.master.enrolment.keys import PENDING_MAX, PENDING_PER_SOURCE_MAX, source_of
+from limpet.master.enrolment.keys import (
+    PENDING_MAX,
+    PENDING_PER_SOURCE_MAX,
+    KeyTable,
+    source_of,
+)
 from limpet.master.store.operations import PutKey
 from support.enrolment import Counter, key_of
 
@@ -230,3 +235,30 @@ def test_what_a_minion_reports_is_kept_with_its_key() -> None:
     assert counter.desk.accepted_rows() == (put.row,)
     with pytest.raises(AssertionError):
         counter.desk.replace_row(replace(row, state="rejected"))
+
+
+def test_who_asked_longest_ago_makes_room_and_who_still_asks_does_not() -> None:
+    counter = Counter()
+    for number in range(PENDING_MAX):
+        counter.ask(key_of(number), f"x{number}", address=f"10.2.{number // 250}.{number % 250}")
+    counter.wall_s += 80_000
+    for number in range(1, PENDING_MAX):  # all but the first ask again
+        counter.ask(key_of(number), f"x{number}", address=f"10.2.{number // 250}.{number % 250}")
+    assert counter.ask(key_of(5_000), "late", address="203.0.113.1") == "refused"
+    counter.wall_s += 10_000
+    assert counter.ask(key_of(5_000), "late", address="203.0.113.1") == "pending"
+    assert counter.ask(key_of(5_001), "later", address="203.0.113.2") == "refused"
+    assert len(counter.kept.keys) == PENDING_MAX
+
+
+def test_after_a_restart_it_is_known_who_asked_longest_ago() -> None:
+    counter = Counter()
+    for number in range(3):
+        counter.wall_s += 10
+        counter.ask(key_of(number), f"x{number}", address=f"10.2.0.{number}")
+    counter.wall_s += 4_000  # noted down anew only once an hour
+    counter.ask(key_of(0), "x0", address="10.2.0.0")
+    table = KeyTable(counter.kept.keys.values())
+    silent = table.longest_silent()
+    assert silent is not None
+    assert silent.minion == "x1"
