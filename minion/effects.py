@@ -51,6 +51,8 @@ class OpenSocket:
     is_new_context: bool
     server_key: str
     """The master's key that is tried, in hex."""
+    handshake_s: float
+    """How long CURVE may take once TCP stands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,6 @@ from limpet.common.wire.codec import (
     minion_decoder,
 )
 from limpet.minion.effects import OpenSocket
-from limpet.minion.link.states import CONNECTING_S
 
 QUEUE_FRAMES_MAX: Final = 2_000
 QUEUE_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -119,7 +118,7 @@ class MasterSocket:
                 public_key=self._plan.public_key,
                 secret_key=self._plan.secret_key,
                 frame_bytes_max=MAIN_FRAME_BYTES_MAX if is_main else ENROL_FRAME_BYTES_MAX,
-                handshake_s=CONNECTING_S,
+                handshake_s=effect.handshake_s,
                 send_bytes_max=MINION_FRAME_BYTES_MAX if is_main else ENROL_FRAME_BYTES_MAX,
             )
         except (UsageError, HostError):

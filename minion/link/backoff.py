@@ -7,7 +7,8 @@ lost their master in the same instant do not come back in the same instant.
 import random
 from typing import Final
 
-from limpet.minion.link.states import Loss
+from limpet.minion.effects import Port
+from limpet.minion.link.states import CONNECTING_S, Loss
 
 BASE_S: Final = 0.25
 CAP_MIN_S: Final = 2.0
@@ -26,6 +27,11 @@ FAILED_JITTER: Final = 0.15
 """A server key that has been wrong for a minute is tried about four times a minute, and the right
 one is found again within the bound of a small fleet."""
 HANDSHAKE_CAP_MAX_S: Final = 120.0
+HANDSHAKE_MAX_S: Final = 20.0
+"""A master's backlog is 1,024 connections, and the kernel keeps as many again that it has answered:
+at a hundred handshakes a second the last of them waits for so long."""
+ENROL_HANDSHAKE_S: Final = 10.0
+"""Who is new does not know how many others there are."""
 FAILED_PATIENCE_S: Final = 60.0
 """Handshakes that the other side ends count as a wrong key only after this long: a port forwarder
 in front of a master that is being restarted accepts and ends connections just the same."""
@@ -34,6 +40,18 @@ in front of a master that is being restarted accepts and ends connections just t
 def cap_s(fleet: int) -> float:
     """Give the limit of the pauses for a fleet of this size."""
     return min(max(fleet / FLEET_PER_S, CAP_MIN_S), CAP_MAX_S)
+
+
+def handshake_s(port: Port, fleet: int) -> float:
+    """Give how long a handshake may take once TCP stands.
+
+    Where a fleet comes in one instant, connections wait in the master's backlog for their turn.
+    Whoever gives up there has cost it little, but comes again, behind the others, and leaves a dead
+    connection that it has to take up and find out about: so patience is what ends a herd soonest.
+    """
+    if port == "enrol":
+        return ENROL_HANDSHAKE_S
+    return min(max(fleet / FLEET_PER_S, CONNECTING_S), HANDSHAKE_MAX_S)
 
 
 def handshake_cap_s(fleet: int, loss: Loss, in_a_row: int) -> float:

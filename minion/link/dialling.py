@@ -8,11 +8,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from limpet.common.clock import Moment
+from limpet.common.clock import Instant, Moment
 from limpet.common.identifiers import Attempt
 from limpet.common.transport.events import LinkEvent
 from limpet.minion.effects import Port, Resolve
 from limpet.minion.link.addresses import is_numeric, ordered
+from limpet.minion.link.backoff import handshake_s
 from limpet.minion.link.retreat import Retreat
 from limpet.minion.link.seat import Seat
 from limpet.minion.link.server_keys import ServerKeys
@@ -123,9 +124,16 @@ class Dialler:
         self._places.rotate(-1)
 
     def on_tcp(self) -> None:
-        """Note that TCP is up: a hint that only serves to name a failure."""
+        """Note that TCP is up: a hint, which names a failure and grants CURVE its time."""
         self.round.is_tcp_connected = True
         self.round.was_tcp_connected = True
+
+    def handshake_until(self) -> Instant:
+        """Give until when the present handshake may last where TCP stands."""
+        return Instant(self.round.opened + self._handshake_s())
+
+    def _handshake_s(self) -> float:
+        return handshake_s(self.round.port, self._memory.fleet)
 
     def on_failed(self, now: Moment, what: LinkEvent) -> Loss | None:
         """Go on after the transport gave the present address up."""
@@ -168,6 +176,11 @@ class Dialler:
         number = self._places[0].port if is_main else self._places[0].enrol_port
         is_new_context = self._retreat.failures.take_context()
         self._seat.open(
-            dialled.port, dialled.address, number, self._keys.key, is_new_context=is_new_context
+            dialled.port,
+            dialled.address,
+            number,
+            self._keys.key,
+            is_new_context=is_new_context,
+            handshake_s=self._handshake_s(),
         )
         self._seat.enter(now, State.CONNECTING, CONNECTING_S, f"{dialled.address} port {number}")

@@ -217,6 +217,8 @@ class Link:
 
     def _on_link_connecting(self, now: Moment, what: LinkEvent) -> None:
         if what == "connected":
+            if not self._dialler.round.is_tcp_connected:
+                self.seat.renew(self._dialler.handshake_until())
             self._dialler.on_tcp()
         elif what == "ready":
             self._dialler.on_tcp()

@@ -12,6 +12,9 @@ from limpet.minion.memory import Memory
 
 PORT_CHANGE_AFTER: Final = 2
 """After so many failures that speak for it, the other port is asked."""
+MAIN_AFTER: Final = 6
+"""The same for a minion that is new: where many are, its turn at the enrolment port comes late, and
+at the main port it costs the master a handshake to say no."""
 
 
 class Retreat:
@@ -71,5 +74,6 @@ class Retreat:
         """
         if self.port == "enrol" or loss in HANDSHAKE_LOSSES:
             self._speaking_for_other += 1
-        if self._speaking_for_other >= PORT_CHANGE_AFTER:
+        is_new = self.port == "enrol" and not self._memory.is_accepted
+        if self._speaking_for_other >= (MAIN_AFTER if is_new else PORT_CHANGE_AFTER):
             self.use_port("enrol" if self.port == "main" else "main")

@@ -48,7 +48,14 @@ class Seat:
         return self.attempt
 
     def open(
-        self, port: Port, address: str, number: int, server_key: str, *, is_new_context: bool
+        self,
+        port: Port,
+        address: str,
+        number: int,
+        server_key: str,
+        *,
+        is_new_context: bool,
+        handshake_s: float,
     ) -> None:
         """Open a new socket, as a new attempt."""
         assert not self._is_open
@@ -56,7 +63,9 @@ class Seat:
         self.attempts += 1
         self.sockets_opened += 1
         attempt = self.next_attempt()
-        self._outbox.add(OpenSocket(attempt, port, address, number, is_new_context, server_key))
+        self._outbox.add(
+            OpenSocket(attempt, port, address, number, is_new_context, server_key, handshake_s)
+        )
 
     def close(self) -> None:
         """Throw the socket away, if there is one."""

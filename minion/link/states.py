@@ -103,7 +103,7 @@ ADVICE: Final[Mapping[Loss, str]] = {
 RESOLVING_S: Final = 3.0
 """A resolver that needs longer is as good as none; the last known address is tried."""
 CONNECTING_S: Final = 3.0
-"""TCP and CURVE together, for each address; libzmq's HANDSHAKE_IVL is the same."""
+"""TCP, and in a small fleet CURVE as well, for each address."""
 GREETING_S: Final = 5.0
 SYNC_PAGE_S: Final = 5.0
 ENROLLING_S: Final = 5.0

@@ -42,11 +42,9 @@ def socket_reused_after_a_failure() -> list[Change]:
     """The old socket goes on being used, as a REQ socket is that "reconnects by itself"."""
     plain_open = Seat.open
 
-    def open_once(
-        seat: Seat, port: Any, address: str, number: int, key: str, *, is_new_context: bool
-    ) -> None:
+    def open_once(seat: Seat, *words: Any, **more: Any) -> None:
         if not seat._is_open:
-            plain_open(seat, port, address, number, key, is_new_context=is_new_context)
+            plain_open(seat, *words, **more)
 
     return [(Seat, "close", nothing), (Seat, "open", open_once)]
 

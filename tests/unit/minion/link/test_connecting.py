@@ -40,7 +40,7 @@ def test_a_minion_resolves_connects_greets_and_syncs() -> None:
     bench.answer_sync()
     assert bench.state() is State.READY
     assert message_names(bench) == ["Hello", "SyncPage", "Beat"]
-    opened_one = OpenSocket(Attempt(2), "main", "10.0.0.1", 4506, False, NAMED.server_key)
+    opened_one = OpenSocket(Attempt(2), "main", "10.0.0.1", 4506, False, NAMED.server_key, 3.0)
     assert bench.of(OpenSocket) == [opened_one]
 
 
@@ -238,6 +238,30 @@ def test_silence_in_any_state_of_the_handshake_ends_in_a_new_socket(state: State
     assert bench.of(CloseSocket) == [CloseSocket(Attempt(2))]
     bench.advance_to(State.CONNECTING)
     assert len(bench.of(OpenSocket)) == 2
+
+
+@pytest.mark.parametrize(("fleet", "seconds"), [(0, 3), (900, 3), (3000, 10), (50_000, 20)])
+def test_where_tcp_stands_a_large_fleet_waits_for_its_turn_of_the_handshake(
+    fleet: int, seconds: float
+) -> None:
+    bench = Bench(JournalState(notes={"is_accepted": "1", "fleet": str(fleet)})).start()
+    assert bench.of(OpenSocket)[-1].handshake_s == seconds
+    bench.advance(1.0)
+    bench.link("connected")
+    bench.advance(1.0)
+    bench.link("connected")  # told twice: nobody waits longer for it
+    bench.advance(seconds - 2.01)
+    assert bench.state() is State.CONNECTING
+    bench.advance(0.02)
+    assert bench.state() is State.BACKOFF
+    assert bench.core.link.seat.changes[-1].reason == "handshake_silent"
+
+
+def test_where_tcp_does_not_stand_no_fleet_is_large_enough_to_wait() -> None:
+    bench = Bench(JournalState(notes={"is_accepted": "1", "fleet": "50000"})).start()
+    bench.advance(3.01)
+    assert bench.state() is State.BACKOFF
+    assert bench.core.link.seat.changes[-1].reason == "unreachable"
 
 
 @pytest.mark.covers("A1", "B10")
