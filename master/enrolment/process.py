@@ -6,6 +6,7 @@ master. Run like this, that is a socket pair whose descriptor is the only argume
 ends with it; `service.py` has a line of another kind.
 
     stranger ─ EnrolRequest ─▶ bounds, rates ─ Question ─▶ master ─ Reply ─▶ stranger
+                                  └─ too many, or no reply in time: told when to come again
 """
 
 import gc
@@ -23,6 +24,7 @@ from limpet.common.clock import Instant, SystemClock
 from limpet.common.control.framing import FramedSocket
 from limpet.common.errors import PeerError, UsageError
 from limpet.common.identifiers import MinionKey
+from limpet.common.messages.enrolment import EnrolRequest
 from limpet.common.service.logs import Level, Log
 from limpet.common.service.signals import STOP_SIGNALS, SignalPipe
 from limpet.common.service.watchdog import Watchdog, exit_process
@@ -30,7 +32,8 @@ from limpet.common.transport.errors import FrameTooLarge, PeerFull, PeerGone
 from limpet.common.transport.events import Arrival
 from limpet.common.transport.sockets import Poller
 from limpet.common.transport.suspensions import Suspensions
-from limpet.common.wire.codec import enrol_request_decoder
+from limpet.common.wire.codec import encode, enrol_request_decoder
+from limpet.master.enrolment.later import Turns
 from limpet.master.enrolment.line import (
     LINE_BYTES_MAX,
     LINE_QUEUE_BYTES_MAX,
@@ -45,8 +48,8 @@ from limpet.master.enrolment.port import EnrolmentPort
 from limpet.master.enrolment.rates import EnrolRates
 from limpet.master.memory import resident_bytes
 
-QUESTION_S_MAX: Final = 5.0
-"""A minion waits no longer than this for an answer."""
+QUESTION_S_MAX: Final = 4.0
+"""A minion waits a second longer than this for an answer."""
 QUESTIONS_MAX: Final = 1_000
 CONNECTIONS_MAX: Final = 900
 """With so many descriptors in spite of all cuts the port is closed and opened anew."""
@@ -68,6 +71,7 @@ class _Waiting:
 
     peer: bytes
     key: MinionKey
+    request: EnrolRequest
     deadline: Instant
 
 
@@ -103,6 +107,7 @@ class EnrolmentProcess:
         self._suspensions = Suspensions()
         now = self._clock.now().boot
         self._rates = EnrolRates(now)
+        self._turns = Turns()
         self._questions: OrderedDict[int, _Waiting] = OrderedDict()
         self._next_handle = 1
         self._decoder = enrol_request_decoder()
@@ -210,18 +215,35 @@ class EnrolmentProcess:
         port.heard(arrival, now)
         has_token = bool(request.token_id)
         if not self._rates.may_ask(arrival.key, arrival.address, has_token=has_token, now=now):
-            self._rejected["enrol_rate"] += 1
+            self._put_off(port, arrival.peer, request, now, "enrol_rate")
             return
         if len(self._questions) >= QUESTIONS_MAX:
-            self._rejected["enrol_busy"] += 1
+            self._put_off(port, arrival.peer, request, now, "enrol_busy")
             return
         handle = self._next_handle
         self._next_handle += 1
         deadline = Instant(now + QUESTION_S_MAX)
-        self._questions[handle] = _Waiting(arrival.peer, arrival.key, deadline)
+        self._questions[handle] = _Waiting(arrival.peer, arrival.key, request, deadline)
         if not self._say(Question(handle, arrival.key, arrival.address, arrival.frame)):
             del self._questions[handle]
-            self._rejected["enrol_busy"] += 1
+            self._put_off(port, arrival.peer, request, now, "enrol_busy")
+
+    def _put_off(
+        self, port: EnrolmentPort, peer: bytes, request: EnrolRequest, now: Instant, why: str
+    ) -> None:
+        """Tell a minion when to come again."""
+        self._rejected[why] += 1
+        self._answer(port, peer, encode(self._turns.put_off(request, now)))
+
+    def _answer(self, port: EnrolmentPort, peer: bytes, frame: bytes) -> None:
+        try:
+            port.router.send(peer, frame)
+        except PeerGone:
+            return  # it asks again
+        except PeerFull:
+            self._rejected["slow_peer"] += 1
+        except FrameTooLarge as error:
+            self._log.report("error", "enrol.answer", str(error))
 
     # -- the line -----------------------------------------------------------------------------
 
@@ -233,14 +255,7 @@ class EnrolmentProcess:
         if waiting is None or self._port is None:
             return
         self._rates.on_answered(waiting.key, now)
-        try:
-            self._port.router.send(waiting.peer, message.frame)
-        except PeerGone:
-            return  # it asks again
-        except PeerFull:
-            self._rejected["slow_peer"] += 1
-        except FrameTooLarge as error:
-            self._log.report("error", "enrol.answer", str(error))
+        self._answer(self._port, waiting.peer, message.frame)
 
     def _forget_late_questions(self, now: Instant) -> None:
         while self._questions:
@@ -248,7 +263,8 @@ class EnrolmentProcess:
             if now < waiting.deadline:
                 return
             del self._questions[handle]
-            self._rejected["enrol_unanswered"] += 1
+            if self._port is not None:
+                self._put_off(self._port, waiting.peer, waiting.request, now, "enrol_unanswered")
 
     def _tell_counters(self, now: Instant) -> None:
         if now < self._counters_at:

@@ -78,7 +78,7 @@ class EnrolRates:
         self._keys = _Buckets(OF_KEY_A_MINUTE, OF_KEY_BURST)
 
     def may_ask(self, key: MinionKey, address: str, *, has_token: bool, now: float) -> bool:
-        """Say whether the request is passed on; no means: dropped without a reply."""
+        """Say whether the request is passed on; no means: put off, see `later.py`."""
         if key in self._keys:
             is_within = self._keys.add(key, now).take(now)
         elif has_token or is_loopback(address):
