@@ -89,8 +89,7 @@ def fingerprint(key: bytes | MinionKey) -> str:
     import hashlib  # it brings OpenSSL along: not for a process that only links
 
     raw = bytes.fromhex(key) if isinstance(key, str) else key
-    digits = hashlib.sha256(raw).digest()[:FINGERPRINT_BYTES].hex()
-    return ":".join(digits[start : start + 4] for start in range(0, len(digits), 4))
+    return hashlib.sha256(raw).digest()[:FINGERPRINT_BYTES].hex(":", 2)
 
 
 def encode_base32(data: bytes) -> str:
