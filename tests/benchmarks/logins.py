@@ -20,8 +20,13 @@ def measure(place: Place, options: Options) -> Figures:
     """Measure."""
     with SwarmSide(place, options.minions) as limpet, Floor(options.minions) as floor:
         figures = in_turns(options.rounds, {"floor": floor.login, "limpet": limpet.login})
+    cpu_ms = [1000 * took / options.minions for took in limpet.login_cpu_s]
     return {
-        "login": {"minions": options.minions, "s": figures},
+        "login": {
+            "minions": options.minions,
+            "s": figures,
+            "limpet_master_cpu_ms_each": spread(cpu_ms),
+        },
         "master_killed": after_kills(place, options),
     }
 

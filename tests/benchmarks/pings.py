@@ -35,9 +35,11 @@ def measure(place: Place, options: Options) -> Figures:
         limpet.client() as client,
     ):
         limpet.ping_all(client)
+        used_s = limpet.master_cpu_s()
         all_s = in_turns(
             rounds, {"floor": floor.ping_all, "limpet": lambda: limpet.ping_all(client)}
         )
+        used_s = limpet.master_cpu_s() - used_s
         ones: dict[str, list[float]] = {"floor": [], "limpet": []}
         for _ in range(rounds):
             ones["floor"] += floor.ask_each(UNICASTS)
@@ -52,7 +54,11 @@ def measure(place: Place, options: Options) -> Figures:
         )
     in_a_row = {name: [1 / (sum(took) / len(took))] for name, took in ones.items()}
     return {
-        "ping_all": {"minions": minions, "s": all_s},
+        "ping_all": {
+            "minions": minions,
+            "s": all_s,
+            "limpet_master_cpu_us_each": round(used_s / rounds / minions * 1e6, 1),
+        },
         "ping_one": {
             "minions": minions,
             "s": with_ratios(ones),

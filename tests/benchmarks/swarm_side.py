@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final
 
-from benchmarks.measuring import Place
+from benchmarks.measuring import Place, cpu_s, tree
 
 from limpet import Client
 from limpet.common.errors import LimpetError
@@ -126,6 +126,12 @@ class SwarmSide:
         self.minions = minions
         self.swarm = Swarm(self.fleet, minions, more=("--return-bytes", str(returns)))
         self.more: list[Swarm] = []
+        self.login_cpu_s: list[float] = []
+        """What each `login` took of the master's CPU, its start left out."""
+
+    def master_cpu_s(self) -> float:
+        """Give the CPU seconds that the master and its processes have used so far."""
+        return cpu_s(tree(self.fleet.master.pid))
 
     @property
     def root(self) -> str:
@@ -198,6 +204,8 @@ class SwarmSide:
         self.stop()
         self.fleet.start_master()
         with self.client() as client:
+            client.status()  # it has started, then
+            used_s = self.master_cpu_s()
             self.swarm.start()
             first: float | None = None
             until = time.monotonic() + PATIENCE_S
@@ -208,7 +216,9 @@ class SwarmSide:
                     first = time.perf_counter()
                 if status.ready >= self.minions:
                     assert first is not None, "all are ready and nobody was seen to come"
-                    return time.perf_counter() - first
+                    took_s = time.perf_counter() - first
+                    self.login_cpu_s.append(self.master_cpu_s() - used_s)
+                    return took_s
                 time.sleep(LOOK_S if first is not None else LOOK_S / 2)
         raise AssertionError(f"{status.ready} of {self.minions} are READY after {PATIENCE_S:g} s")
 
