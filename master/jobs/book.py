@@ -58,7 +58,8 @@ class Book:
         self.gathering = Gathering(settings)
         self.bodies = Bodies(settings.return_bytes_max, settings.partials_max)
         self.sending = Sending(self)
-        self.open_jobs = 0
+        self._made: Timetable[JobId] = Timetable()
+        """When each job that is not over was made (wall time): the oldest is looked at often."""
         self.open_deliveries = 0
         self._chance = chance
         self._requests: dict[tuple[int, str], JobId] = {}
@@ -85,7 +86,7 @@ class Book:
             if job_row.ended_s > 0:
                 self._keep(job)
             else:
-                self.open_jobs += 1
+                self._note_open(job)
         for piece in snapshot.partials:
             self.bodies.restore(piece)
             self.timetable.set(
@@ -118,10 +119,17 @@ class Book:
         delivery = None if job is None else job.deliveries.get(MinionId(minion))
         return None if job is None or delivery is None else (job, delivery)
 
+    @property
+    def open_jobs(self) -> int:
+        """Say how many jobs are not over."""
+        return len(self._made)
+
+    def _note_open(self, job: Job) -> None:
+        self._made.set(job.jid, Instant(job.row.created_s))
+
     def oldest_s(self, wall_s: float) -> float:
         """Say for how long the oldest job that is not over has been there; 0: all are over."""
-        made = (job.row.created_s for job in self.jobs.values() if not job.row.ended_s)
-        return max(0.0, wall_s - min(made, default=wall_s))
+        return max(0.0, wall_s - min(wall_s, self._made.next_deadline))
 
     def asked_before(self, uid: int, request_id: str) -> JobId | None:
         """Give the job that this request made when it was first asked."""
@@ -166,7 +174,7 @@ class Book:
         )
         job.commit = turn.keep(PutJob(row))
         self.jobs[job.jid] = job
-        self.open_jobs += 1
+        self._note_open(job)
         self._remember((row.uid, row.request_id), job.jid)
         expires_at = turn.now.after(waits_s) if has_clock else FOREVER
         for delivery in job.deliveries.values():
@@ -269,7 +277,7 @@ class Book:
         self.open_deliveries += 1
         if job.row.ended_s > 0:
             turn.keep(PutJob(job.mark(ended_s=0.0)))
-            self.open_jobs += 1
+            self._note_open(job)
             self._unkeep(job.jid)
 
     def drop_body(self, turn: Turn, delivery: Delivery) -> None:
@@ -295,7 +303,7 @@ class Book:
         if job.row.ended_s == 0:
             kept = without_secrets(job.row.arguments, self.settings.secret_keys)
             job.commit = turn.keep(PutJob(job.mark(ended_s=turn.now.wall, arguments=kept)))
-            self.open_jobs -= 1
+            self._made.clear(job.jid)
             turn.publish(job_event(job.jid, "ended", turn.now.wall), job.commit)
             self._ended_since_prune += 1
             if self._ended_since_prune >= PRUNE_AFTER_JOBS:
