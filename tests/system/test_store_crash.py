@@ -69,6 +69,27 @@ def _read(path: Path) -> Snapshot:
     return snapshot
 
 
+def _whole(path: Path) -> tuple[bool, bool]:
+    """Say whether the sums of the history are those of its jobs, and nothing is left by others."""
+    database = sqlite.connect(path, is_read_only=True)
+    try:
+        return (
+            database.execute(
+                "SELECT ended_jobs = (SELECT count(*) FROM job WHERE ended_s > 0)"
+                " AND ended_jobs = (SELECT count(*) FROM ended)"
+                " AND ended_bytes = (SELECT coalesce(sum(bytes), 0) FROM ended) FROM meta"
+            ).fetchone()
+            == (1,),
+            database.execute(
+                "SELECT count(*) FROM delivery LEFT JOIN job USING (jid)"
+                " LEFT JOIN dropping USING (jid) WHERE job.jid IS NULL AND dropping.jid IS NULL"
+            ).fetchone()
+            == (0,),
+        )
+    finally:
+        database.close()
+
+
 @pytest.mark.covers("C1", "C2", "B-78")
 def test_no_acknowledged_commit_is_lost_and_none_is_there_in_part(tmp_path: Path) -> None:
     seed = random.SystemRandom().getrandbits(32)
@@ -83,6 +104,7 @@ def test_no_acknowledged_commit_is_lost_and_none_is_there_in_part(tmp_path: Path
         while model.commit < snapshot.commit:
             model.apply(model.commit + 1, scripted_batch(model.commit + 1))
         assert snapshot == model.snapshot(0.0), f"{story}: it is not what was written"
+        assert _whole(path) == (True, True), f"{story}: sums or what pruned jobs leave are wrong"
     assert model.commit > ROUNDS
     database = sqlite.connect(path, is_read_only=True)
     sqlite.check(database, path)
