@@ -28,6 +28,8 @@ STEP_COST: Final = 400
 """Backtracking steps that take about as long as one step of a search among grains."""
 
 _UNBOUNDED: Final = float("inf")
+_GROUP_COST: Final = 8
+"""So much more a step takes where groups are repeated."""
 _PLACE_COST: Final = 60
 """Backtracking steps that take about as long as following one place for one character."""
 
@@ -89,7 +91,8 @@ def compile_regex(text: str, length_max: int) -> Regex:
         except (re.error, OverflowError, RecursionError) as error:
             raise UsageError(f"{text[:80]!a} is not a regular expression: {error}") from error
     if cost <= COST_MAX:
-        return Regex(compiled, lambda length: _cost_of(tree, length), length_max)
+        weight = _GROUP_COST if _repeats_groups(tree) else 1
+        return Regex(compiled, lambda length: weight * _cost_of(tree, length), length_max)
     builder = _Builder(text, tree)
     if builder.cost(length_max) > AUTOMATON_COST_MAX:
         builder.refuse("looking ahead")
@@ -125,6 +128,21 @@ def _cost_of_repeat(least: int, most: int, body: float, length_max: int) -> floa
     if turns <= 1:
         return 1 + body
     return _UNBOUNDED if turns > 20 or body**turns > COST_MAX else body**turns
+
+
+def _repeats_groups(tree: Any) -> bool:  # noqa: ANN401
+    for operation, value in tree:
+        inner: Any = ()
+        if operation in (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT):
+            if any(each in (sre.SUBPATTERN, sre.BRANCH) for each, _ in value[2]):
+                return True
+        elif operation is sre.SUBPATTERN:
+            inner = (value[3],)
+        elif operation is sre.BRANCH:
+            inner = value[1]
+        if any(_repeats_groups(part) for part in inner):
+            return True
+    return False
 
 
 class _Place:

@@ -172,7 +172,7 @@ CHANGES = st.lists(st.tuples(IDS, st.none() | BODIES), max_size=8)
 
 
 @given(FLEETS, CHANGES, EXPRESSIONS)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_search_finds_whom_the_expression_means(
     bodies: Bodies, changes: list[tuple[MinionId, bytes | None]], text: str
 ) -> None:
@@ -188,7 +188,7 @@ def test_a_search_finds_whom_the_expression_means(
 
 
 @given(FLEETS, CHANGES, EXPRESSIONS, st.integers(1, 40))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_what_changes_on_the_way_is_judged_as_it_is_in_the_end(
     bodies: Bodies, changes: list[tuple[MinionId, bytes | None]], text: str, share: int
 ) -> None:
@@ -224,7 +224,7 @@ def test_after_all_are_forgotten_nothing_is_left(
 
 
 @given(st.sampled_from(["grain", "grain_pcre"]), FLEETS, KEYS, REGEXES | PARTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_single_terms_go_the_same_way(
     kind: TargetKind, bodies: Bodies, key: str, pattern: str
 ) -> None:
