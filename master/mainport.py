@@ -32,7 +32,8 @@ from limpet.master.unread import Unread
 DOMAIN: Final = "limpet-main"
 BACKLOG: Final = 1024
 HIGH_WATER: Final = 100
-HANDSHAKE_S: Final = 3.0
+HANDSHAKE_S: Final = 10.0
+"""Long enough for the last of a thousand that come at once: who is cut off comes again."""
 GROWTH_BYTES: Final = 32 * 1024 * 1024
 """So much more memory than before, and the watcher looks who it is that fills it."""
 _SUSPENDING: Final = frozenset(("unfinished_message", "routing_id_set"))

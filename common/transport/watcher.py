@@ -31,6 +31,10 @@ _SLICE: Final = 1_000
 """The same while the process grows: somebody may be filling it."""
 _HURRY_S: Final = 2.0
 _UNREAD_S: Final = 0.8
+_UNREAD_IN_A_HERD_S: Final = 10.0
+_HERD: Final = 50
+"""With so many that have said nothing yet, libzmq's thread is busy with handshakes, and what others
+sent waits for it as well: without that it would be honest minions that are cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,10 @@ class WatcherLimits:
     """With this many, a new connection is cut at once; None: no limit."""
 
 
-MAIN_LIMITS: Final = WatcherLimits(unfinished_bytes_max=4 * 256 * 1024, first_message_s=8.0)
-"""The port of enrolled minions."""
+MAIN_LIMITS: Final = WatcherLimits(unfinished_bytes_max=4 * 256 * 1024, first_message_s=20.0)
+"""The port of enrolled minions: ten seconds for the handshake, and as much for the loop to read."""
 ENROL_LIMITS: Final = WatcherLimits(
-    unfinished_bytes_max=8 * 1024, first_message_s=8.0, age_max_s=30.0, connections_max=500
+    unfinished_bytes_max=8 * 1024, first_message_s=20.0, age_max_s=30.0, connections_max=1_000
 )
 """The port of strangers."""
 
@@ -233,7 +237,8 @@ class Watcher:
             watched.taken = taken
             watched.unread_since = now
             self._unread[fd] = None
-        return now - watched.unread_since >= _UNREAD_S
+        is_herd = len(self._unheard) >= _HERD
+        return now - watched.unread_since >= (_UNREAD_IN_A_HERD_S if is_herd else _UNREAD_S)
 
     def _cut(self, cuts: list[Cut], fd: int, reason: CutReason, now: float) -> None:
         watched = self._watched.get(fd)

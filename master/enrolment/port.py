@@ -18,7 +18,8 @@ DOMAIN: Final = "limpet-enrol"
 MESSAGES_OF_ONE_MAX: Final = 3
 BACKLOG: Final = 128
 HIGH_WATER: Final = 8
-HANDSHAKE_S: Final = 3.0
+HANDSHAKE_S: Final = 10.0
+"""As at the main port, where all that are let in here come next."""
 _ARRIVALS_A_TURN: Final = 100
 
 

@@ -51,7 +51,7 @@ from limpet.master.memory import resident_bytes
 QUESTION_S_MAX: Final = 4.0
 """A minion waits a second longer than this for an answer."""
 QUESTIONS_MAX: Final = 1_000
-CONNECTIONS_MAX: Final = 900
+CONNECTIONS_MAX: Final = 1_500
 """With so many descriptors in spite of all cuts the port is closed and opened anew."""
 MEMORY_BYTES_MAX: Final = 96 * 1024 * 1024
 """With more than this resident, the port is closed and opened anew."""

@@ -278,6 +278,24 @@ def test_one_whose_bytes_wait_is_looked_at_each_time_among_thousands() -> None:
     assert sweeps(watcher, 2, 5.2) == [Cut(9, b"peer", "decrypt_failed")]
 
 
+def test_nobody_is_cut_for_bytes_that_wait_while_a_herd_logs_in() -> None:
+    watcher, wire = watching()
+    wire.received[7] = 500
+    watcher.accepted(7, "192.0.2.1", 0)
+    watcher.message(7, b"peer", 0)
+    assert sweeps(watcher, 0, 0.9) == []
+    for fd in range(100, 160):
+        wire.received[fd] = 0
+        watcher.accepted(fd, "192.0.2.1", 1)
+    wire.received[7] = 600
+    wire.waiting[7] = 100
+    assert sweeps(watcher, 1, 4) == []
+
+    for fd in range(100, 160):
+        watcher.message(fd, b"%d" % fd, 4)
+    assert sweeps(watcher, 4, 4.5) == [Cut(7, b"peer", "decrypt_failed")]
+
+
 def test_unknown_descriptors_are_harmless() -> None:
     watcher, _ = watching()
 
