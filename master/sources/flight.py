@@ -35,7 +35,12 @@ class Flight:
         return self.held_bytes < self._bytes_max
 
     def add(self, now: Moment, key: MinionKey, size: int) -> None:
-        """Count bytes for a minion, with those that are under way to it."""
+        """Count bytes for a minion, with those that are under way to it.
+
+        Counts whose moment is over go: those who never speak again would be counted for ever.
+        """
+        while self._of and next(iter(self._of.values()))[1] <= now.boot:
+            self.arrived(next(iter(self._of)))
         before, _ = self._of.pop(key, (0, FOREVER))
         self._of[key] = (before + size, now.after(self._keep_s))
         self.held_bytes += size

@@ -55,6 +55,25 @@ MEMORIES: Final = (
         0,
         "the last pillar of each minion, for targets: 64 MiB",
     ),
+    Memory(
+        "master.sources.flight.Flight._of",
+        1,
+        0,
+        "bytes under way to minions that do not speak again: until the next piece is sent",
+    ),
+    Memory(
+        "master.sources.desk.SourceDesk._quick",
+        0,
+        1024,
+        "files whose digest is known, so that they are read at once: `QUICK_MAX`",
+    ),
+    Memory(
+        "master.targeting.index.FleetIndex._",
+        2,
+        0,
+        "places of minions that have left, taken again by the next ones; ids in order, once asked",
+    ),
+    Memory("master.sessions.minion.Minion.presences", 0, 5, "how a minion may be, each once"),
     Memory("master.requests.Requests._rejected", 0, 100, "counters, by a reason of a fixed list"),
     Memory("master.carrying.Carrier.counts", 0, 100, "the same"),
     Memory(
@@ -123,6 +142,7 @@ NAMING_GONE: Final = (
     "master.pillar.desk.PillarDesk._answered",
     "master.enrolment.rates._Buckets._buckets",
     "master.timetable.Timetable._heap",
+    "master.sources.flight.Flight._of",
 )
 """Memories that may name keys which were deleted: bounded, and without anything secret."""
 
