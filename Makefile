@@ -4,10 +4,11 @@ BIN := $(VENV)/bin
 SEED ?=
 SEEDS ?= 2000
 MINUTES ?= 10
+MINIONS ?= 10000
 N ?= 3
 H ?= web1
 
-.PHONY: help demo test test-lab lab lab-shell lab-down lint format simulate soak bench coverage-page salt-page packages man clean
+.PHONY: help demo test test-lab lab lab-shell lab-down lint format simulate hour soak bench coverage-page salt-page packages man clean
 ## make demo               the example tree on three minions, and a master killed in mid-run
 ## make test               everything: lint, types, unit, simulation, real processes
 ## make test-lab           as root: everything on systemd hosts, with 30 rounds of faults (an hour)
@@ -15,6 +16,7 @@ H ?= web1
 ## make lab-shell          a shell on H=web1 or H=master; make lab-down ends the lab
 ## make lint               ruff, mypy --strict, import-linter
 ## make simulate           SEEDS=2000 seeds; SEED=n replays one with its trace
+## make hour               one simulated hour of churn with MINIONS=10000: what is held before and after, as JSON
 ## make soak               more than 500 kills of real processes, then simulation, MINUTES=10
 ## make bench              figures as ratios, printed as JSON; N=1000 minions, SALT=where/salt/bin
 ## make packages           dist/: limpet-minion and limpet-master for Debian, wheel, sdist; ARGS=--help
@@ -67,6 +69,9 @@ man: $(VENV)/ready
 
 simulate: $(VENV)/ready
 	PYTHONPATH=tests $(BIN)/python -m support.simulator.command $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
+
+hour: $(VENV)/ready
+	$(BIN)/python tests/simulation/hour.py --minions $(MINIONS)
 
 soak: $(VENV)/ready
 	LIMPET_CHAOS_ROUNDS=3 LIMPET_CHAOS_LONG=1 $(BIN)/pytest tests/system/chaos
