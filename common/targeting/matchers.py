@@ -156,7 +156,13 @@ def _check_grain(text: str, delimiter: str, example: str) -> None:
 def ipcidr(text: str) -> Term:
     """Match minions with an address (grains `ipv4`, `ipv6`) equal to this or in this network."""
     network = _network(text)
-    return Subnet(network.version, int(network.network_address), int(network.netmask))
+    literal = b""
+    if network.version == 4:
+        octets = str(network.network_address).split(".")[: network.prefixlen // 8]
+        literal = "".join(f"{octet}." for octet in octets).encode()
+        if len(octets) == 4:
+            literal = literal[:-1]
+    return Subnet(network.version, int(network.network_address), int(network.netmask), literal)
 
 
 def _network(text: str) -> "IPv4Network | IPv6Network":

@@ -130,13 +130,18 @@ class Grain:
 
         `encoded` is plain ASCII without a backslash: one value, or many between null bytes.
         """
-        if not self.is_exact and encoded.count(b"[") + encoded.count(b"{") > 1:
-            return True
-        return _ODD.search(encoded) is not None
+        brackets = encoded.count(b"[") + encoded.count(b"{")
+        if brackets and not self.is_exact:
+            begins = encoded.startswith((b"[", b"{"))
+            if brackets > begins + encoded.count(b"\0[") + encoded.count(b"\0{"):
+                return True  # nested: a member may be compared as Python writes it
+        return any(mark in encoded for mark in _ODD_MARKS) and _ODD.search(encoded) is not None
 
 
 _ODD: Final = re.compile(rb"null|(?:\A|[\0\[,:\s])(?:-?[0-9]+[.eE]|-0)")
 """What may stand for something whose text is another: None, a number in another form."""
+_ODD_MARKS: Final = (b"null", b"-0", b".", b"e", b"E")
+"""Without one of these nothing of that is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,8 @@ class Subnet:
     first: int
     """The network's own address, as a number."""
     mask: int
+    literal: bytes = b""
+    """What the JSON of a value that matches holds, escapes aside; empty: anything."""
 
     @property
     def key(self) -> str:
@@ -156,6 +163,14 @@ class Subnet:
     def decide(self, minion_id: MinionId, grains: Grains) -> bool | None:
         """Say whether this minion is meant."""
         return self.judge_value(grains.get(self.key))[0]
+
+    def may_hold(self, encoded: bytes) -> bool:
+        """Say whether a value with this JSON may match: false only where it surely does not."""
+        return self.literal in encoded or b"\\" in encoded
+
+    def is_odd(self, encoded: bytes) -> bool:
+        """Say whether addresses may be written otherwise in JSON than they are: never."""
+        return False
 
     def judge_value(self, value: Any) -> tuple[bool, int]:  # noqa: ANN401
         """Say whether one of these addresses is meant, and the steps that it took."""

@@ -157,7 +157,7 @@ class Evaluation:
         """Judge each value once, whoever has it."""
         values = column.values()
         yield len(values) // 16
-        if isinstance(term, Grain) and term.literal:
+        if term.literal:
             values = yield from _holding(values, term)
         meant: list[bytes] = []
         spent = 0
@@ -167,6 +167,8 @@ class Evaluation:
             weights = [1 + term.weigh(term.pattern, (1 << bits) - 1) for bits in range(QUICK_BITS)]
         for encoded in values:
             value = _decode(encoded)
+            if type(value) is int and quick is not None:
+                value = str(value)
             if quick is not None and type(value) is str and len(value) < QUICK_LENGTH:
                 spent += weights[len(value).bit_length()]
                 is_meant = quick(value) is not None
@@ -244,7 +246,7 @@ class Evaluation:
             return Price(len(self._index) * each, each)
         column = self._index.column(term.key)
         values = 0 if column is None else len(column)
-        if isinstance(term, Grain) and term.literal:
+        if term.literal:
             return Price(values // 8, each)
         return Price(values * weight, each)
 
@@ -273,7 +275,7 @@ def _strided(
     return kept
 
 
-def _holding(values: list[bytes], term: Grain) -> Generator[int, None, list[bytes]]:
+def _holding(values: list[bytes], term: OnValue) -> Generator[int, None, list[bytes]]:
     """Keep the values that may match, by the literal that a match has to hold.
 
     Where all are plain texts, which is usual, the literal is looked for in all of them at once.
