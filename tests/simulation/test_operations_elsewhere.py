@@ -16,8 +16,14 @@ from limpet.common.messages.enrolment import EnrolStatus
 from limpet.common.messages.jobs import Accepted, Cancel, CancelAnswer, Return, ReturnAck
 from limpet.common.messages.session import Beat, MasterBeat
 from limpet.common.messages.sources import Ask, Offer
+from limpet.common.transport.connections import Connections
+from limpet.common.transport.monitor import HANDSHAKE_SUCCEEDED, MonitorEvent
+from limpet.common.transport.suspensions import Suspensions
+from limpet.common.transport.watcher import MAIN_LIMITS, Watcher
+from limpet.master.effects import Peer
 from limpet.master.enrolment.rates import EnrolRates
 from limpet.master.timetable import Timetable
+from limpet.master.unread import Unread
 from limpet.minion.jobs.records import (
     JobAccepted,
     JobAcknowledged,
@@ -32,11 +38,11 @@ from support.counting.operations import Cost, cost_of, typical
 from support.minion_bench import Bench, accepted_journal, jid
 
 
-def same(small: list[Cost], large: list[Cost]) -> None:
+def same(small: list[Cost], large: list[Cost], *, share: float = 0.1) -> None:
     """Claim that the typical cost is the same."""
     few, many = typical(small), typical(large)
     print(f"\n{tuple(few)} {tuple(many)}")
-    assert not many.exceeds(few, share=0.1, besides=10), f"{few} became {many}"
+    assert not many.exceeds(few, share=share, besides=10), f"{few} became {many}"
 
 
 # -- the enrolment --------------------------------------------------------------------------------
@@ -104,6 +110,80 @@ def test_the_rates_of_the_enrolment_port_cost_the_same_however_many_asked() -> N
             costs.append(cost_of(turn))
         found.append(costs)
     same(*found)
+
+
+# -- the connections of a port --------------------------------------------------------------------
+
+
+class Port:
+    """The books that a port keeps of its connections, with so many of them."""
+
+    def __init__(self, number: int) -> None:
+        self.connections = Connections(b"\0\0\0\0\0", handshake_s=3.0)
+        self.watcher = Watcher(MAIN_LIMITS, received=lambda _fd: 1_000)
+        self.unread = Unread(lambda _fd: 0)
+        self.suspensions = Suspensions()
+        self.now = 0.0
+        self.number = 0
+        self.open: list[int] = []
+        for _ in range(number):
+            self.come()
+        for fd in self.open:
+            self.say(fd)
+        for part in (self.connections, self.watcher, self.unread, self.suspensions):
+            instrument(part, number // 4)
+
+    def come(self) -> None:
+        """Let somebody connect."""
+        self.number += 1
+        self.now += 0.001
+        fd = 10_000 + self.number
+        self.connections.on_accepted(fd, ("10.0.0.1", 1), self.now)
+        self.connections.on_event(MonitorEvent(HANDSHAKE_SUCCEEDED, fd), self.now)
+        self.watcher.accepted(fd, "10.0.0.1", self.now)
+        self.open.append(fd)
+
+    def say(self, fd: int) -> None:
+        """Let one of them send a frame, and have something large."""
+        peer = b"\0" + (fd - 10_000).to_bytes(4, "big")
+        self.connections.arrival(
+            peer,
+            b"x",
+            fd=fd,
+            user_id=stranger(fd),
+            address="10.0.0.1:1",
+            is_whole=True,
+        )
+        self.watcher.message(fd, peer, self.now)
+        self.unread.take(Peer(peer), fd, 1_000)
+
+    def leave(self, fd: int) -> None:
+        """Let one of them go."""
+        gone = self.connections.on_disconnected(fd)
+        self.watcher.disconnected(fd)
+        assert gone is not None
+        assert gone.peer is not None
+        self.unread.forget(Peer(gone.peer))
+
+    def sweep(self) -> None:
+        """Look whom to cut."""
+        self.now = max(self.now, self.watcher.next_sweep)
+        assert self.watcher.sweep(self.now, is_drained=True) == []
+
+
+PORT: dict[str, Callable[[Port, int], object]] = {
+    "a connection comes": lambda port, _: port.come(),
+    "a frame comes": lambda port, n: port.say(port.open[n]),
+    "a connection ends": lambda port, n: port.leave(port.open[-1 - n]),
+    "a sweep": lambda port, _: port.sweep(),
+}
+
+
+@pytest.mark.parametrize("name", PORT)
+def test_a_port_does_the_same_for_each_however_many_there_are(name: str) -> None:
+    ports = Port(300), Port(3_000)
+    few, many = ([cost_of(partial(PORT[name], port, n)) for n in range(9)] for port in ports)
+    same(few, many, share=0.2)  # a look at one that has just spoken takes another line or two
 
 
 # -- the deadlines of a fleet ---------------------------------------------------------------------
