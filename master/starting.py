@@ -4,7 +4,6 @@ Nothing is bound before the store is open and the core stands on it. Each thing 
 closed again, whatever happens in between.
 """
 
-import gc
 import os
 import random
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from limpet import __version__
 from limpet.common.clock import Instant, SystemClock
 from limpet.common.crypto.proof import Ed25519Verifier
 from limpet.common.errors import UsageError
+from limpet.common.service import garbage
 from limpet.common.service.locks import InstanceLock
 from limpet.common.service.logs import Log
 from limpet.common.service.metrics_port import MetricsPort
@@ -153,8 +153,7 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
             metrics.configure(metrics_address(reread.metrics_listen))
 
         metrics.configure(metrics_address(configuration.metrics_listen))
-        gc.collect()
-        gc.freeze()
+        garbage.settle()
         watchdog = Watchdog(
             limit_s=LIMIT_S,
             on_hang=exit_process(),

@@ -19,6 +19,7 @@ from typing import Final
 from limpet.common.clock import FOREVER, Clock, Instant, SystemClock
 from limpet.common.errors import LimpetError, UsageError
 from limpet.common.identifiers import Attempt
+from limpet.common.service import garbage
 from limpet.common.transport.sockets import Context, check_library
 from limpet.minion.resolver import Resolver
 from limpet.minion.swarm.descriptors import SOCKETS_EACH, raise_descriptor_limit
@@ -258,6 +259,7 @@ def run(order: Order, reader: int, writer: int, clock: Clock) -> int:
     """Run until standard input ends; gives the exit code."""
     raise_descriptor_limit(len(order.members))
     loop = Loop(order, clock)
+    garbage.settle()
     reports = Reports(writer)
     loop.watch_descriptor(reader)
     next_report = clock.now().boot
