@@ -161,9 +161,13 @@ def speak(
     connection.set_progress_handler(go_on, STEPS_BETWEEN_WORDS)
 
 
-def checkpoint(connection: sqlite3.Connection) -> None:
-    """Move the log into the file as far as readers allow, synced. Raises `sqlite3.Error`."""
-    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+def checkpoint(connection: sqlite3.Connection) -> int:
+    """Move the log into the file as far as readers allow, synced. Raises `sqlite3.Error`.
+
+    Gives the pages that were in the log.
+    """
+    _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return int(pages)
 
 
 def cut_log(connection: sqlite3.Connection, *, wait_ms: int) -> bool:

@@ -18,6 +18,8 @@ from limpet.master.store.operations import PruneHistory
 from limpet.master.store.writing import Transaction
 
 CHECKPOINT_PAGES: Final = 1_000
+"""Pages in the log at which it is moved into the file: 4 MiB."""
+PAGE_BYTES: Final = 4096
 VACUUM_PAGES: Final = 256
 """Free pages given back to the file system in one go, when nothing else is to do."""
 KEPT_FREE_PAGES: Final = 2_048
@@ -55,7 +57,9 @@ class Housekeeper:
         self._piece_s = PIECE_S
         self._last_piece_s = 0.0
         self._last_cut_s = 0.0
+        self._operations = 0
         self._pages = 0
+        self._pages_each = 2.0
 
     def begin(self, limits: PruneHistory) -> None:
         """Keep the history within limits from the start on."""
@@ -78,9 +82,10 @@ class Housekeeper:
             bytes_max = self._limits.bytes_max
             self._wants_prune |= size > bytes_max + bytes_max // SLACK_PART
 
-    def on_written(self, pages: int) -> None:
-        """Move the log into the file if it has grown by enough pages (an estimate)."""
-        self._pages += pages
+    def on_written(self, operations: int, weight: int) -> None:
+        """Move the log into the file if it has grown by enough. `weight`: bytes handed over."""
+        self._operations += operations
+        self._pages += weight // PAGE_BYTES
         self._checkpoint()
 
     def keep_busy(self, *, is_in_trouble: bool) -> None:
@@ -150,12 +155,19 @@ class Housekeeper:
         self._checkpoint()
 
     def _checkpoint(self) -> None:
-        """Move the log into the file if it has grown (by our estimate)."""
-        if self._pages < CHECKPOINT_PAGES:
+        """Move the log into the file if it has grown enough, by an estimate that learns.
+
+        SQLite tells its length only then, and each checkpoint costs two fsyncs.
+        """
+        if self._pages + self._operations * self._pages_each < CHECKPOINT_PAGES:
             return
-        self._pages = 0
+        operations, pages = self._operations, self._pages
+        self._operations = self._pages = 0
         try:
-            sqlite.checkpoint(self._database)
+            found = sqlite.checkpoint(self._database) - pages
+            if operations:
+                each = found / operations
+                self._pages_each = min(2.0, max(0.1, (self._pages_each + each) / 2))
         except sqlite3.Error as error:
             # What is committed is safe in the log, which grows until there is room again; then
             # the writing of a transaction finds that out and says so.

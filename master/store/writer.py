@@ -213,7 +213,7 @@ class Writer:
 
     def _after_commit(self, group: list[_Batch]) -> None:
         self._house.on_written(
-            sum(2 * len(batch.operations) + batch.weight // 4096 for batch in group)
+            sum(len(batch.operations) for batch in group), sum(batch.weight for batch in group)
         )
         self._keep_reserve()
         self._house.keep_busy(is_in_trouble=bool(self._trouble))

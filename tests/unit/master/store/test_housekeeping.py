@@ -144,3 +144,19 @@ def test_commits_go_on_while_a_backup_holds_the_log(
     store.submit(Commit(12), _ended(fleet, 12, minions=600, size=10))
     collect_until(store, lambda all_: Committed(Commit(12)) in all_)
     assert store.close()
+
+
+def test_the_log_is_moved_into_the_file_in_pieces_of_some_mebibytes(tmp_path: Path) -> None:
+    """Each time costs two fsyncs; SQLite does not say how long the log is."""
+    path = tmp_path / "store" / "master.db"
+    store = Store(path, clock=SystemClock())
+    store.start()
+    fleet = Fleet()
+    for number in range(1, 201):  # each row to a page that the one before has changed
+        store.submit(Commit(number), _ended(fleet, number, minions=20, size=100))
+        collect_until(store, lambda all_, n=number: Committed(Commit(n)) in all_)  # type: ignore[misc]
+    longest = os.stat(f"{path}-wal").st_size
+    assert store.close()
+    page = housekeeping.PAGE_BYTES
+    assert housekeeping.CHECKPOINT_PAGES * page // 3 < longest
+    assert longest < 3 * housekeeping.CHECKPOINT_PAGES * page
