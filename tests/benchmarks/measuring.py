@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import resource
+import signal
 import sqlite3
 import statistics
 import subprocess
@@ -38,7 +39,7 @@ class Options:
     """How much of everything."""
 
     minions: int = 1000
-    rounds: int = 5
+    rounds: int = 3
     few: int = 5
     """Real minions, where a swarm's would not do: each is a worker with a Python of its own."""
     quiet_s: float = 10.0
@@ -188,11 +189,14 @@ def sync_seconds(folder: Path) -> float:
     return statistics.median(samples)
 
 
-def raise_descriptor_limit() -> int:
-    """Let this process, and what it starts, open as many files as it may; gives how many."""
+def prepare() -> None:
+    """Let this process, and what it starts, open as many files as it may, and end all if told to.
+
+    SIGTERM becomes an exception, so that whoever started processes ends them.
+    """
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 def conditions(folder: Path) -> Figures:
@@ -252,7 +256,7 @@ def options_of(found: argparse.Namespace) -> Options:
 def main(text: str, measure: Callable[[Place, Options], Figures]) -> None:
     """Run one subject as a program: measure in a temporary directory, and print."""
     options = options_of(parser(text).parse_args())
-    raise_descriptor_limit()
+    prepare()
     with tempfile.TemporaryDirectory(prefix="limpet-bench-") as name:
         folder = Path(name)
         figures = {"conditions": conditions(folder), **measure(Place(folder), options)}

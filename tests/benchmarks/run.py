@@ -18,7 +18,7 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import commands, few, files, idle, logins, pings, returns, slow
+from benchmarks import commands, few, files, idle, logins, pings, returns, slow, targeting
 from benchmarks.measuring import (
     Figures,
     Options,
@@ -26,7 +26,7 @@ from benchmarks.measuring import (
     conditions,
     options_of,
     parser,
-    raise_descriptor_limit,
+    prepare,
 )
 
 STORE_S_MAX: Final = 600.0
@@ -55,6 +55,7 @@ SUBJECTS: Final[dict[str, Callable[[Place, Options], Figures]]] = {
     "idle": idle.measure,
     "few": few.measure,
     "commands": commands.measure,
+    "targeting": targeting.measure,
     "store": store,
 }
 
@@ -67,22 +68,24 @@ def main() -> None:
     unknown = set(found.only.split(",")) - set(SUBJECTS)
     if unknown:
         options.error(f"there is no subject {', '.join(sorted(unknown))}")
-    raise_descriptor_limit()
-    with tempfile.TemporaryDirectory(prefix="limpet-bench-") as name:
-        figures = run(Path(name), options_of(found), found.only.split(","))
-    sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+    prepare()
+    figures: Figures = {}
+    try:
+        with tempfile.TemporaryDirectory(prefix="limpet-bench-") as name:
+            run(Path(name), options_of(found), found.only.split(","), figures)
+    finally:  # what was measured before it failed, or was told to end, is worth having
+        sys.stdout.write(json.dumps(figures, indent=2) + "\n")
 
 
-def run(folder: Path, options: Options, names: list[str]) -> Figures:
-    """Run these subjects, telling on stderr which."""
+def run(folder: Path, options: Options, names: list[str], figures: Figures) -> None:
+    """Run these subjects, telling on stderr which, and add what each gives."""
     place = Place(folder)
-    figures: Figures = {"conditions": conditions(folder)}
+    figures["conditions"] = conditions(folder)
     for name in names:
         sys.stderr.write(f"{name} …\n")
         began = time.monotonic()
         figures.update(SUBJECTS[name](place, options))
         sys.stderr.write(f"{name}: {time.monotonic() - began:.0f} s\n")
-    return figures
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from benchmarks import pings, run
 from benchmarks.floor import Floor
-from benchmarks.measuring import Options, in_turns, wire, with_ratios
+from benchmarks.measuring import Figures, Options, in_turns, wire, with_ratios
 
 MINIONS = 20
 
@@ -57,7 +57,8 @@ def test_sides_take_turns_and_are_compared_by_their_medians() -> None:
 def test_subjects_give_all_their_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pings, "UNICASTS", 40)
     monkeypatch.setattr(pings, "JOBS_AHEAD", 64)
-    figures = run.run(tmp_path, Options(minions=MINIONS, rounds=1), ["logins", "pings"])
+    figures: Figures = {}
+    run.run(tmp_path, Options(minions=MINIONS, rounds=1), ["logins", "pings"], figures)
     assert {"cores", "kernel", "python", "fdatasync_s", "limpet"} <= set(figures["conditions"])
 
     killed = figures["master_killed"]
