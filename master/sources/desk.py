@@ -3,7 +3,8 @@
     Ask, Pull --> waiting (in turn by minion) --> ReadSource --> on_done --> Offer, Piece
     one question for each file is read at a time, until its digest is known: then as many as there
     is room for on the way to all minions together (`flight.py`)
-    listings: all who wait when a walk begins have its result; who asks later, that of the next one
+    listings: all who wait when a walk begins have its result; who asks later, that of the next one,
+    which begins after a pause: while a fleet asks, walks take a quarter of one core at most
 
 Nothing is read here. Over the bounds the answer is `busy`, and the minion asks again. An answer
 goes out only in the session in which it was asked.
@@ -57,6 +58,10 @@ OF_ONE_AT_ONCE: Final = 2
 """Questions of one minion that are read at the same time."""
 AHEAD: Final = 4
 """So many pieces of work for each thread are handed out where it is known that they are quick."""
+WALK_PAUSE: Final = 3.0
+"""The pause after a walk is so many times as long as it took …"""
+WALK_PAUSE_S_MAX: Final = 3.0
+"""… up to this."""
 QUICK_MAX: Final = 1024
 """Files whose digest is remembered to be known."""
 
@@ -110,6 +115,9 @@ class SourceDesk:
         self._walkers: OrderedDict[str, list[_Asked]] = OrderedDict()
         """Who waits for a walk that has not begun, by environment."""
         self._is_walking = False
+        self._walk_began = Instant(0.0)
+        self._next_walk = Instant(0.0)
+        """The next one begins no earlier."""
         self._slow = 0
         """Work under way that may take long."""
         self._quick: OrderedDict[str, str] = OrderedDict()
@@ -123,7 +131,14 @@ class SourceDesk:
         """Give when `on_deadline` has something to do; may be infinite."""
         is_waiting = self._ready or self._turns.is_waiting
         room = self._flight.next_deadline if is_waiting else FOREVER
-        return min(self._shelf.next_deadline, room)
+        is_walk_due = self._walkers and not self._is_walking and self._has_hands
+        walk = self._next_walk if is_walk_due else FOREVER
+        return min(self._shelf.next_deadline, room, walk)
+
+    @property
+    def _has_hands(self) -> bool:
+        at_once = self._limits.at_once
+        return self._slow < at_once and len(self._reading) < at_once * AHEAD
 
     @property
     def open_count(self) -> int:
@@ -169,6 +184,8 @@ class SourceDesk:
                 self._say(turn, asked, result)
         if reading.is_walk:
             self._is_walking = False
+            took_s = turn.now.boot - self._walk_began
+            self._next_walk = turn.now.after(min(WALK_PAUSE * took_s, WALK_PAUSE_S_MAX))
         else:
             self._turns.done(reading.waiting[0].minion.key)
             if not reading.is_quick:
@@ -222,9 +239,8 @@ class SourceDesk:
             self._close(asked)
             if asked.is_wanted:
                 self._say(turn, asked, result)
-        at_once = self._limits.at_once
-        while self._slow < at_once and len(self._reading) < at_once * AHEAD:
-            if self._walkers and not self._is_walking:
+        while self._has_hands:
+            if self._walkers and not self._is_walking and turn.now.boot >= self._next_walk:
                 self._begin_walk(turn)
             elif not self._flight.has_room(turn.now) or not self._begin_next(turn):
                 return
@@ -261,6 +277,7 @@ class SourceDesk:
                 self._close(asked)
         if waiting:
             self._is_walking = True
+            self._walk_began = turn.now.boot
             name = name_of(waiting[0].message)
             self._hand_out(turn, WalkTree(environment), _Reading(waiting, name, is_walk=True))
 

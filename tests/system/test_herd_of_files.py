@@ -78,7 +78,7 @@ def test_a_fleet_that_fetches_one_file_leaves_the_master_responsive(tmp_path: Pa
         fleet.start_master()
         with swarm(fleet) as process:
             fleet.wait_ready(MINIONS)
-            with Client(root=fleet.master.root) as client:
+            with Client(root=str(fleet.master.root)) as client:
                 rest = statistics.median(ping(client) for _ in range(20))
                 fetched, pings = run_on_all(fleet, client, "cp.cache_file", "salt://big")
                 applied, more = run_on_all(fleet, client, "state.apply", "web")

@@ -128,7 +128,7 @@ def test_who_knows_of_the_line_is_told_of_it_where_it_asks_again() -> None:
     assert pieces(web2) == []
 
 
-def test_one_question_for_each_file_is_read_at_a_time() -> None:
+def test_one_question_for_each_file_is_read_at_a_time_until_its_digest_is_known() -> None:
     made, minions = bench("web1", "web2", "web3")
     for minion in minions:
         ask(minion, 1, "big")
@@ -287,6 +287,22 @@ def test_who_asks_during_a_walk_has_the_result_of_the_next_one() -> None:
     assert made.take_work() == [WalkTree("base")], "one walk for both"
     made.done(Listed(True, b"new", "02" * 32))
     assert [offers(minion)[0].body for minion in minions] == [b"old", b"new", b"new"]
+
+
+def test_walks_for_a_fleet_leave_pauses_between_them() -> None:
+    made, (web1, web2, web3) = bench("web1", "web2", "web3")
+    ask(web1, 1, "", kind="listing")
+    ask(web2, 1, "", kind="listing")
+    made.advance(0.2)
+    made.done(Listed(True, b"old", "01" * 32))
+    assert made.work == [], "three times as long as the first one took"
+    ask(web3, 1, "", kind="listing")
+    made.advance(0.5)
+    assert made.work == []
+    made.advance(0.2)
+    assert made.take_work() == [WalkTree("base")], "one walk for both"
+    made.done(Listed(True, b"new", "02" * 32))
+    assert [len(offers(minion)) for minion in (web1, web2, web3)] == [1, 1, 1]
 
 
 def test_a_large_listing_is_kept_for_pulls_and_forgotten() -> None:
