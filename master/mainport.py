@@ -36,6 +36,9 @@ HANDSHAKE_S: Final = 10.0
 """Long enough for the last of a thousand that come at once: who is cut off comes again."""
 GROWTH_BYTES: Final = 32 * 1024 * 1024
 """So much more memory than before, and the watcher looks who it is that fills it."""
+LARGE_BYTES: Final = 16 * 1024
+"""Messages of this size are counted against what a minion has not read. Smaller ones are bounded by
+their number; for jobs with long arguments, sent again every five seconds, that is not enough."""
 _SUSPENDING: Final = frozenset(("unfinished_message", "routing_id_set"))
 """Reasons that no honest minion gives: its key is kept out for a minute, longer each time."""
 
@@ -171,7 +174,8 @@ class MainPort:
     def send(self, peer: Peer, message: Message) -> Literal["", "gone", "full"]:
         """Hand a message over; says why it was not taken. Raises `FrameTooLarge` (our mistake)."""
         frame = encode(message)
-        if isinstance(message, Offer | Piece) and not self._has_room(peer, len(frame)):
+        is_counted = len(frame) >= LARGE_BYTES or isinstance(message, Offer | Piece)
+        if is_counted and not self._has_room(peer, len(frame)):
             return "full"
         try:
             self.router.send(peer, frame)
