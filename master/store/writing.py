@@ -9,6 +9,8 @@ import hashlib
 import math
 import sqlite3
 from collections.abc import Callable
+from itertools import chain
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +42,10 @@ PRUNE_JOBS_MAX: Final = 500
 """Jobs that one `PruneHistory` drops at most."""
 
 
+ROWS_A_STATEMENT: Final = 50
+"""Deliveries, or values, that one statement writes where there are so many."""
+
+
 def damaged_body(digest: str, found: str) -> bytes:
     """Give the body that stands in for one whose pieces do not add up (MessagePack of a text)."""
     return msgspec.msgpack.encode(
@@ -48,25 +54,26 @@ def damaged_body(digest: str, found: str) -> bytes:
     )
 
 
-def _upsert(table: str, row: type[msgspec.Struct], key: tuple[str, ...]) -> str:
-    """Write the statement that inserts or replaces a row; names come from the struct alone."""
-    names = row.__struct_fields__
-    places = ", ".join("?" for _ in names)
+def _upsert(table: str, names: tuple[str, ...], key: tuple[str, ...], rows: int = 1) -> str:
+    """Write the statement that inserts or replaces rows; names come from the program alone."""
+    places = ", ".join([f"({', '.join('?' * len(names))})"] * rows)
     changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
     return (
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places}) "  # noqa: S608
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES {places} "  # noqa: S608
         f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
     )
 
 
-_PUT_KEY: Final = _upsert("minion_key", KeyRow, ("key",))
-_PUT_TOKEN: Final = _upsert("token", TokenRow, ("token_id",))
-_PUT_JOB: Final = _upsert("job", JobRow, ("jid",))
-_PUT_DELIVERY: Final = _upsert("delivery", DeliveryRow, ("jid", "minion"))
-_PUT_BODY: Final = (
-    "INSERT INTO body (jid, minion, body) VALUES (?, ?, ?) "
-    "ON CONFLICT (jid, minion) DO UPDATE SET body = excluded.body"
+_PUT_KEY: Final = _upsert("minion_key", KeyRow.__struct_fields__, ("key",))
+_PUT_TOKEN: Final = _upsert("token", TokenRow.__struct_fields__, ("token_id",))
+_PUT_JOB: Final = _upsert("job", JobRow.__struct_fields__, ("jid",))
+_WHOSE_KEY: Final = ("jid", "minion")
+_PUT_DELIVERY: Final = _upsert("delivery", DeliveryRow.__struct_fields__, _WHOSE_KEY)
+_PUT_DELIVERIES: Final = _upsert(
+    "delivery", DeliveryRow.__struct_fields__, _WHOSE_KEY, ROWS_A_STATEMENT
 )
+_PUT_BODY: Final = _upsert("body", ("jid", "minion", "body"), _WHOSE_KEY)
+_PUT_BODIES: Final = _upsert("body", ("jid", "minion", "body"), _WHOSE_KEY, ROWS_A_STATEMENT)
 _PUT_CHUNK: Final = (
     "INSERT INTO chunk (jid, minion, digest, start, data) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (jid, minion, start) DO UPDATE SET data = excluded.data"
@@ -74,11 +81,18 @@ _PUT_CHUNK: Final = (
 
 
 class Transaction:
-    """What one transaction does. Begun and committed by the caller; use it for one alone."""
+    """What one transaction does. Begun and committed by the caller; use it for one alone.
+
+    Deliveries and values of open jobs are collected and written together: a statement for many
+    rows takes less, and lets go of the interpreter's lock once and not for each, after which a busy
+    loop may keep it. They are written before anything else looks at them, and by `finish`.
+    """
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self._is_ended: dict[str, bool | None] = {}
+        self._deliveries: list[tuple[Any, ...]] = []
+        self._bodies: list[tuple[Any, ...]] = []
         self._more_jobs = 0
         self._more_bytes = 0
         self.is_pruned = False
@@ -96,7 +110,11 @@ class Transaction:
         _WRITERS[type(operation)](self, operation)
 
     def finish(self, commit: int | None) -> None:
-        """Write what the transaction adds up to; None: the number of the last commit stays."""
+        """Write what the transaction adds up to; None: the number of the last commit stays.
+
+        Raises `sqlite3.Error`.
+        """
+        self._write_collected()
         if commit is not None:
             self._database.execute("UPDATE meta SET commit_number = ?", (commit,))
         if self._more_jobs or self._more_bytes:
@@ -106,6 +124,23 @@ class Transaction:
             )
             self.has_ended_more = self._more_bytes > 0
             self._more_jobs = self._more_bytes = 0
+
+    def _write_collected(self) -> None:
+        if self._deliveries:
+            self._write_rows(self._deliveries, _PUT_DELIVERY, _PUT_DELIVERIES)
+            self._deliveries = []
+        if self._bodies:
+            self._write_rows(self._bodies, _PUT_BODY, _PUT_BODIES)
+            self._bodies = []
+
+    def _write_rows(self, rows: list[tuple[Any, ...]], one: str, many: str) -> None:
+        """Write rows in the order of their keys (of one key: as they came)."""
+        rows.sort(key=_WHOSE)
+        rest = len(rows) % ROWS_A_STATEMENT
+        self._database.executemany(one, rows[:rest])
+        for start in range(rest, len(rows), ROWS_A_STATEMENT):
+            values = chain.from_iterable(rows[start : start + ROWS_A_STATEMENT])
+            self._database.execute(many, tuple(values))
 
     # -- keys, tokens, notes --------------------------------------------------------------------
 
@@ -147,6 +182,8 @@ class Transaction:
     def _put_job(self, operation: PutJob) -> None:
         row = operation.row
         was_over, is_over = self._is_over(row.jid), row.ended_s > 0
+        if was_over or is_over:
+            self._write_collected()
         if was_over is None:
             drop_rest(self._database, row.jid)
         elif was_over and is_over:
@@ -194,6 +231,7 @@ class Transaction:
             self._more_bytes += more_bytes
 
     def _prune_history(self, operation: PruneHistory) -> None:
+        self._write_collected()
         jobs, size = self._database.execute("SELECT ended_jobs, ended_bytes FROM meta").fetchone()
         jobs += self._more_jobs
         size += self._more_bytes
@@ -229,8 +267,9 @@ class Transaction:
         if is_over is None:
             return
         if is_over:
+            self._write_collected()
             self._correct(row)
-        self._database.execute(_PUT_DELIVERY, _values(row))
+        self._deliveries.append(_values(row))
 
     def _correct(self, row: DeliveryRow) -> None:
         """Have the sums of an ended job follow the delivery that is about to be written."""
@@ -256,7 +295,7 @@ class Transaction:
 
     def _put_return(self, operation: PutReturn) -> None:
         if self._is_over(operation.jid) is not None:
-            self._database.execute(_PUT_BODY, (operation.jid, operation.minion, operation.body))
+            self._bodies.append((operation.jid, operation.minion, operation.body))
 
     def _put_chunk(self, operation: PutChunk) -> None:
         if self._is_over(operation.jid) is None:
@@ -270,6 +309,7 @@ class Transaction:
     def _join_chunks(self, operation: JoinChunks) -> None:
         if self._is_over(operation.jid) is None:
             return
+        self._write_collected()
         whose = (operation.jid, operation.minion)
         pieces = self._database.execute(
             "SELECT data FROM chunk WHERE jid = ? AND minion = ? AND digest = ? ORDER BY start",
@@ -303,6 +343,7 @@ class Transaction:
     }
 
 
+_WHOSE: Final = itemgetter(0, 1)
 _WRITERS: Final = Transaction.WRITERS
 
 

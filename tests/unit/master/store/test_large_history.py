@@ -17,8 +17,9 @@ from limpet.master.store import history, reading
 from limpet.master.store.dropping import ROWS_MAX, drop_piece
 from limpet.master.store.operations import Operation, PruneHistory, PutDelivery, PutJob
 from limpet.master.store.schema import MIGRATIONS
-from limpet.master.store.writing import Transaction
+from limpet.master.store.writing import ROWS_A_STATEMENT, Transaction
 from support.histories import BEGAN_S, SPAN_S, Fleet, opened, write_history
+from support.store_model import StoreModel
 
 SMALL, LARGE = 20, 500
 MINIONS = 100
@@ -277,4 +278,28 @@ def test_large_values_go_a_few_at_a_time(tmp_path: Path) -> None:
         sizes.append(gone)
     assert len(sizes) >= 5, sizes
     assert database.execute("SELECT count(*) FROM body").fetchone() == (0,)
+    database.close()
+
+
+def test_many_rows_of_one_transaction_are_written_as_they_came(tmp_path: Path) -> None:
+    """Some twice, in statements for many rows and the rest one by one."""
+    fleet, database, model = Fleet(), opened(tmp_path / "db", MIGRATIONS), StoreModel()
+    job = fleet.job(BEGAN_S)
+    operations: list[Operation] = [PutJob(job)]
+    names = fleet.chance.sample(fleet.names, 2 * ROWS_A_STATEMENT + 7)
+    operations += [PutDelivery(fleet.delivery(job, each, "bound")) for each in names]
+    for each in names[:-3]:
+        operations += fleet.answered(job, each, 50)
+    for each in names[5:30]:
+        operations += fleet.answered(job, each, 60)
+    operations.append(PutDelivery(fleet.delivery(job, names[0], "failed")))
+    transaction = Transaction(database)
+    for operation in operations:
+        transaction.apply(operation)
+    transaction.finish(1)
+    model.apply(1, operations)
+    assert reading.load(database, wall_s=BEGAN_S) == model.snapshot(BEGAN_S)
+    assert reading.bodies(database, job.jid) == {
+        minion: body for (_jid, minion), body in model.bodies.items()
+    }
     database.close()

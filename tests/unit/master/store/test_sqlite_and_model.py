@@ -226,6 +226,7 @@ def test_a_value_too_large_for_one_answer_is_left_out_with_a_word(directory: Pat
         transaction.apply(PutDelivery(row))
         transaction.apply(PutReturn(jid, MinionId(minion), b"body"))
 
+    transaction.finish(None)
     (stored,) = history.answer(database, WatchJob(jid, False, False))
     database.close()
 
