@@ -7,7 +7,6 @@ lost their master in the same instant do not come back in the same instant.
 import random
 from typing import Final
 
-from limpet.minion.effects import Port
 from limpet.minion.link.states import CONNECTING_S, Loss
 
 BASE_S: Final = 0.25
@@ -30,11 +29,17 @@ HANDSHAKE_CAP_MAX_S: Final = 120.0
 HANDSHAKE_MAX_S: Final = 20.0
 """A master's backlog is 1,024 connections, and the kernel keeps as many again that it has answered:
 at a hundred handshakes a second the last of them waits for so long."""
-ENROL_HANDSHAKE_S: Final = 10.0
-"""Who is new does not know how many others there are."""
+NEW_HANDSHAKE_S: Final = 10.0
+NEW_CAP_S: Final = 15.0
+"""Who is new does not know how many others there are: it waits longer, and comes again later where
+nobody answers. A master that is not there yet (`refused`) is asked as often as ever."""
 FAILED_PATIENCE_S: Final = 60.0
 """Handshakes that the other side ends count as a wrong key only after this long: a port forwarder
 in front of a master that is being restarted accepts and ends connections just the same."""
+
+_UNANSWERED: Final = frozenset(
+    {Loss.UNREACHABLE, Loss.HANDSHAKE_SILENT, Loss.GREETING_SILENT, Loss.ENROL_SILENT}
+)
 
 
 def cap_s(fleet: int) -> float:
@@ -42,15 +47,15 @@ def cap_s(fleet: int) -> float:
     return min(max(fleet / FLEET_PER_S, CAP_MIN_S), CAP_MAX_S)
 
 
-def handshake_s(port: Port, fleet: int) -> float:
+def handshake_s(fleet: int, *, is_new: bool) -> float:
     """Give how long a handshake may take once TCP stands.
 
     Where a fleet comes in one instant, connections wait in the master's backlog for their turn.
     Whoever gives up there has cost it little, but comes again, behind the others, and leaves a dead
     connection that it has to take up and find out about: so patience is what ends a herd soonest.
     """
-    if port == "enrol":
-        return ENROL_HANDSHAKE_S
+    if is_new:
+        return NEW_HANDSHAKE_S
     return min(max(fleet / FLEET_PER_S, CONNECTING_S), HANDSHAKE_MAX_S)
 
 
@@ -72,6 +77,11 @@ def failed_pause_s(chance: random.Random, fleet: int) -> float:
     """Choose the pause where handshakes have been ended for longer than `FAILED_PATIENCE_S`."""
     middle = min(max(fleet / FLEET_PER_S * 10, FAILED_PAUSE_S), HANDSHAKE_CAP_MAX_S)
     return chance.uniform(middle * (1 - FAILED_JITTER), middle * (1 + FAILED_JITTER))
+
+
+def new_cap_s(loss: Loss) -> float:
+    """Give the limit of the pauses of a minion that the master has never welcomed."""
+    return NEW_CAP_S if loss in _UNANSWERED else CAP_MIN_S
 
 
 def backoff_s(chance: random.Random, failures: int, cap: float) -> float:

@@ -133,7 +133,8 @@ class Dialler:
         return Instant(self.round.opened + self._handshake_s())
 
     def _handshake_s(self) -> float:
-        return handshake_s(self.round.port, self._memory.fleet)
+        is_new = self.round.port == "enrol" or not self._memory.is_accepted
+        return handshake_s(self._memory.fleet, is_new=is_new)
 
     def on_failed(self, now: Moment, what: LinkEvent) -> Loss | None:
         """Go on after the transport gave the present address up."""

@@ -45,6 +45,8 @@ class Retreat:
             if loss is Loss.HANDSHAKE_FAILED and is_lasting:
                 return backoff.failed_pause_s(self._chance, fleet)
             cap = backoff.handshake_cap_s(fleet, loss, failures.handshakes)
+        if not self._memory.is_accepted:
+            cap = max(cap, backoff.new_cap_s(loss))
         return backoff.backoff_s(self._chance, failures.in_a_row, cap)
 
     def pause_after_loss_s(self, at: Instant) -> float:

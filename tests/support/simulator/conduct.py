@@ -8,7 +8,7 @@ from limpet.common.wire.codec import FromMinion
 from limpet.master import effects as master_do
 from limpet.master.store.operations import PutChunk, PutDelivery, PutReturn
 from limpet.minion import effects as minion_do
-from limpet.minion.link.backoff import ENROL_HANDSHAKE_S
+from limpet.minion.link.backoff import NEW_HANDSHAKE_S
 from limpet.minion.link.states import SUSPENDED_GAP_S, SUSPENDED_LATE_S, State
 from support.simulator.checking import Checker, Scene
 from support.simulator.minion_host import MinionHost
@@ -127,8 +127,11 @@ class Conduct(Checker):
         if self.world.t - host.stood_still[1] < SLACK_S:
             return
         limit_s = LIMITS_S.get(stay.state)
-        if stay.state is State.CONNECTING and host.the_core.link.retreat.port == "enrol":
-            limit_s = ENROL_HANDSHAKE_S
+        link, memory = host.the_core.link, host.the_core.memory
+        if stay.state is State.CONNECTING and (
+            link.retreat.port == "enrol" or not memory.is_accepted
+        ):
+            limit_s = NEW_HANDSHAKE_S
         if limit_s is not None and self.world.t - stay.since > limit_s + SLACK_S:
             self.broken(f"{host.name}: {stay.state} for {self.world.t - stay.since:.1f} s")
         connection = host.socket.connection

@@ -197,3 +197,30 @@ def test_an_answer_with_another_nonce_is_ignored() -> None:
     bench = unknown().connect()
     bench.hear(EnrolAnswer(b"0" * 16, "accepted", to_micros(0), ""))
     assert bench.state() is State.ENROLLING
+
+
+def test_who_is_new_waits_longer_for_the_handshake_on_either_port() -> None:
+    bench = unknown()
+    bench.link("connected")
+    bench.advance(9.9)
+    assert bench.state() is State.CONNECTING
+    bench.link("ready")
+    bench.enrol_answer("accepted")
+    assert ports(bench) == ["enrol", "main"]
+    assert [effect.handshake_s for effect in bench.of(OpenSocket)] == [10.0, 10.0]
+
+
+@pytest.mark.parametrize(("loss", "most"), [("nothing", 15.0), ("refused", 2.0)])
+def test_who_is_new_comes_again_later_where_nobody_answers(loss: str, most: float) -> None:
+    pauses = []
+    for seed in range(20):
+        bench = unknown(seed=seed)
+        for _ in range(20):
+            if loss == "refused":
+                bench.link("refused")
+            else:
+                bench.advance(3.1)
+            began = bench.now.boot
+            bench.advance_to(State.CONNECTING)
+            pauses.append(bench.now.boot - began)
+    assert 0.8 * most < max(pauses) <= most
