@@ -127,6 +127,7 @@ def test_an_answer_for_a_session_that_is_over_is_sent_to_nobody() -> None:
     assert len(offers(bench, web1)) == 1
 
 
+@pytest.mark.covers("E17")
 def test_who_asks_again_is_told_that_it_is_in_line_and_keeps_its_place() -> None:
     limits = PillarLimits(at_once=1, waits_s_max=20.0)
     names = ("web1", "web2", "old", "mute")

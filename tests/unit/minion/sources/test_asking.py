@@ -118,6 +118,7 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_number(bench: AskingBenc
     assert [pull.request for pull in pulls] == [pulls[0].request] * 2
 
 
+@pytest.mark.covers("E17")
 def test_a_busy_master_is_asked_again_a_second_later_and_then_ever_more_seldom(
     bench: AskingBench,
 ) -> None:
@@ -131,6 +132,7 @@ def test_a_busy_master_is_asked_again_a_second_later_and_then_ever_more_seldom(
     assert bench.replies(1) == []
 
 
+@pytest.mark.covers("E17")
 def test_who_is_in_line_waits_on_and_asks_again_now_and_then(bench: AskingBench) -> None:
     bench.ask(1)
     for _ in range(20):
