@@ -119,19 +119,19 @@ def test_without_room_for_a_copy_nothing_is_changed(
 
 
 @pytest.mark.covers("J4")
-def test_a_store_of_a_newer_release_is_refused_and_its_copy_opens(path: Path) -> None:
-    """With a migration made up for it, for there is none yet."""
-    newer = (*MIGRATIONS, "ALTER TABLE note ADD COLUMN since_s REAL NOT NULL DEFAULT 0")
+@pytest.mark.parametrize("older", range(1, len(MIGRATIONS)))
+def test_a_store_of_a_newer_release_is_refused_and_its_copy_opens(path: Path, older: int) -> None:
+    before_it = MIGRATIONS[:older]
+    Store(path, clock=SystemClock(), migrations=before_it).close()
     Store(path, clock=SystemClock()).close()
-    Store(path, clock=SystemClock(), migrations=newer).close()
 
     with pytest.raises(HostError, match="install that release again") as caught:
-        Store(path, clock=SystemClock())
-    copy = path.with_name(f"master.db.before-{len(newer)}")
+        Store(path, clock=SystemClock(), migrations=before_it)
+    copy = path.with_name(f"master.db.before-{len(MIGRATIONS)}")
     assert str(copy) in str(caught.value)
-    assert schema_of(path) == len(newer), "it was left as it is"
+    assert schema_of(path) == len(MIGRATIONS), "it was left as it is"
     for suffix in ("-wal", "-shm"):
         path.with_name(f"master.db{suffix}").unlink(missing_ok=True)
     os.replace(copy, path)
-    Store(path, clock=SystemClock()).close()
-    assert schema_of(path) == len(MIGRATIONS)
+    Store(path, clock=SystemClock(), migrations=before_it).close()
+    assert schema_of(path) == older
