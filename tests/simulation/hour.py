@@ -36,6 +36,7 @@ def main() -> int:
         "gone": hour.gone,
         "memories": hour.memories,
         "happened": hour.happened,
+        "ended": hour.ended,
         "not_ready": hour.missing,
         "trouble": hour.trouble,
         "steps": hour.steps,

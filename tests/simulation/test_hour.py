@@ -42,6 +42,7 @@ def test_what_a_fleet_holds_after_an_hour_of_churn_is_what_it_held_before() -> N
         assert counts[text] == 0
     assert len(hour.happened) == 19, "something has never happened"
     assert min(hour.happened.values()) >= 2
+    assert {"ok", "failed", "cancelled", "expired", "offline", "lost"} <= set(hour.ended)
 
 
 # -- the test can fail ----------------------------------------------------------------------------

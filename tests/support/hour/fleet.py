@@ -41,6 +41,8 @@ class Hour:
     gone: dict[str, int]
     """What still names keys that were deleted, and is no memory."""
     happened: Counter[str]
+    ended: Counter[str]
+    """How many deliveries ended how."""
     missing: list[str]
     """Minions that are not READY at the end."""
     trouble: Counter[str]
@@ -132,6 +134,7 @@ class Fleet:
             },
             {name: named[name] for name in sorted(named) if not may_name(name)},
             self.churn.happened,
+            self.master.ended,
             self.churn.strays,
             self.master.trouble,
             self.world.steps,

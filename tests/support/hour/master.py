@@ -51,6 +51,8 @@ class FleetMaster(MasterHost):
         """The chance that a connection ends under a message of the kinds in `LOST`."""
         self.trouble: Counter[str] = Counter()
         """Lines for the log at `error`, by topic."""
+        self._ended: Counter[str] = Counter()
+        self._events = Tally()
         self._rung_at = float("inf")
         self._enrol_handles = count(1)
 
@@ -63,7 +65,7 @@ class FleetMaster(MasterHost):
         self._rung_at = float("inf")
         life = self.life
         self.rates = EnrolRates(self.clock.now().boot)
-        tally = Tally()
+        self._events = Tally()
         self.carrier = Carrier(
             port=_Port(self),
             store=_Store(self, life),
@@ -74,7 +76,7 @@ class FleetMaster(MasterHost):
             keys=_Keys(self),
             log=cast(Log, _Log(self.trouble)),
             add_figures=_as_it_is,
-            hear=tally.hear,
+            hear=self._events.hear,
             committed=Commit(self.store.commit),
         )
         super().boot()
@@ -82,8 +84,15 @@ class FleetMaster(MasterHost):
     def on_killed(self) -> None:
         """Forget the shell's part too."""
         super().on_killed()
+        self._ended = self.ended
+        self._events = Tally()
         self.carrier = None
         self.rates = None
+
+    @property
+    def ended(self) -> Counter[str]:
+        """Say how many deliveries have ended how, in all lives."""
+        return self._ended + self._events.returns
 
     # -- effects ------------------------------------------------------------------------------
 
