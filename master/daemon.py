@@ -21,6 +21,7 @@ from limpet.common.service.metrics_port import MetricsPort
 from limpet.common.service.notify import Notifier
 from limpet.common.service.signals import STOP_SIGNALS, SignalPipe
 from limpet.common.service.watchdog import Watchdog
+from limpet.common.transport.polling import Pollable as Polled
 from limpet.common.transport.sockets import Poller
 from limpet.master.carrying import Carrier
 from limpet.master.control.server import Asked, ClientGone, ControlServer
@@ -48,6 +49,10 @@ HEARING_S_MAX: Final = 0.05
 """After this long on frames of minions the others have their turn."""
 TURN_S_MAX: Final = 1.0
 """The longest wait of one turn: lost wake-ups cost no more than this."""
+DEADLINES_APART_S: Final = 0.01
+"""No turn is begun for the core's deadlines alone sooner after the last were looked at. Those of
+thousands of sessions are seconds long, and fall due one by one: a turn costs more than ten of them.
+"""
 DRAIN_S_MIN: Final = 0.3
 """How long the last messages may take to leave."""
 DRAIN_S_MAX: Final = 1.0
@@ -116,7 +121,6 @@ class Master:
         self._look_at_memory_at = Instant(0.0)
         self._shut_at = Instant(float("-inf"))
         self._is_shut = False
-        self._committed = committed
         self._carrier = Carrier(
             port=port,
             store=store,
@@ -147,6 +151,7 @@ class Master:
         self._stop_at: Instant | None = None
         self._is_stop_asked = False
         self._drain_until = Instant(0.0)
+        self._deadlines_from = Instant(0.0)
         self._log_sweep_at = Instant(0.0)
 
     def run(self, signals: SignalPipe, notifier: Notifier) -> End:
@@ -173,11 +178,11 @@ class Master:
         notifier.ready(showing.line(now))
         while not self._is_over(self._clock.now()):
             self._watchdog.turned()
-            self._wait()
+            ready = self._wait()
             started = self._clock.now()
-            for number in signals.take():
+            for number in signals.take() if signals in ready else ():
                 self._on_signal(number, notifier, showing, started)
-            self._turn(started)
+            self._turn(started, ready)
             showing.on_turn(started)
             self._figures.note_lag(started, self._clock.now())
         is_afresh = self._carrier.is_afresh_wanted and not self._is_stop_asked
@@ -185,12 +190,12 @@ class Master:
 
     # -- one turn -----------------------------------------------------------------------------
 
-    def _wait(self) -> None:
-        """Wait for something to happen or to be due."""
+    def _wait(self) -> set[Polled]:
+        """Wait for something to happen or to be due; gives what has something to say."""
         self._follow_lines()
         now = self._clock.now().boot
         soonest = min(
-            self._core.next_deadline,
+            max(self._core.next_deadline, self._deadlines_from),
             self._control.next_deadline,
             self._enrolment.next_deadline,
             self._pillar.next_deadline,
@@ -200,16 +205,21 @@ class Master:
         )
         if self._stop_at is not None:
             soonest = min(soonest, now + 0.05)
-        self._poller.wait(0.0 if self._carrier.failed else max(0.0, soonest - now))
+        return self._poller.wait(0.0 if self._carrier.failed else max(0.0, soonest - now))
 
-    def _turn(self, now: Moment) -> None:
-        """Look at every side once, each with its bound; logins and commits come first."""
-        self._check.on_handshakes(self._port.serve_handshakes())
-        for outcome in self._store.collect():
+    def _turn(self, now: Moment, ready: set[Polled]) -> None:
+        """Look at every side once, each with its bound; logins and commits come first.
+
+        Most turns are one beat's: those that only ever speak through their descriptor are looked at
+        when that is ready.
+        """
+        if self._port.authenticator in ready:
+            self._check.on_handshakes(self._port.serve_handshakes())
+        for outcome in self._store.collect() if self._store in ready else ():
             self._on_outcome(outcome, now)
-        for read in self._sources.collect():
+        for read in self._sources.collect() if self._sources in ready else ():
             self._carry(self._core.on_source_read(now, read.ticket, read.result), now)
-        for written in self._keys.collect():
+        for written in self._keys.collect() if self._keys in ready else ():
             self._carry(self._core.on_keys_written(now, written), now)
         for left in self._port.departures(now.boot):
             self._on_port_event(left, now)
@@ -221,7 +231,8 @@ class Master:
         now = self._clock.now()
         if now.boot >= self._core.next_deadline:
             self._carry(self._core.on_deadline(now), now)
-        for shelved in self._packages.collect():
+            self._deadlines_from = now.after(DEADLINES_APART_S)
+        for shelved in self._packages.collect() if self._packages in ready else ():
             self._on_shelved(shelved, now)
         for asked in self._control.collect(now):
             self._on_client(asked, now)
@@ -250,11 +261,9 @@ class Master:
     def _on_outcome(self, outcome: Committed | Trouble | Failed | Answered, now: Moment) -> None:
         match outcome:
             case Committed(commit=last):
-                for number in range(self._committed + 1, last + 1):
-                    commit = Commit(number)
-                    self._carrier.on_committed(commit, now)
-                    self._carry(self._core.on_committed(now, commit), now)
-                self._committed = last
+                # One step for all commits of a group: what they let go leaves in their order.
+                self._carrier.on_committed(last, now)
+                self._carry(self._core.on_committed(now, last), now)
             case Trouble(text=text):
                 self._carry(self._core.on_store_trouble(now, text), now)
             case Answered(client=client, replies=replies):

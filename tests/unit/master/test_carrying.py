@@ -157,6 +157,18 @@ def test_effects_of_an_earlier_commit_do_not_wait_for_a_later_one(world: World) 
     assert world.take() == [_ack(12)]
 
 
+def test_commits_of_one_group_let_go_in_their_order(world: World) -> None:
+    world.carry(
+        Send(PEER, KEY, _ack(12), Commit(12)),
+        Answer(ALICE, JobEnded("late"), Commit(12)),
+        Send(PEER, KEY, _ack(11), Commit(11)),
+        Send(PEER, KEY, _ack(13), Commit(13)),
+    )
+    world.carrier.on_committed(Commit(12), NOW)
+    assert world.take() == [_ack(11), _ack(12), (ALICE, JobEnded("late"))]
+    assert world.carrier.held == 1
+
+
 def test_a_client_hears_things_in_order_and_does_not_hold_up_another(world: World) -> None:
     world.carry(
         Answer(ALICE, JobEnded("first"), Commit(11)),
