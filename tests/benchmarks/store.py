@@ -187,20 +187,24 @@ def copied(source: Path, folder: Path) -> Path:
 def inserting(folder: Path, full: Side, minions: int, rounds: int) -> Figures:
     """Write the same returns into an empty store and into the full one, in turns."""
     rates: dict[str, list[float]] = {"empty": [], "full": []}
+    processor: dict[str, list[float]] = {"empty": [], "full": []}
     commits: dict[str, list[float]] = {"empty": [], "full": []}
     for number in range(rounds + 1):
         empty = Side(folder / f"empty-{number}" / "master.db", full.fleet)
         for name, side in (("empty", empty), ("full", full))[:: 1 if number % 2 else -1]:
-            began = time.perf_counter()
+            began, used = time.perf_counter(), time.process_time()
             took = side.stream(max(RETURNS_A_ROUND, minions), minions)
             if number:  # the first round warms up
                 rates[name].append(max(RETURNS_A_ROUND, minions) / (time.perf_counter() - began))
+                processor[name].append(time.process_time() - used)
                 commits[name] += took
         empty.close()
     ratios = [a / b for a, b in zip(rates["empty"], rates["full"], strict=True)]
+    cpu = [a / b for a, b in zip(processor["full"], processor["empty"], strict=True)]
     return {
         "returns_per_s": {name: spread(each) for name, each in rates.items()},
         "time_full_to_empty": spread(ratios),
+        "cpu_full_to_empty": spread(cpu),
         "commit_ms": {name: in_ms(each) for name, each in commits.items()},
     }
 
