@@ -253,7 +253,9 @@ class Carrier:
                 self._hear(event)
                 # A line for each return would drown the rest: those are for `limpet events`.
                 level = Level.DEBUG if event.tag.startswith("job/") else Level.INFO
-                self._log.write(level, f"event {event.tag}", event.data, marks_of_event(event.tag))
+                if level <= self._log.level:
+                    marks = marks_of_event(event.tag)
+                    self._log.write(level, f"event {event.tag}", event.data, marks)
                 for client in list(self._subscribed):
                     self._queue(Answer(client, event), now)
 
