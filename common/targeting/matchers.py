@@ -86,20 +86,22 @@ def grain(text: str, delimiter: str = ":") -> Grain:
             match = globs[pattern] = _glob_match(pattern)
         return match(value) is not None
 
-    last = text.split(delimiter)[-1]
-    quick = _glob_match(text.partition(delimiter)[2])
-    is_exact = not is_pattern(last)
-    return Grain(text, delimiter, compare, no_weight, quick, _literal_of(last), is_exact)
+    pattern = text.partition(delimiter)[2]
+    literal = _literal_of(pattern.split(delimiter))
+    quick, is_exact = _glob_match(pattern), not is_pattern(pattern)
+    return Grain(text, delimiter, compare, no_weight, quick, literal, is_exact)
 
 
-def _literal_of(pattern: str) -> bytes:
+def _literal_of(parts: list[str]) -> bytes:
     """Give the longest stretch that is in every text which a glob matches, in lower case.
 
-    Empty: there is none that could be looked for in JSON, where text stands for text.
+    It is of the last part, which belongs to the pattern however the expression is cut. Empty: there
+    is none that could be looked for in JSON, where text stands for text.
     """
-    if not pattern.isascii() or pattern.startswith("{") or "\0" in pattern:
+    last = parts[-1]
+    if not last.isascii() or "\0" in last or any(part.startswith("{") for part in parts):
         return b""
-    stretches = re.split(r"[*?]", pattern.partition("[")[0])
+    stretches = re.split(r"[*?]", last.partition("[")[0])
     return max(stretches, key=len).lower().encode()
 
 
