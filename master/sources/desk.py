@@ -2,7 +2,7 @@
 
     Ask, Pull --> waiting (in turn by minion) --> ReadSource --> on_done --> Offer, Piece
     one question for each file is read at a time, until its digest is known: then as many as there
-    is room for on the way to all minions together (`flight.py`)
+    is room for on the way to all minions together (`lanes.py`, `flight.py`)
     listings: all who wait when a walk begins have its result; who asks later, that of the next one,
     which begins after a pause: while a fleet asks, walks take a quarter of one core at most
 
@@ -40,10 +40,9 @@ from limpet.master.sources.answering import (
     size_max,
     work_of,
 )
-from limpet.master.sources.flight import Flight
+from limpet.master.sources.lanes import SLOW_S, Lanes
 from limpet.master.sources.limits import SourceLimits
 from limpet.master.sources.shelf import Shelf
-from limpet.master.sources.turns import Turns
 from limpet.master.sources.work import (
     Found,
     Listed,
@@ -104,7 +103,7 @@ class SourceDesk:
         assert limits.at_once >= 1
         self._limits = limits
         self._shelf = Shelf(bytes_max=limits.shelf_bytes_max, keep_s=limits.shelf_s)
-        self._turns: Turns[_Asked] = Turns(OF_ONE_AT_ONCE)
+        self._lanes: Lanes[_Asked] = Lanes(limits.flight_bytes_max, limits.flight_s, OF_ONE_AT_ONCE)
         self._open: dict[MinionKey, set[tuple[int, int]]] = {}
         """All that is not answered."""
         self._open_count = 0
@@ -122,15 +121,15 @@ class SourceDesk:
         """Work under way that may take long."""
         self._quick: OrderedDict[str, str] = OrderedDict()
         """Files whose digest was right when they were last read."""
-        self._flight = Flight(limits.flight_bytes_max, limits.flight_s)
         self._ready: deque[tuple[_Asked, Listed | None]] = deque()
         """Answers that are in memory and wait for room; without a result: on the shelf."""
 
     @property
     def next_deadline(self) -> Instant:
         """Give when `on_deadline` has something to do; may be infinite."""
-        is_waiting = self._ready or self._turns.is_waiting
-        room = self._flight.next_deadline if is_waiting else FOREVER
+        room = self._lanes.next_deadline
+        if self._ready:
+            room = min(room, self._lanes.room_for(self._ready[0][0].minion.key))
         is_walk_due = self._walkers and not self._is_walking and self._has_hands
         walk = self._next_walk if is_walk_due else FOREVER
         return min(self._shelf.next_deadline, room, walk)
@@ -152,7 +151,7 @@ class SourceDesk:
 
     def on_ask(self, turn: Turn, minion: Minion, session: Session, ask: Ask) -> None:
         """Have a question read when its turn comes."""
-        self._flight.arrived(minion.key)
+        self._lanes.arrived(minion.key)
         if ask.arguments:  # they would lie in memory as long as it waits
             text = f"a question for a {ask.kind} has no arguments"
             turn.count("source_refused")
@@ -163,8 +162,9 @@ class SourceDesk:
 
     def on_pull(self, turn: Turn, minion: Minion, session: Session, pull: Pull) -> None:
         """Answer from what is kept, or have the file read when its turn comes."""
-        self._flight.arrived(minion.key)
-        self._accept(turn, _Asked(minion, session, pull))
+        since = self._lanes.arrived(minion.key)
+        took_long = since is None or turn.now.boot - since > SLOW_S
+        self._accept(turn, _Asked(minion, session, pull), is_slow=pull.offset > 0 and took_long)
         self._go_on(turn)
 
     def on_done(self, turn: Turn, ticket: int, result: Result) -> None:
@@ -179,7 +179,7 @@ class SourceDesk:
             (asked,) = reading.waiting
             self._learn(reading.name, asked.message, result)
             self._close(asked)
-            self._flight.arrived(asked.minion.key)
+            self._lanes.arrived(asked.minion.key)
             if asked.is_wanted:
                 self._say(turn, asked, result)
         if reading.is_walk:
@@ -187,14 +187,14 @@ class SourceDesk:
             took_s = turn.now.boot - self._walk_began
             self._next_walk = turn.now.after(min(WALK_PAUSE * took_s, WALK_PAUSE_S_MAX))
         else:
-            self._turns.done(reading.waiting[0].minion.key)
+            self._lanes.done(reading.waiting[0].minion.key)
             if not reading.is_quick:
                 self._follow(turn, reading.name)
         self._go_on(turn)
 
     # --- what waits ---------------------------------------------------------------------------
 
-    def _accept(self, turn: Turn, asked: _Asked) -> None:
+    def _accept(self, turn: Turn, asked: _Asked, *, is_slow: bool = False) -> None:
         """Let a question wait for its turn, unless it does already or too many do."""
         key, message = asked.minion.key, asked.message
         if asked.number in self._open.get(key, ()):
@@ -212,11 +212,11 @@ class SourceDesk:
         elif isinstance(message, Pull) and message.kind != "file":
             self._ready.append((asked, None))
         else:
-            self._turns.add(key, asked)
+            self._lanes.add(key, asked, is_slow=is_slow)
 
     def _is_full(self, key: MinionKey) -> bool:
         if len(self._open.get(key, ())) >= self._limits.open_of_one_max:
-            for asked in self._turns.drop(key, lambda asked: not asked.is_wanted):
+            for asked in self._lanes.drop(key, lambda asked: not asked.is_wanted):
                 self._close(asked)
         return (
             self._open_count >= self._limits.open_max
@@ -234,7 +234,7 @@ class SourceDesk:
 
     def _go_on(self, turn: Turn) -> None:
         """Answer what is in memory and hand out work, as long as there is room and hands."""
-        while self._ready and self._flight.has_room(turn.now):
+        while self._ready and self._lanes.has_room(turn.now, self._ready[0][0].minion.key):
             asked, result = self._ready.popleft()
             self._close(asked)
             if asked.is_wanted:
@@ -242,20 +242,20 @@ class SourceDesk:
         while self._has_hands:
             if self._walkers and not self._is_walking and turn.now.boot >= self._next_walk:
                 self._begin_walk(turn)
-            elif not self._flight.has_room(turn.now) or not self._begin_next(turn):
+            elif not self._begin_next(turn):
                 return
 
     def _begin_next(self, turn: Turn) -> bool:
-        """Begin with whose turn it is; False: nobody waits."""
-        taken = self._turns.take()
+        """Begin with whose turn it is; False: nobody waits, or there is no room."""
+        taken = self._lanes.take(turn.now)
         if taken is None:
             return False
         key, asked = taken
         if not asked.is_wanted:
-            self._turns.done(key)
+            self._lanes.done(key)
             self._close(asked)
             return True
-        self._flight.add(turn.now, key, size_max(asked.message))
+        self._lanes.send(turn.now, key, size_max(asked.message))
         name = name_of(asked.message)
         if self._is_quick(name, asked.message):
             self._hand_out(turn, work_of(asked.message), _Reading([asked], name, is_quick=True))
@@ -293,7 +293,7 @@ class SourceDesk:
                 if not is_quick:
                     return
             else:
-                self._turns.done(asked.minion.key)
+                self._lanes.done(asked.minion.key)
                 self._close(asked)
         del self._followers[name]
 
@@ -325,7 +325,7 @@ class SourceDesk:
             answer = _answer(turn, asked, result)
         size = len(answer.data) if isinstance(answer, Piece) else len(answer.body)
         if size:
-            self._flight.add(turn.now, asked.minion.key, size)
+            self._lanes.send(turn.now, asked.minion.key, size)
         turn.send(asked.session.peer, asked.minion.key, answer)
 
     def _hand_out(self, turn: Turn, work: Work, reading: _Reading) -> None:

@@ -19,6 +19,7 @@ class Flight:
         self._bytes_max = bytes_max
         self._keep_s = keep_s
         self._of: OrderedDict[MinionKey, tuple[int, Instant]] = OrderedDict()
+        """Bytes, and until when they count."""
         self.held_bytes = 0
 
     @property
@@ -45,7 +46,14 @@ class Flight:
         self._of[key] = (before + size, now.after(self._keep_s))
         self.held_bytes += size
 
-    def arrived(self, key: MinionKey) -> None:
-        """Take note that a minion has what was sent, or that it comes to nothing."""
-        size, _ = self._of.pop(key, (0, FOREVER))
+    def arrived(self, key: MinionKey) -> Instant | None:
+        """Take note that a minion has what was sent, or that it comes to nothing.
+
+        Gives since when the last of it was under way; None: it does not count any more.
+        """
+        found = self._of.pop(key, None)
+        if found is None:
+            return None
+        size, until = found
         self.held_bytes -= size
+        return Instant(until - self._keep_s)

@@ -39,6 +39,7 @@ MACHINES = (
     "master/sources/answering.py",
     "master/sources/desk.py",
     "master/sources/flight.py",
+    "master/sources/lanes.py",
     "master/sources/shelf.py",
     "master/sources/turns.py",
     "master/sources/work.py",

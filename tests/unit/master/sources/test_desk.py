@@ -10,7 +10,7 @@ from limpet.common.identifiers import MinionKey
 from limpet.common.messages.sources import BUSY, CHANGED, GONE, Ask, Offer, Piece, Pull
 from limpet.master import effects as do
 from limpet.master.settings import MasterSettings
-from limpet.master.sources.flight import Flight
+from limpet.master.sources.lanes import Lanes
 from limpet.master.sources.limits import SourceLimits
 from limpet.master.sources.shelf import Shelf
 from limpet.master.sources.turns import Turns
@@ -200,22 +200,62 @@ def test_a_listing_for_many_goes_out_as_there_is_room() -> None:
     assert made.core._sources.open_count == 0
 
 
-def test_what_is_under_way_is_counted_by_minion() -> None:
-    flight = Flight(100, 1.0)
-    one, two = MinionKey("1" * 64), MinionKey("2" * 64)
-    now = Moment(Instant(5.0), 0.0)
-    flight.add(now, one, 60)
-    flight.add(now, two, 30)
-    assert flight.has_room(now)
-    assert flight.next_deadline == float("inf")
-    flight.add(Moment(Instant(5.5), 0.0), one, 20)
-    assert not flight.has_room(now)
-    assert flight.next_deadline == 6.0
-    assert flight.has_room(Moment(Instant(6.0), 0.0))
-    assert flight.held_bytes == 80
-    flight.arrived(one)
-    flight.arrived(one)
-    assert flight.held_bytes == 0
+def test_slow_lines_cost_quick_ones_nothing() -> None:
+    lanes: Lanes[int] = Lanes(100, 5.0, 2)
+    slow = [MinionKey(f"{number:064x}") for number in range(4)]
+    quick = MinionKey("f" * 64)
+    now = Moment(Instant(2.0), 0.0)
+    for key in slow:
+        lanes.add(key, 7, is_slow=True)
+    lanes.add(quick, 8)
+    taken = []
+    while (found := lanes.take(now)) is not None:
+        taken.append(found[0])
+        lanes.send(now, found[0], 60)
+    assert taken == [quick, slow[0], slow[1]], "the slow ones' share is used up"
+    assert lanes.next_deadline == 7.0
+    lanes.done(quick)
+    assert lanes.arrived(quick) == 2.0
+    lanes.add(quick, 9)
+    assert lanes.take(now) == (quick, 9), "the quick one goes on"
+    assert lanes.take(now) is None
+    assert lanes.drop(slow[3], lambda item: item == 7) == [7]
+    assert lanes.take(Moment(Instant(7.0), 0.0)) == (slow[2], 7), "who reads nothing is let go"
+
+
+def test_a_minion_changes_lanes_when_nothing_of_it_waits() -> None:
+    lanes: Lanes[int] = Lanes(100, 5.0, 2)
+    key, other = MinionKey("1" * 64), MinionKey("2" * 64)
+    now = Moment(Instant(2.0), 0.0)
+    lanes.add(key, 1, is_slow=True)
+    lanes.add(key, 2)
+    lanes.send(now, other, 100)  # the quick lane is full
+    assert lanes.take(now) == (key, 1)
+    assert lanes.has_room(now, key), "it is in the slow one"
+    assert lanes.take(now) == (key, 2)
+    lanes.done(key)
+    lanes.done(key)
+    assert not lanes.has_room(now, key)
+    lanes.add(key, 3)
+    assert lanes.take(now) is None
+    lanes.arrived(other)
+    assert lanes.take(now) == (key, 3)
+
+
+def test_a_piece_that_was_long_under_way_puts_the_next_one_among_the_slow() -> None:
+    made, (slow, quick, other) = bench("slow", "quick", "other", flight_bytes_max=16_000)
+    ask(slow, 1, "big")
+    made.done(Found(True, DIGEST, 10**6))
+    pull(slow, 2)
+    made.done(PieceRead(b"x" * 16384))
+    made.advance(0.3)
+    pull(slow, 3, offset=16384)
+    assert len(made.work) == 1
+    made.done(PieceRead(b"x" * 16384))
+    pull(quick, 1)
+    assert len(made.work) == 1, "what is under way to the slow one is not in its way"
+    pull(other, 1)
+    assert len(made.work) == 1, "what is under way to the quick one is"
 
 
 def test_one_that_asks_a_lot_delays_nobody_else() -> None:
