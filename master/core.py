@@ -157,6 +157,11 @@ class MasterCore:
         """Say whether a key may connect to the main port: asked by ZAP at every handshake."""
         return self._desk.is_accepted(key)
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Say whether no job is open: nobody waits for what minions say now."""
+        return not self._book.open_deliveries
+
     # -- turns --------------------------------------------------------------------------------
 
     def _turn(self, now: Moment) -> Turn:
@@ -260,7 +265,7 @@ class MasterCore:
             turn.count("revoked_key")
             turn.disconnect(peer, "revoked_key")
         elif not self._is_within_rate(turn, minion, message):
-            turn.count("rate")
+            self._drop(turn, peer, minion, message)
         elif isinstance(message, Hello):
             self._door.on_hello(turn, peer, minion, address, message)
         elif isinstance(message, Return):
@@ -270,6 +275,16 @@ class MasterCore:
         else:
             self._hear_in_session(turn, peer, minion, message)
         return self._close(turn)
+
+    def _drop(self, turn: Turn, peer: Peer, minion: Minion, message: FromMinion) -> None:
+        """Drop what is over the rate; whoever goes on without end costs the others their time."""
+        turn.count("rate")
+        is_bulk = isinstance(message, Return | BulkChunk)  # honest ones come to that, too
+        if not is_bulk and not minion.rates.take("flood", turn.now.boot):
+            turn.count("flood")
+            turn.disconnect(peer, "flood")
+            text = f"{minion.minion} sends without end, and is cut off: see what runs there"
+            turn.report("warning", f"flood {minion.minion}", text)
 
     def _is_within_rate(self, turn: Turn, minion: Minion, message: FromMinion) -> bool:
         now = turn.now.boot

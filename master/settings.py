@@ -113,6 +113,7 @@ class MasterSettings:
                 "Pull": (2000.0, 4000.0),
                 "TrustAck": (1.0, 20.0),
                 "orphan": (5.0, 50.0),
+                "flood": (50.0, 2000.0),  # dropped ones: who drops more is cut off
             }
         )
     )

@@ -70,6 +70,7 @@ MINION_TOPICS: Final = frozenset(
     (
         "cloned",
         "facts",
+        "flood",
         "frame",
         "key.conflict",
         "key.renamed",
