@@ -70,6 +70,7 @@ def run_on_all(fleet: Fleet, client: Client, *words: str) -> tuple[dict[str, Any
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_a_fleet_that_fetches_one_file_leaves_the_master_responsive(tmp_path: Path) -> None:
     with Fleet(tmp_path) as fleet:
         roots = roots_of(fleet)
