@@ -36,6 +36,8 @@ class StoreIdentity:
     ) -> None:
         self.store_id = store_id
         self._secret = secret
+        self._told = (-1, 0)
+        """The last commit that was told of, and its number: a fleet at rest hears it each beat."""
         self.commit = Commit(0)
         """Nobody is told the id before this is durable."""
         self._chance = chance
@@ -53,13 +55,18 @@ class StoreIdentity:
 
     def told(self, commit: int) -> int:
         """Give the number that stands for a commit towards minions; grows with the commit."""
+        if self._told[0] == commit:
+            return self._told[1]
         seal = hashlib.blake2b(str(commit).encode(), key=self._secret.encode(), digest_size=4)
-        return commit << SEAL_BITS | int.from_bytes(seal.digest(), "big") >> (32 - SEAL_BITS)
+        number = commit << SEAL_BITS | int.from_bytes(seal.digest(), "big") >> (32 - SEAL_BITS)
+        self._told = (commit, number)
+        return number
 
     def _renew(self, turn: Turn) -> None:
         self.store_id = f"{self._chance.getrandbits(128):032x}"
         turn.keep(PutNote("store_id", self.store_id))
         self._secret = f"{self._chance.getrandbits(128):032x}"
+        self._told = (-1, 0)
         turn.keep(PutNote("store_secret", self._secret))
         self.commit = turn.keep(PutNote("epoch_s", repr(turn.now.wall)))
 
