@@ -53,6 +53,11 @@ DEADLINES_APART_S: Final = 0.01
 """No turn is begun for the core's deadlines alone sooner after the last were looked at. Those of
 thousands of sessions are seconds long, and fall due one by one: a turn costs more than ten of them.
 """
+GATHER_S: Final = 0.003
+"""How long beats and logins are gathered for one turn, while no job is open: a turn for each costs
+several times what is in it. Clients and jobs never wait for it."""
+BUSY_S: Final = 0.01
+"""Frames, or logins, that come closer together than this are worth gathering."""
 DRAIN_S_MIN: Final = 0.3
 """How long the last messages may take to leave."""
 DRAIN_S_MAX: Final = 1.0
@@ -147,6 +152,10 @@ class Master:
             problems=lambda: (*reloader.problems, metrics.problem),
         )
         self._poller = Poller()
+        self._others = Poller()
+        """All that must not wait while beats and logins are gathered."""
+        self._is_gathering = False
+        self._heard_at = Instant(float("-inf"))
         self._lines_polled: dict[str, tuple[Pollable, bool]] = {}
         self._stop_at: Instant | None = None
         self._is_stop_asked = False
@@ -159,11 +168,11 @@ class Master:
 
         Raises `StoreFailed`, `NobodyLetIn`, and `UsageError` if the enrolment port stays taken.
         """
-        for thing in (signals, self._store, self._port.router, self._port.authenticator):
+        self._poller.register(self._port.router)
+        self._poller.register(self._port.authenticator)
+        for thing in (signals, self._store, self._control, self._sources, self._packages):
             self._poller.register(thing)
-        self._poller.register(self._control)
-        self._poller.register(self._sources)
-        self._poller.register(self._packages)
+            self._others.register(thing)
         self._poller.register(self._keys)
         now = self._clock.now()
         self._log_sweep_at = now.after(LOG_SWEEP_S)
@@ -192,6 +201,9 @@ class Master:
 
     def _wait(self) -> set[Polled]:
         """Wait for something to happen or to be due; gives what has something to say."""
+        if self._is_gathering:
+            self._is_gathering = False
+            self._others.wait(GATHER_S)
         self._follow_lines()
         now = self._clock.now().boot
         soonest = min(
@@ -213,7 +225,8 @@ class Master:
         Most turns are one beat's: those that only ever speak through their descriptor are looked at
         when that is ready.
         """
-        if self._port.authenticator in ready:
+        is_heard = self._port.authenticator in ready
+        if is_heard:
             self._check.on_handshakes(self._port.serve_handshakes())
         for outcome in self._store.collect() if self._store in ready else ():
             self._on_outcome(outcome, now)
@@ -225,10 +238,15 @@ class Master:
             self._on_port_event(left, now)
         hearing_until = now.boot + HEARING_S_MAX
         for event in self._port.hear(now.boot, FRAMES_A_TURN):
+            is_heard = True
             self._on_port_event(event, self._clock.now())
             if self._clock.now().boot >= hearing_until:
                 break
         now = self._clock.now()
+        if is_heard:
+            is_busy = now.boot < self._heard_at + BUSY_S
+            self._is_gathering = is_busy and self._core.is_at_rest and self._stop_at is None
+            self._heard_at = now.boot
         if now.boot >= self._core.next_deadline:
             self._carry(self._core.on_deadline(now), now)
             self._deadlines_from = now.after(DEADLINES_APART_S)

@@ -53,6 +53,16 @@ def test_one_job_finds_each_minion_as_it_is() -> None:
     assert [each.jid for each in delivers(bench, minions["back"])] == [stored.jid]
 
 
+def test_the_master_is_at_rest_while_no_answer_is_outstanding() -> None:
+    bench, (web1, web2) = ready("web1", "web2")
+    assert bench.core.is_at_rest
+    stored = bench.run()
+    web1.finish(stored.jid)
+    assert not bench.core.is_at_rest
+    web2.finish(stored.jid)
+    assert bench.core.is_at_rest
+
+
 def test_with_a_ttl_the_job_waits_for_those_who_are_offline() -> None:
     bench = Bench(["web1"])
     stored = bench.run(ttl_s=3600)
