@@ -30,6 +30,8 @@ HANDSHAKE_MAX_S: Final = 20.0
 """A master's backlog is 1,024 connections, and the kernel keeps as many again that it has answered:
 at a hundred handshakes a second the last of them waits for so long."""
 NEW_HANDSHAKE_S: Final = 10.0
+CROWD_TCP_S: Final = 8.0
+"""The kernel tries at 0, 1, 3 and 7 s; a master that is overrun answers when it has room."""
 NEW_CAP_S: Final = 15.0
 """Who is new does not know how many others there are: it waits longer, and comes again later where
 nobody answers. A master that is not there yet (`refused`) is asked as often as ever."""
@@ -45,6 +47,12 @@ _UNANSWERED: Final = frozenset(
 def cap_s(fleet: int) -> float:
     """Give the limit of the pauses for a fleet of this size."""
     return min(max(fleet / FLEET_PER_S, CAP_MIN_S), CAP_MAX_S)
+
+
+def tcp_s(fleet: int, *, is_new: bool, failures: int) -> float:
+    """Give how long TCP may take: that an address leads nowhere is told by the first attempt."""
+    is_crowded = is_new or fleet / FLEET_PER_S >= CROWD_TCP_S
+    return CROWD_TCP_S if is_crowded and failures else CONNECTING_S
 
 
 def handshake_s(fleet: int, *, is_new: bool) -> float:

@@ -13,7 +13,7 @@ from limpet.common.identifiers import Attempt
 from limpet.common.transport.events import LinkEvent
 from limpet.minion.effects import Port, Resolve
 from limpet.minion.link.addresses import is_numeric, ordered
-from limpet.minion.link.backoff import handshake_s
+from limpet.minion.link.backoff import handshake_s, tcp_s
 from limpet.minion.link.retreat import Retreat
 from limpet.minion.link.seat import Seat
 from limpet.minion.link.server_keys import ServerKeys
@@ -132,6 +132,11 @@ class Dialler:
         """Give until when the present handshake may last where TCP stands."""
         return Instant(self.round.opened + self._handshake_s())
 
+    def _tcp_s(self) -> float:
+        is_new = not self._memory.is_accepted
+        failures = self._retreat.failures.in_a_row
+        return tcp_s(self._memory.fleet, is_new=is_new, failures=failures)
+
     def _handshake_s(self) -> float:
         is_new = self.round.port == "enrol" or not self._memory.is_accepted
         return handshake_s(self._memory.fleet, is_new=is_new)
@@ -184,4 +189,4 @@ class Dialler:
             is_new_context=is_new_context,
             handshake_s=self._handshake_s(),
         )
-        self._seat.enter(now, State.CONNECTING, CONNECTING_S, f"{dialled.address} port {number}")
+        self._seat.enter(now, State.CONNECTING, self._tcp_s(), f"{dialled.address} port {number}")

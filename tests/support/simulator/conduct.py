@@ -131,7 +131,7 @@ class Conduct(Checker):
         if stay.state is State.CONNECTING and (
             link.retreat.port == "enrol" or not memory.is_accepted
         ):
-            limit_s = NEW_HANDSHAKE_S
+            limit_s = NEW_HANDSHAKE_S  # TCP alone has less
         if limit_s is not None and self.world.t - stay.since > limit_s + SLACK_S:
             self.broken(f"{host.name}: {stay.state} for {self.world.t - stay.since:.1f} s")
         connection = host.socket.connection

@@ -215,11 +215,12 @@ def test_who_is_new_comes_again_later_where_nobody_answers(loss: str, most: floa
     pauses = []
     for seed in range(20):
         bench = unknown(seed=seed)
-        for _ in range(20):
+        for number in range(20):
             if loss == "refused":
                 bench.link("refused")
             else:
-                bench.advance(3.1)
+                bench.advance(8.0 if number else 3.0)
+            assert bench.state() is State.BACKOFF
             began = bench.now.boot
             bench.advance_to(State.CONNECTING)
             pauses.append(bench.now.boot - began)
