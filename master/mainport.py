@@ -26,7 +26,7 @@ from limpet.common.transport.suspensions import Suspensions
 from limpet.common.transport.watcher import MAIN_LIMITS, Watcher
 from limpet.common.wire.codec import FromMinion, encode, master_decoder
 from limpet.master.effects import Peer
-from limpet.master.memory import resident_bytes
+from limpet.master.memory import Growth, resident_bytes
 from limpet.master.unread import Unread
 
 DOMAIN: Final = "limpet-main"
@@ -34,8 +34,6 @@ BACKLOG: Final = 1024
 HIGH_WATER: Final = 100
 HANDSHAKE_S: Final = 10.0
 """Long enough for the last of a thousand that come at once: who is cut off comes again."""
-GROWTH_BYTES: Final = 32 * 1024 * 1024
-"""So much more memory than before, and the watcher looks who it is that fills it."""
 LARGE_BYTES: Final = 16 * 1024
 """Messages of this size are counted against what a minion has not read. Smaller ones are bounded by
 their number; for jobs with long arguments, sent again every five seconds, that is not enough."""
@@ -94,8 +92,7 @@ class MainPort:
         self._suspensions = Suspensions()
         self._probe_key = b""
         self._unread = Unread(tcp.bytes_acknowledged)
-        self._memory = memory
-        self._memory_before = 0
+        self._growth = Growth(memory)
         self.authenticator = Authenticator(context, {DOMAIN: self._may_connect})
         self.router = self._make_router()
         self._watcher = self._make_watcher()
@@ -197,18 +194,11 @@ class MainPort:
         """Cut those who never finish a message, and those who say nothing at all."""
         if now < self._watcher.next_sweep:
             return
-        self._look_at_memory(now)
+        if self._growth.is_odd(len(self)):
+            self._watcher.hurry(now)
         for cut in self._watcher.sweep(now, self.router.is_drained):
             known = None if cut.peer is None else self.router.connections.of_peer(cut.peer)
             self._cut(cut.reason, cut.fd, cut.peer, None if known is None else known.key, now)
-
-    def _look_at_memory(self, now: Instant) -> None:
-        """Have all connections looked at when memory has grown: one of them may be filling it."""
-        memory = self._memory()
-        if memory > self._memory_before + GROWTH_BYTES:
-            self._watcher.hurry(now)
-            self._memory_before = memory
-        self._memory_before = min(self._memory_before, memory)
 
     def close(self) -> None:
         """Close the port and all its connections."""

@@ -1,12 +1,17 @@
 """How much memory this process occupies, and how much it may before something has to be done."""
 
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 SHARE_MAX: Final = 0.85
 """Of what the service, or the host, has."""
+GROWTH_BYTES: Final = 32 * 1024 * 1024
+"""So much more memory than connections explain, and it is looked who fills it."""
+CONNECTION_BYTES: Final = 48 * 1024
+"""What a connection takes after its login: 40 KiB of libzmq's (measured), and our own."""
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -19,6 +24,26 @@ def resident_bytes() -> int:
 def _statm() -> int:
     """Give the open file; kept, so that memory is known of when descriptors have run out."""
     return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+
+
+class Growth:
+    """Notices memory that grows by more than new connections explain."""
+
+    def __init__(self, memory: Callable[[], int]) -> None:
+        """Take what says how much memory this process occupies."""
+        self._memory = memory
+        self._before = 0
+        self._connections = 0
+
+    def is_odd(self, connections: int) -> bool:
+        """Say whether it has grown so since it was last odd, or was last less."""
+        memory = self._memory()
+        more = max(0, connections - self._connections) * CONNECTION_BYTES
+        is_odd = memory > self._before + more + GROWTH_BYTES
+        if is_odd or memory < self._before + more:
+            self._before = memory
+            self._connections = connections
+        return is_odd
 
 
 def open_descriptors() -> int:
