@@ -16,7 +16,7 @@ from limpet.common.messages.fields import Message
 from limpet.common.messages.jobs import Accepted, Deliver, Return
 from limpet.common.messages.session import Beat, Grains, Hello, MasterBeat, SyncPage, Welcome
 from limpet.common.messages.trust import Trust, TrustAck
-from limpet.common.service.logs import Log
+from limpet.common.service.logs import Level, Log
 from limpet.common.wire.codec import FromMinion
 from limpet.master import effects as do
 from limpet.master.carrying import Carrier
@@ -375,6 +375,7 @@ class _Keys:
 class _QuietLog(Log):
     def __init__(self) -> None:
         """Hold nothing."""
+        self.level = Level.INFO
 
     def report(self, level: str, topic: str, text: str, **fields: object) -> None:
         """Leave it out."""
