@@ -20,7 +20,7 @@ from benchmarks.swarm_side import SwarmSide
 
 from limpet.master.settings import MasterSettings
 
-SETTLE_S: Final = 6.0
+SETTLE_S: Final = 4.0
 """After a login: helpers end, grains are written, the first beats are sent."""
 
 
@@ -54,7 +54,7 @@ def look(place: Place, minions: int, quiet_s: float) -> Figures:
     quiet_s = max(quiet_s, 2 * interval_s)
     with SwarmSide(place, minions) as limpet, Floor(minions) as floor:
         time.sleep(SETTLE_S)
-        floor.start_beats(interval_s, quiet_s + interval_s)
+        floor.start_beats(interval_s, quiet_s + 1.0)
         sides = {
             "master": tree(limpet.fleet.master.pid),
             "swarm": tree(limpet.swarm.pid),
@@ -71,7 +71,7 @@ def look(place: Place, minions: int, quiet_s: float) -> Figures:
             "floor": wire(floor.port).since(wires["floor"]),
         }
         memory = {name: pss_mb(pids) for name, pids in sides.items()}
-        beats = floor.beats_heard(quiet_s + interval_s)
+        beats = floor.beats_heard(quiet_s + 1.0)
     return {
         "minions": minions,
         "beat_interval_s": interval_s,
