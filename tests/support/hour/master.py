@@ -12,7 +12,7 @@ from limpet.common.identifiers import Commit, MinionId, MinionKey
 from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.common.messages.fields import Message
 from limpet.common.messages.jobs import Deliver, ReturnAck
-from limpet.common.service.logs import Log
+from limpet.common.service.logs import Level, Log
 from limpet.common.wire.codec import FromMinion, encode
 from limpet.master import effects as do
 from limpet.master.carrying import Carrier
@@ -281,6 +281,8 @@ class _Keys(_Hand):
 
 
 class _Log:
+    level = Level.INFO
+
     def __init__(self, trouble: Counter[str]) -> None:
         self.trouble = trouble
 
