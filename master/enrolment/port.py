@@ -16,8 +16,8 @@ from limpet.master.enrolment.line import Setup
 
 DOMAIN: Final = "limpet-enrol"
 MESSAGES_OF_ONE_MAX: Final = 3
-BACKLOG: Final = 1024
-"""They wait here for their handshake; who finds no room comes again, and again."""
+BACKLOG: Final = 128
+"""With room for a thousand, ten thousand at once broke the limit of connections again and again."""
 HIGH_WATER: Final = 8
 HANDSHAKE_S: Final = 10.0
 """As at the main port, where all that are let in here come next."""
