@@ -233,7 +233,6 @@ class Carrier:
         """Tell those on who have read meanwhile; False: nobody waited for that, or has."""
         ready = [client for client in self._crowded if self._control.has_room(client)]
         for client in ready:
-            del self._crowded[client]
             self._advance(client, now)
         return bool(ready)
 
@@ -290,6 +289,7 @@ class Carrier:
     def _advance(self, client: Client, now: Moment) -> None:
         """Tell a client all whose turn has come."""
         turn = self._turns[client]
+        self._crowded.pop(client, None)
         while turn.waiting and not turn.is_asking:
             effect = turn.waiting[0]
             if effect.after > self._committed:

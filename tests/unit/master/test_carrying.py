@@ -310,3 +310,22 @@ def test_a_client_that_goes_while_it_has_much_to_read_is_forgotten(world: World)
     world.crowded.clear()
     assert not world.carrier.go_on(NOW)
     assert world.carrier.held == 0
+
+
+def test_a_client_that_has_read_before_it_is_looked_for_is_told_once(world: World) -> None:
+    world.carry(Subscribe(ALICE))
+    world.crowded.add(ALICE)
+    world.carry(Answer(ALICE, JobEnded("j")))
+    world.crowded.clear()
+    world.carry(Publish(_event("b")))
+    assert world.take() == [(ALICE, JobEnded("j")), (ALICE, _event("b"))]
+    assert not world.carrier.go_on(NOW)
+
+
+def test_a_commit_lets_go_what_waited_for_a_client_that_has_read_meanwhile(world: World) -> None:
+    world.crowded.add(ALICE)
+    world.carry(Answer(ALICE, Jobs(())))
+    world.crowded.clear()
+    world.carrier.on_committed(Commit(11), NOW)
+    assert world.take() == [(ALICE, Jobs(()))]
+    assert not world.carrier.go_on(NOW)
