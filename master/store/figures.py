@@ -16,6 +16,7 @@ class WriterFigures:
     vacuumed_pages: int = 0
     dropped_rows: int = 0
     is_log_long: bool = False
-    """Readers should pause for a moment, for the log to be cut."""
+    is_cut_tried: bool = False
+    """The log is being cut: readers should begin nothing until that is over."""
     under_way_since_s: float | None = None
     """On CLOCK_BOOTTIME: when the present commit was begun; None: none is."""

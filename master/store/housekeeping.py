@@ -35,7 +35,9 @@ SLACK_PART: Final = 32
 LOG_BYTES_MAX: Final = 64 * 1024 * 1024
 """A log that has become longer, since readers never let it begin anew, is cut in their pauses."""
 CUT_S: Final = 1.0
-"""Between two tries to cut the log."""
+"""Between two tries to cut the log; twice as long after each that failed, for a backup may hold it
+for many minutes."""
+CUT_S_MAX: Final = 16.0
 CUT_WAIT_MS: Final = 50
 """How long such a try waits for readers, and with it all commits."""
 
@@ -56,7 +58,8 @@ class Housekeeper:
         self._wants_vacuum = True
         self._piece_s = PIECE_S
         self._last_piece_s = 0.0
-        self._last_cut_s = 0.0
+        self._cut_at_s = 0.0
+        self._cuts_apart_s = CUT_S
         self._operations = 0
         self._pages = 0
         self._pages_each = 2.0
@@ -107,9 +110,10 @@ class Housekeeper:
         if not (self._wants_prune or self._wants_drop):
             return
         self._last_piece_s = self._clock.now().boot
+        wanted_prune = self._wants_prune
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            if self._wants_prune and self._limits is not None:
+            if wanted_prune and self._limits is not None:
                 self._prune(self._limits)
             else:
                 gone = drop_piece(self._database)
@@ -124,6 +128,7 @@ class Housekeeper:
                 raise
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
+            self._wants_prune = wanted_prune
             self._wants_drop = True
             self._piece_s = REST_S  # it can wait; whether writing works at all, a commit finds out
         self._checkpoint()
@@ -178,15 +183,20 @@ class Housekeeper:
     def _cut_log(self) -> None:
         """Have a log that is too long begin anew, if the readers let it."""
         now_s = self._clock.now().boot
-        if not self._figures.is_log_long or now_s - self._last_cut_s < CUT_S:
+        if not self._figures.is_log_long or now_s < self._cut_at_s:
             return
-        self._last_cut_s = now_s
+        self._figures.is_cut_tried = True
         try:
             sqlite.cut_log(self._database, wait_ms=CUT_WAIT_MS)
         except sqlite3.Error as error:
             if not sqlite.is_passing(error, self._path):
                 raise
+        finally:
+            self._figures.is_cut_tried = False
         self._figures.is_log_long = _log_bytes(self._path) > LOG_BYTES_MAX
+        is_failed = self._figures.is_log_long
+        self._cuts_apart_s = min(2 * self._cuts_apart_s, CUT_S_MAX) if is_failed else CUT_S
+        self._cut_at_s = now_s + self._cuts_apart_s
 
 
 def _log_bytes(path: Path) -> int:

@@ -21,7 +21,7 @@ QUESTIONS_MAX: Final = 1_000
 """Questions that wait at once; more are refused as busy."""
 _PAUSE_S: Final = 0.02
 _PAUSES_MAX: Final = 75
-"""A second and a half at most: the writer looks each second."""
+"""A second and a half at most: moving a long log into the file takes less."""
 _STEPS: Final = 10_000
 """Instructions of SQLite between two looks at the time."""
 

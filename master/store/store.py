@@ -73,7 +73,7 @@ class Store:
                 path,
                 clock=clock,
                 report=self._report,
-                is_asked_to_pause=lambda: figures.is_log_long,
+                is_asked_to_pause=lambda: figures.is_cut_tried,
             )
         except HostError:
             database.close()

@@ -14,7 +14,10 @@ from limpet.common.identifiers import Commit, MinionId
 from limpet.common.storage import sqlite
 from limpet.master.effects import Client, Query
 from limpet.master.store import housekeeping
+from limpet.master.store.figures import WriterFigures
+from limpet.master.store.housekeeping import Housekeeper
 from limpet.master.store.operations import Operation, PruneHistory, PutJob, PutNote, PutReturn
+from limpet.master.store.reader import Answered
 from limpet.master.store.store import Store
 from limpet.master.store.writer import Committed
 from support.histories import BEGAN_S, Fleet, write_history
@@ -144,6 +147,79 @@ def test_commits_go_on_while_a_backup_holds_the_log(
     store.submit(Commit(12), _ended(fleet, 12, minions=600, size=10))
     collect_until(store, lambda all_: Committed(Commit(12)) in all_)
     assert store.close()
+
+
+def test_questions_do_not_wait_for_a_log_that_a_backup_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "LOG_BYTES_MAX", 1)
+    path = tmp_path / "store" / "master.db"
+    store = Store(path, clock=SystemClock())
+    store.start()
+    store.submit(Commit(1), (PutNote("a", "b"),))
+    collect_until(store, lambda all_: Committed(Commit(1)) in all_)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM note").fetchall()
+    for number in range(2, 12):
+        store.submit(Commit(number), _ended(Fleet(), number, minions=600, size=10))
+    collect_until(store, lambda all_: Committed(Commit(11)) in all_)
+    deadline = SystemClock().now().after(PATIENCE_S)
+    while not store._writer.figures.is_log_long:
+        assert SystemClock().now().boot < deadline
+        threading.Event().wait(0.02)
+    began_s = SystemClock().now().boot
+    for number in range(1, 11):  # one by one, as for a follower who is told what he missed
+        store.ask(Query(Client(number), ListJobs(limit=3)))
+        collect_until(
+            store,
+            lambda all_, n=number: any(  # type: ignore[misc]
+                isinstance(each, Answered) and each.client == n for each in all_
+            ),
+        )
+    took_s = SystemClock().now().boot - began_s
+    assert store._writer.figures.is_log_long, "the other reader still holds it"
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.close()
+    assert took_s < 5.0, "each waited a second and a half for a cut that could not be"
+
+
+class FullOnce:
+    """A connection whose first commit finds no room."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._is_full = True
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._database, name)
+
+    def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
+        if statement == "COMMIT" and self._is_full:
+            self._is_full = False
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        return self._database.execute(statement, *values)
+
+
+def test_a_pruning_that_found_no_room_is_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "master.db"
+    write_history(path, jobs=30, minions=2)
+    database = sqlite.connect(path)
+    house = Housekeeper(
+        FullOnce(database),  # type: ignore[arg-type]
+        path,
+        clock=SystemClock(),
+        figures=WriterFigures(),
+    )
+    house.begin(PruneHistory(before_s=0.0, jobs_max=10, bytes_max=NO_LIMIT))
+    house.keep(is_in_trouble=False)
+    assert database.execute("SELECT count(*) FROM job").fetchone() == (30,)
+    house.keep(is_in_trouble=False)
+    assert database.execute("SELECT count(*) FROM job").fetchone() == (10,)
+    database.close()
 
 
 def test_the_log_is_moved_into_the_file_in_pieces_of_some_mebibytes(tmp_path: Path) -> None:
