@@ -24,6 +24,7 @@ from limpet.master.sessions.minion import Minion
 from limpet.master.sessions.roster import Due
 from limpet.master.settings import MasterSettings
 from limpet.master.store.operations import (
+    ChangeJob,
     JobRow,
     PutDelivery,
     PutJob,
@@ -276,7 +277,7 @@ class Book:
         lane.open[job.jid] = delivery
         self.open_deliveries += 1
         if job.row.ended_s > 0:
-            turn.keep(PutJob(job.mark(ended_s=0.0)))
+            turn.keep(ChangeJob(job.mark(ended_s=0.0)))
             self._note_open(job)
             self._unkeep(job.jid)
 
@@ -288,7 +289,7 @@ class Book:
     def cancel(self, turn: Turn, job: Job, minions: Iterable[MinionId], *, is_all: bool) -> None:
         """Ask for the end of deliveries: at once where nothing was sent, else at the minion."""
         if is_all and not job.row.is_cancelled:
-            job.commit = turn.keep(PutJob(job.mark(is_cancelled=True)))
+            job.commit = turn.keep(ChangeJob(job.mark(is_cancelled=True)))
         turn.publish(job_event(job.jid, "cancel", turn.now.wall), turn.commit)
         for name in list(minions):
             delivery = job.deliveries[name]
@@ -302,7 +303,7 @@ class Book:
     def _end(self, turn: Turn, job: Job) -> None:
         if job.row.ended_s == 0:
             kept = without_secrets(job.row.arguments, self.settings.secret_keys)
-            job.commit = turn.keep(PutJob(job.mark(ended_s=turn.now.wall, arguments=kept)))
+            job.commit = turn.keep(ChangeJob(job.mark(ended_s=turn.now.wall, arguments=kept)))
             self._made.clear(job.jid)
             turn.publish(job_event(job.jid, "ended", turn.now.wall), job.commit)
             self._ended_since_prune += 1

@@ -133,6 +133,12 @@ class PutJob(Operation, frozen=True):
     row: JobRow
 
 
+class ChangeJob(Operation, frozen=True):
+    """Replace a job that is there; one that has left the history stays away."""
+
+    row: JobRow
+
+
 class PutDelivery(Operation, frozen=True):
     """Insert or replace a delivery."""
 

@@ -28,6 +28,7 @@ from limpet.common.storage.reserve import Reserve
 from limpet.master.store.figures import WriterFigures
 from limpet.master.store.housekeeping import Housekeeper
 from limpet.master.store.operations import (
+    ChangeJob,
     Operation,
     PruneHistory,
     PutChunk,
@@ -239,7 +240,7 @@ def _weight(operation: Operation) -> int:
             return _OPERATION_BYTES + len(operation.body)
         case PutChunk():
             return _OPERATION_BYTES + len(operation.data)
-        case PutJob():
+        case PutJob() | ChangeJob():
             return _OPERATION_BYTES + len(operation.row.arguments)
         case PutKey():
             return _OPERATION_BYTES + len(operation.row.grains)

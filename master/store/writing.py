@@ -1,8 +1,8 @@
 """One transaction of the store: operations of `operations.py` as statements of SQL.
 
 Rows of a job that the store does not have (any more: it was pruned) are dropped: a delivery, a
-return or a chunk never brings back half a job. What a job amounts to is summed up when it ends,
-and kept right when a late word of a minion changes a delivery of it.
+return, a chunk or a change never brings back half a job. What a job amounts to is summed up when it
+ends, and kept right when a late word of a minion changes a delivery of it.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from limpet.common.identifiers import JobId
 from limpet.master.store import sizes
 from limpet.master.store.dropping import drop_rest
 from limpet.master.store.operations import (
+    ChangeJob,
     DeleteKey,
     DeleteToken,
     DeliveryRow,
@@ -198,6 +199,10 @@ class Transaction:
         elif was_over and not is_over:
             self._forget_sums(row.jid)
 
+    def _change_job(self, operation: ChangeJob) -> None:
+        if self._is_over(operation.row.jid) is not None:
+            self._put_job(PutJob(operation.row))
+
     def _sum_up(self, row: JobRow) -> None:
         """Count once what a job amounts to that ends now."""
         counts: dict[str, int] = {}
@@ -333,6 +338,7 @@ class Transaction:
         PutToken: _put_token,
         DeleteToken: _delete_token,
         PutJob: _put_job,
+        ChangeJob: _change_job,
         PutDelivery: _put_delivery,
         PutReturn: _put_return,
         PutChunk: _put_chunk,

@@ -21,6 +21,7 @@ from limpet.common.control.requests import ListJobs, Request, WatchJob
 from limpet.common.identifiers import JobId, MinionId, MinionKey
 from limpet.master.jobs.delivery import result_of, shown_status
 from limpet.master.store.operations import (
+    ChangeJob,
     DeleteKey,
     DeleteToken,
     DeliveryRow,
@@ -96,6 +97,9 @@ class StoreModel:
             case PutJob(row=job_row):
                 self.jobs[job_row.jid] = job_row
                 self.deliveries.setdefault(job_row.jid, {})
+            case ChangeJob(row=job_row):
+                if job_row.jid in self.jobs:
+                    self.jobs[job_row.jid] = job_row
             case PutDelivery(row=row):
                 if row.jid in self.jobs:
                     self.deliveries[row.jid][row.minion] = row

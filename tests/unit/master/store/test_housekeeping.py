@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -195,7 +196,7 @@ class FullOnce:
     def __getattr__(self, name: str) -> object:
         return getattr(self._database, name)
 
-    def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:  # noqa: ANN401
         if statement == "COMMIT" and self._is_full:
             self._is_full = False
             error = sqlite3.OperationalError("database or disk is full")

@@ -15,7 +15,13 @@ from limpet.common.storage import sqlite
 from limpet.master.settings import MasterSettings
 from limpet.master.store import history, reading
 from limpet.master.store.dropping import ROWS_MAX, drop_piece
-from limpet.master.store.operations import Operation, PruneHistory, PutDelivery, PutJob
+from limpet.master.store.operations import (
+    ChangeJob,
+    Operation,
+    PruneHistory,
+    PutDelivery,
+    PutJob,
+)
 from limpet.master.store.schema import MIGRATIONS
 from limpet.master.store.writing import ROWS_A_STATEMENT, Transaction
 from support.histories import BEGAN_S, SPAN_S, Fleet, opened, write_history
@@ -205,6 +211,29 @@ def test_the_list_follows_a_late_return(tmp_path: Path) -> None:
         "ok": 1,
         "running": 1,
     }
+    database.close()
+
+
+def test_a_late_word_does_not_bring_a_pruned_job_back(tmp_path: Path) -> None:
+    fleet, database = Fleet(), opened(tmp_path / "db", MIGRATIONS)
+    job = fleet.job(BEGAN_S)
+    one, two = fleet.names[:2]
+    ended = msgspec.structs.replace(job, ended_s=job.created_s + 9)
+
+    def write(*operations: Operation) -> None:
+        transaction = Transaction(database)
+        for each in operations:
+            transaction.apply(each)
+        transaction.finish(None)
+
+    lost = PutDelivery(fleet.delivery(job, two, "lost"))
+    write(PutJob(job), *fleet.answered(job, one, 100), lost, ChangeJob(ended))
+    write(PruneHistory(before_s=0.0, jobs_max=0, bytes_max=1 << 40))
+    write(ChangeJob(job), PutDelivery(fleet.delivery(job, two, "started")))
+    write(*fleet.answered(job, two, 100), ChangeJob(ended))
+    assert history.answer(database, ListJobs(limit=1)) == [Jobs(())]
+    assert database.execute("SELECT count(*) FROM ended").fetchone() == (0,)
+    assert database.execute("SELECT ended_jobs, ended_bytes FROM meta").fetchone() == (0, 0)
     database.close()
 
 

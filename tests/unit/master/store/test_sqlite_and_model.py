@@ -18,6 +18,7 @@ from limpet.common.storage import sqlite
 from limpet.master.store import history, reading
 from limpet.master.store.dropping import drop_piece
 from limpet.master.store.operations import (
+    ChangeJob,
     DeleteKey,
     DeleteToken,
     DeliveryRow,
@@ -128,6 +129,7 @@ operations = st.one_of(
     st.builds(PutToken, token_rows),
     st.builds(DeleteToken, st.sampled_from(("a", "b", "c"))),
     st.builds(PutJob, job_rows),
+    st.builds(ChangeJob, job_rows),
     st.builds(PutDelivery, delivery_rows),
     st.builds(PutReturn, jids, minions, st.binary(max_size=5)),
     st.builds(
