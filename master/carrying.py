@@ -2,25 +2,24 @@
 
 An effect with `after` is held until that commit is durable; effects are let go in the order of
 their commits, and in the order in which they were given within one. What is for one client of the
-Unix socket additionally keeps its own order: behind a question to the store everything waits, and
-so it does while the client has much to read. A large result that waits is not kept in memory: it
-is read from the store when its turn has come.
+Unix socket additionally keeps its own order: `control/telling.py`.
 """
 
 import heapq
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Final, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from limpet.common.clock import Moment
-from limpet.common.control.replies import Event, JobUpdate, MasterStatus, Refused, Reply
-from limpet.common.identifiers import Commit, JobId, MinionId
+from limpet.common.control.replies import Event, MasterStatus, Reply
+from limpet.common.identifiers import Commit
 from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.common.messages.fields import Message
 from limpet.common.service.logs import Level, Log
 from limpet.common.transport.errors import FrameTooLarge
+from limpet.master.control.telling import Speaker, Telling
 from limpet.master.effects import (
     Answer,
     AnswerEnrolment,
@@ -46,11 +45,6 @@ from limpet.master.rotation.work import KeyWork
 from limpet.master.sources.work import Work
 from limpet.master.store.operations import Operation
 
-WAITING_OF_CLIENT_MAX: Final = 10_000
-"""Replies that wait for one client's turn; events over it are dropped."""
-BODY_WAITING_BYTES_MAX: Final = 1024
-"""A larger body does not wait in memory for a client that has much to read."""
-
 
 class Sender(Protocol):
     """The main port."""
@@ -73,18 +67,6 @@ class Keeper(Protocol):
 
     def ask(self, question: Query | Fetch) -> bool:
         """Have a question answered; False: too many wait."""
-        ...
-
-
-class Speaker(Protocol):
-    """The Unix socket."""
-
-    def answer(self, client: Client, reply: Reply, now: Moment) -> None:
-        """Tell a client something."""
-        ...
-
-    def has_room(self, client: Client) -> bool:
-        """Say whether a client has little left to read; one that is gone has nothing."""
         ...
 
 
@@ -120,17 +102,6 @@ class KeyWriter(Protocol):
         ...
 
 
-class _ClientTurn:
-    """What is to be told to one client, in order."""
-
-    __slots__ = ("is_asking", "waiting")
-
-    def __init__(self) -> None:
-        self.waiting: deque[Answer | Query | Fetch] = deque()
-        self.is_asking = False
-        """A question to the store is under way; what follows waits for it."""
-
-
 class Carrier:
     """Carries effects out, in order, without ever waiting."""
 
@@ -158,7 +129,6 @@ class Carrier:
         self.counts: Counter[str] = Counter()
         self._port = port
         self._store = store
-        self._control = control
         self._enrolment = enrolment
         self._sources = sources
         self._pillar = pillar
@@ -166,20 +136,23 @@ class Carrier:
         self.is_afresh_wanted = False
         """The core wants this process to be started anew."""
         self._log = log
-        self._add_figures = add_figures
         self._hear = hear
         self._committed = committed
         self._held: list[tuple[int, int, Send | AnswerEnrolment | Publish]] = []
         self._serial = 0
-        self._turns: dict[Client, _ClientTurn] = {}
-        self._crowded: dict[Client, None] = {}
-        """Those whose turn waits until they have read."""
+        self._telling = Telling(
+            control=control,
+            store=store,
+            add_figures=add_figures,
+            counts=self.counts,
+            committed=committed,
+        )
         self._subscribed: dict[Client, None] = {}
 
     @property
     def held(self) -> int:
         """How many effects wait for a commit."""
-        return len(self._held) + sum(len(turn.waiting) for turn in self._turns.values())
+        return len(self._held) + len(self._telling)
 
     def carry_out(self, effects: list[Effect], now: Moment) -> None:
         """Carry out, or hold back, what one event led to."""
@@ -193,7 +166,7 @@ class Carrier:
                 case Send() | AnswerEnrolment() | Publish():
                     self._let_go(effect, now)
                 case Answer() | Query() | Fetch():
-                    self._queue(effect, now)
+                    self._telling.tell(effect, now)
                 case Subscribe(client=client):
                     self._subscribed[client] = None
                 case Disconnect(peer=peer):
@@ -216,30 +189,24 @@ class Carrier:
         self._committed = commit
         while self._held and self._held[0][0] <= commit:
             self._let_go(heapq.heappop(self._held)[2], now)
-        for client in list(self._turns):
-            self._advance(client, now)
+        self._telling.on_committed(commit, now)
 
     def on_answered(self, client: Client, replies: tuple[Reply, ...], now: Moment) -> None:
         """Pass on what the store answered, and what waited behind it."""
-        turn = self._turns.get(client)
-        if turn is None:
-            return
-        turn.is_asking = False
-        for reply in replies:
-            self._control.answer(client, reply, now)
-        self._advance(client, now)
+        self._telling.on_answered(client, replies, now)
 
     def go_on(self, now: Moment) -> bool:
         """Tell those on who have read meanwhile; False: nobody waited for that, or has."""
-        ready = [client for client in self._crowded if self._control.has_room(client)]
-        for client in ready:
-            self._advance(client, now)
-        return bool(ready)
+        return self._telling.go_on(now)
+
+    @property
+    def can_go_on(self) -> bool:
+        """Say whether `go_on` is wanted though nothing more may happen."""
+        return bool(self.failed) or self._telling.can_go_on
 
     def on_client_gone(self, client: Client) -> None:
         """Forget what was to be told to a client."""
-        self._turns.pop(client, None)
-        self._crowded.pop(client, None)
+        self._telling.forget(client)
         self._subscribed.pop(client, None)
 
     def _let_go(self, effect: Send | AnswerEnrolment | Publish, now: Moment) -> None:
@@ -256,7 +223,7 @@ class Carrier:
                     marks = marks_of_event(event.tag)
                     self._log.write(level, f"event {event.tag}", event.data, marks)
                 for client in list(self._subscribed):
-                    self._queue(Answer(client, event), now)
+                    self._telling.tell(Answer(client, event), now)
 
     def _send(self, peer: Peer, message: Message) -> None:
         try:
@@ -268,60 +235,6 @@ class Carrier:
             return
         if why != "":
             self.failed.append((peer, why))
-
-    def _queue(self, effect: Answer | Query | Fetch, now: Moment) -> None:
-        turn = self._turns.get(effect.client)
-        has_room = self._control.has_room(effect.client)
-        if not has_room:
-            effect = _light(effect)
-        if turn is None:
-            if has_room and isinstance(effect, Answer) and effect.after <= self._committed:
-                self._say(effect.client, effect.reply, now)
-                return
-            turn = self._turns[effect.client] = _ClientTurn()
-        is_full = len(turn.waiting) >= WAITING_OF_CLIENT_MAX
-        if is_full and isinstance(effect, Answer) and isinstance(effect.reply, Event):
-            self.counts["events_dropped"] += 1
-            return
-        turn.waiting.append(effect)
-        self._advance(effect.client, now)
-
-    def _advance(self, client: Client, now: Moment) -> None:
-        """Tell a client all whose turn has come."""
-        turn = self._turns[client]
-        self._crowded.pop(client, None)
-        while turn.waiting and not turn.is_asking:
-            effect = turn.waiting[0]
-            if effect.after > self._committed:
-                return
-            if not self._control.has_room(client):
-                self._crowded[client] = None
-                return
-            turn.waiting.popleft()
-            if isinstance(effect, Answer):
-                self._say(client, effect.reply, now)
-            elif self._store.ask(effect):
-                turn.is_asking = True
-            else:
-                text = "too many questions wait for the history: try again in a moment"
-                self._control.answer(client, Refused("busy", text), now)
-        if not turn.waiting and not turn.is_asking:
-            del self._turns[client]
-
-    def _say(self, client: Client, reply: Reply, now: Moment) -> None:
-        if isinstance(reply, MasterStatus):
-            reply = self._add_figures(reply)
-        self._control.answer(client, reply, now)
-
-
-def _light(effect: Answer | Query | Fetch) -> Answer | Query | Fetch:
-    """Give what may wait instead of a result with a large body: the question for it."""
-    if isinstance(effect, Answer) and isinstance(effect.reply, JobUpdate):
-        result = effect.reply.result
-        if result.body is not None and len(result.body) > BODY_WAITING_BYTES_MAX:
-            minion = MinionId(result.minion)
-            return Fetch(effect.client, JobId(effect.reply.jid), minion, effect.after)
-    return effect
 
 
 def marks_of_event(tag: str) -> dict[str, object]:

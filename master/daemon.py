@@ -217,7 +217,7 @@ class Master:
         )
         if self._stop_at is not None:
             soonest = min(soonest, now + 0.05)
-        return self._poller.wait(0.0 if self._carrier.failed else max(0.0, soonest - now))
+        return self._poller.wait(0.0 if self._carrier.can_go_on else max(0.0, soonest - now))
 
     def _turn(self, now: Moment, ready: set[Polled]) -> None:
         """Look at every side once, each with its bound; logins and commits come first.

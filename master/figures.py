@@ -76,7 +76,7 @@ class Figures:
         rejected = self._port.rejected + self._control.rejected
         for reason, number in self._enrolment.rejected.items():
             rejected[f"enrol.{reason}"] += number
-        for reason in ("own_frame_too_large", "events_dropped"):
+        for reason in ("own_frame_too_large", "events_dropped", "cli_output_dropped"):
             rejected[reason] += effects.counts[reason]
         stalled = self._store.problem(self._clock.now())
         figures = {

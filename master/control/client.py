@@ -10,7 +10,7 @@ import msgspec
 from limpet.common.clock import FOREVER, Instant, Moment
 from limpet.common.control.endings import is_last
 from limpet.common.control.framing import REPLY_BYTES_MAX, REQUEST_BYTES_MAX, FramedSocket
-from limpet.common.control.replies import Event, JobOutput, Refused, Reply
+from limpet.common.control.replies import Refused, Reply
 from limpet.common.control.requests import Request
 from limpet.common.errors import PeerError
 from limpet.master.control.users import Caller
@@ -21,18 +21,17 @@ REQUEST_S_MAX: Final = 10.0
 IDLE_S_MAX: Final = 600.0
 """A connection on which nothing is going on is closed after this; clients open another."""
 STALLED_S_MAX: Final = 60.0
-"""A client that reads nothing of what waits for it is cut after this."""
+"""A client that takes next to nothing of what waits for it is cut after this."""
+STALLED_BYTES: Final = 64 * 1024
+"""Next to nothing: less than this in that time, and not all."""
 LAST_WORD_S: Final = 5.0
 """How long the reason for a cut may take to be read."""
-QUEUE_BYTES_MAX: Final = 16 * 1024 * 1024
-"""What may wait for one client (a single larger reply may, alone)."""
 ROOM_BYTES: Final = 1024 * 1024
 """With more than this waiting, what can wait does: it follows when the client has read."""
+QUEUE_BYTES_MAX: Final = ROOM_BYTES + REPLY_BYTES_MAX + 4096
+"""What may wait for one client: any reply fits where there was room."""
 FLUSH_BYTES: Final = 128 * 1024
 """With more than this queued, a reply is written at once rather than at the end of the turn."""
-STREAM_BYTES_MAX: Final = 1024 * 1024
-"""With more than this waiting, events and live output are dropped and counted."""
-
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
@@ -57,10 +56,8 @@ class Connection:
     has_asked: bool = False
     polled: int = 0
     """What the poll waits for now."""
-    events_dropped: int = 0
-    output_dropped: int = 0
     _is_writing: bool = False
-    _written_seen: int = 0
+    _written_before: int = 0
 
     @property
     def wants_read(self) -> bool:
@@ -70,8 +67,8 @@ class Connection:
 
     @property
     def has_room(self) -> bool:
-        """Say whether little waits for this client to read it."""
-        return self.link.queued_bytes <= ROOM_BYTES
+        """Say whether little waits for this client to read it; after the last word, nothing."""
+        return self.is_ending or self.link.queued_bytes <= ROOM_BYTES
 
     def touch(self, now: Moment) -> None:
         """Set the deadline anew, after something was read or written."""
@@ -79,10 +76,11 @@ class Connection:
         if self.is_ending:
             return
         if link.wants_write:
-            if not self._is_writing or link.written_bytes != self._written_seen:
+            taken = link.written_bytes - self._written_before
+            if not self._is_writing or taken >= STALLED_BYTES:
                 self.deadline = now.after(STALLED_S_MAX)
+                self._written_before = link.written_bytes
             self._is_writing = True
-            self._written_seen = link.written_bytes
             return
         self._is_writing = False
         if self.request is not None:
@@ -101,17 +99,6 @@ class Connection:
         """
         if self.is_ending:
             return True
-        if isinstance(reply, Event | JobOutput) and self.link.queued_bytes > STREAM_BYTES_MAX:
-            self._drop(reply)
-            return True
-        if isinstance(reply, JobOutput) and self.output_dropped:
-            dropped = reply.dropped_bytes + self.output_dropped
-            reply = msgspec.structs.replace(reply, dropped_bytes=dropped)
-            self.output_dropped = 0
-        if isinstance(reply, Event) and self.events_dropped:
-            gap = Event("events/dropped", reply.at_s, {"count": str(self.events_dropped)})
-            self.events_dropped = 0
-            self._queue(gap)
         is_queued = self._queue(reply)
         if self.link.queued_bytes > FLUSH_BYTES:
             self.link.flush()
@@ -136,12 +123,6 @@ class Connection:
         except PeerError:
             text = "the answer is over 64 MiB and can't be sent; ask for less at once"
             return self.link.send(_encoder.encode(Refused("failed", text)), is_flushed=False)
-
-    def _drop(self, reply: Event | JobOutput) -> None:
-        if isinstance(reply, Event):
-            self.events_dropped += 1
-        else:
-            self.output_dropped += len(reply.data) + reply.dropped_bytes
 
 
 def connection_of(client: Client, accepted: socket.socket, caller: Caller) -> Connection:

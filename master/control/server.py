@@ -38,6 +38,8 @@ from limpet.master.effects import Client
 CLIENTS_MAX: Final = 64
 CLIENTS_OF_ONE_MAX: Final = 8
 """Connections of one user; root and the master's own user may have them all."""
+QUEUES_BYTES_MAX: Final = 128 * 1024 * 1024
+"""What all clients together may leave unread; one alone has `client.QUEUE_BYTES_MAX`."""
 REST_S: Final = 1.0
 """Pause in accepting when there are no descriptors left."""
 _ACCEPTS_A_TURN: Final = 32
@@ -122,14 +124,29 @@ class ControlServer:
         if connection is None:
             return
         if not connection.say(reply, now):
-            self.rejected["cli_slow"] += 1
-            self._end(connection, "busy", "this client reads too slowly and was cut off", now)
+            self.cut(client, now)
         self._answered[client] = None
+        if not connection.has_room:
+            self._bound_queues(now)
 
     def has_room(self, client: Client) -> bool:
         """Say whether a client has little left to read; one that is gone has nothing."""
         connection = self._clients.get(client)
         return connection is None or connection.has_room
+
+    def cut(self, client: Client, now: Moment) -> None:
+        """Cut a client off that reads too slowly; one that has gone is let be."""
+        connection = self._clients.get(client)
+        if connection is not None and not connection.is_ending:
+            self.rejected["cli_slow"] += 1
+            self._end(connection, "busy", "this client reads too slowly and was cut off", now)
+            self._answered[client] = None
+
+    def _bound_queues(self, now: Moment) -> None:
+        """Cut the client that leaves most unread if all together leave too much."""
+        if sum(c.link.queued_bytes for c in self._clients.values()) > QUEUES_BYTES_MAX:
+            slowest = max(self._clients.values(), key=lambda c: c.link.queued_bytes)
+            self.cut(slowest.client, now)
 
     def flush(self, now: Moment) -> None:
         """Write what was answered: to be called once at the end of each turn."""
@@ -261,6 +278,9 @@ class ControlServer:
     def _look(self, connection: Connection, now: Moment, found: list[Asked | ClientGone]) -> None:
         """Let go of what is over, cut what is late."""
         link = connection.link
+        if not link.is_closed and link.wants_write and now.boot >= connection.deadline:
+            link.flush()  # the kernel says that there is room only once most has been read
+            connection.touch(now)
         if not link.is_closed and now.boot >= connection.deadline:
             if connection.is_ending:
                 link.close()

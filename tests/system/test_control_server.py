@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,9 +28,12 @@ from limpet.common.control.replies import (
 )
 from limpet.common.control.requests import AskStatus, ListJobs, ListKeys, WatchEvents, WatchJob
 from limpet.common.errors import UsageError
+from limpet.common.identifiers import Commit
+from limpet.master.control import server
 from limpet.master.control.server import Asked, ClientGone, ControlServer
+from limpet.master.control.telling import Telling
 from limpet.master.control.users import Lookup, Names, system_lookup
-from limpet.master.effects import Client
+from limpet.master.effects import Answer, Client, Fetch, Query
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
 JID = f"01HX{7:022d}"
@@ -308,6 +312,23 @@ def test_a_client_that_leaves_in_the_middle_of_a_reply_is_let_go(
     assert len(master.server) == 0
 
 
+class NoStore:
+    """A store that nobody asks."""
+
+    def ask(self, question: Query | Fetch) -> bool:
+        raise AssertionError(f"the store is asked {question}")
+
+
+def _telling(master: Master) -> Telling:
+    return Telling(
+        control=master.server,
+        store=NoStore(),
+        add_figures=lambda status: status,
+        counts=Counter(),
+        committed=Commit(0),
+    )
+
+
 def test_events_for_a_slow_reader_are_dropped_and_counted_and_the_loop_never_waits(
     master: Master, connect: Callable[[], Talker]
 ) -> None:
@@ -316,17 +337,42 @@ def test_events_for_a_slow_reader_are_dropped_and_counted_and_the_loop_never_wai
     talker.ask(WatchEvents())
     master.turn_until(lambda: bool(master.asked))
     client = master.asked[0].client
+    telling = _telling(master)
     for number in range(5_000):
         event = Event(f"n/{number}", 1.0, {"text": "x" * 1000})
-        master.server.answer(client, event, master.now())
+        telling.tell(Answer(client, event), master.now())
+    assert telling.weight < 10_000
     talker.wait_for_replies(100)
     talker.wait(lambda: not any(c.link.wants_write for c in master.server._clients.values()))
-    master.server.answer(client, Event("end", 2.0, {}), master.now())
+    telling.tell(Answer(client, Event("end", 2.0, {})), master.now())
     talker.wait(lambda: talker.replies[-1] == Event("end", 2.0, {}))
     gap = talker.replies[-2]
     assert isinstance(gap, Event)
     assert gap.tag == "events/dropped"
     assert len(talker.replies) + int(gap.data["count"]) == 5_002
+
+
+def test_a_large_answer_of_the_store_and_what_follows_it_are_both_told(
+    master: Master, connect: Callable[[], Talker]
+) -> None:
+    """The end of a job does not find the queue full of what was said before it."""
+    talker = connect()
+    master.reply = lambda _: []
+    talker.ask(WatchJob(JID, False, True))
+    master.turn_until(lambda: bool(master.asked))
+    stored = JobStored(JID, "test.ping", "x" * 20_000_000, "root", 1.0, (), False)
+    telling = _telling(master)
+    begun = Event("begun", 1.0, {"text": "x" * 900_000})
+    for reply in (begun, stored, JobEnded(JID)):
+        telling.tell(Answer(master.asked[0].client, reply), master.now())
+
+    def is_told() -> bool:
+        telling.go_on(master.now())
+        return len(talker.replies) == 3
+
+    talker.wait(is_told)
+    assert talker.replies == [begun, stored, JobEnded(JID)]
+    assert not master.server.rejected
 
 
 def test_a_client_that_reads_nothing_for_a_minute_is_cut_with_the_reason(
@@ -343,15 +389,59 @@ def test_a_client_that_reads_nothing_for_a_minute_is_cut_with_the_reason(
     assert master.server.rejected["cli_slow"] == 1
 
 
-def test_answers_that_do_not_fit_the_queue_cut_the_client(
+def test_a_client_that_takes_next_to_nothing_is_cut_however_often(
     master: Master, connect: Callable[[], Talker]
 ) -> None:
     talker = connect()
-    stored = JobStored(JID, "test.ping", "x" * 6_000_000, "root", 1.0, (), False)
-    master.reply = lambda _: [stored] * 4
-    talker.ask(WatchJob(JID, False, True))
-    talker.wait_for_end()
-    assert "too slowly" in talker.last_word.text
+    master.reply = lambda _: [Event("x", 1.0, {"text": "x" * 900_000})]
+    talker.ask(WatchEvents())
+    master.turn_until(lambda: bool(master.asked))
+    client = master.asked[0].client
+    while not master.server.rejected["cli_slow"]:
+        assert master.later_s < 90.0, "one byte a second would be enough to stay for ever"
+        talker.socket.recv(1_000)
+        master.later_s += 1.0
+        master.server.answer(client, Event("y", 1.0, {}), master.now())
+        master.server.flush(master.now())
+        master.turn()
+    master.turn_until(lambda: master.gone == [client] or not talker.socket.recv(1 << 20))
+    master.turn_until(lambda: master.gone == [client])
+
+
+def test_a_client_that_reads_slowly_but_reads_is_not_cut(
+    master: Master, connect: Callable[[], Talker]
+) -> None:
+    """The kernel says that there is room again only once most has been read."""
+    talker = connect()
+    master.reply = lambda _: [Event("x", 1.0, {"text": "x" * 900_000})]
+    talker.ask(WatchEvents())
+    master.turn_until(lambda: bool(master.asked))
+    for _ in range(8):
+        taken = 0
+        while taken < 100_000:
+            taken += len(talker.socket.recv(10_000))
+        master.later_s += 59.0
+        master.turn()
+        master.later_s += 2.0
+        master.turn()
+    assert not master.server.rejected
+    assert len(master.server) == 1
+
+
+def test_when_all_leave_too_much_unread_the_one_with_most_is_cut(
+    master: Master, connect: Callable[[], Talker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "QUEUES_BYTES_MAX", 20_000_000)
+    sizes = iter((9_000_000, 5_000_000, 8_000_000))
+    master.reply = lambda _: [JobStored(JID, "f", "x" * next(sizes), "root", 1.0, (), False)]
+    talkers = [connect() for _ in range(3)]
+    for number, talker in enumerate(talkers):
+        talker.ask(WatchJob(JID, False, True))
+        master.turn_until(lambda n=number: len(master.asked) == n + 1)  # type: ignore[misc]
+    talkers[0].wait_for_end()
+    assert "too slowly" in talkers[0].last_word.text
+    assert master.server.rejected == {"cli_slow": 1}
+    assert len(master.server) == 2
 
 
 @pytest.mark.covers("B-74")

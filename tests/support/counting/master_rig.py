@@ -342,6 +342,9 @@ class _Control:
     def has_room(self, client: do.Client) -> bool:
         return True
 
+    def cut(self, client: do.Client, now: Moment) -> None:
+        raise AssertionError(f"client {client} was cut off")
+
 
 class _Desk:
     def __init__(self, rig: Rig) -> None:

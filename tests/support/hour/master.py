@@ -255,6 +255,9 @@ class _Control(_Hand):
         """Clients of a simulation read at once."""
         return True
 
+    def cut(self, client: do.Client, now: Moment) -> None:
+        raise AssertionError(f"client {client} was cut off")
+
 
 class _Enrolment(_Hand):
     def answer(self, handle: int, answer: EnrolAnswer) -> None:

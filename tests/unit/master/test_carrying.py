@@ -8,6 +8,7 @@ from limpet.common.clock import Instant, Moment
 from limpet.common.control.replies import (
     Event,
     JobEnded,
+    JobOutput,
     Jobs,
     JobUpdate,
     MasterStatus,
@@ -23,6 +24,7 @@ from limpet.common.messages.jobs import ReturnAck
 from limpet.common.service.logs import Level, Log
 from limpet.common.transport.errors import FrameTooLarge
 from limpet.master.carrying import Carrier, marks_of_event
+from limpet.master.control import telling
 from limpet.master.effects import (
     Answer,
     AnswerEnrolment,
@@ -99,6 +101,9 @@ class World:
 
     def has_room(self, client: Client) -> bool:
         return client not in self.crowded
+
+    def cut(self, client: Client, now: Moment) -> None:
+        self.told.append(("cut", client))
 
     def carry(self, *effects: Any) -> None:  # noqa: ANN401
         self.carrier.carry_out(list(effects), NOW)
@@ -245,7 +250,7 @@ def test_a_message_that_no_minion_would_take_is_dropped_and_counted(world: World
 
 def test_the_status_is_completed_by_the_shell(world: World) -> None:
     status = MasterStatus("1", 1.0, "s", 1, 0, 0, {}, {}, ())
-    world.carrier._add_figures = lambda found: MasterStatus(
+    world.carrier._telling._add_figures = lambda found: MasterStatus(
         found.version, 1.0, "s", 1, 0, 0, {"x": 1}, {}, ()
     )
     world.carry(Answer(ALICE, status))
@@ -295,10 +300,12 @@ def test_a_client_with_much_to_read_is_told_on_when_it_has_read(world: World) ->
     assert world.take() == [(ALICE, large), ("ask", ALICE)]
     world.crowded.add(ALICE)
     world.carrier.on_answered(ALICE, (_update("web3", b"y"),), NOW)
-    assert world.take() == [(ALICE, _update("web3", b"y"))]
+    assert world.take() == []
+    assert not world.carrier.can_go_on
     world.crowded.clear()
+    assert world.carrier.can_go_on
     assert world.carrier.go_on(NOW)
-    assert world.take() == [(ALICE, JobEnded("j"))]
+    assert world.take() == [(ALICE, _update("web3", b"y")), (ALICE, JobEnded("j"))]
     assert world.carrier.held == 0
     assert not world.carrier.go_on(NOW)
 
@@ -329,3 +336,89 @@ def test_a_commit_lets_go_what_waited_for_a_client_that_has_read_meanwhile(world
     world.carrier.on_committed(Commit(11), NOW)
     assert world.take() == [(ALICE, Jobs(()))]
     assert not world.carrier.go_on(NOW)
+
+
+def _output(minion: str, data: bytes, dropped_bytes: int = 0) -> JobOutput:
+    return JobOutput("j", minion, data, dropped_bytes)
+
+
+def test_live_output_that_there_is_no_room_for_is_dropped_and_told_in_its_place(
+    world: World,
+) -> None:
+    world.crowded.add(ALICE)
+    for _ in range(20_000):
+        world.carry(Answer(ALICE, _output("web1", bytes(16 * 1024))))
+    world.carry(Answer(ALICE, _output("web2", b"xy", dropped_bytes=5)))
+    world.carry(Answer(ALICE, JobEnded("j")))
+    assert world.carrier.held == 3
+    assert world.carrier._telling.weight < 10_000
+    assert world.carrier.counts["cli_output_dropped"] == 20_001
+
+    world.crowded.clear()
+    assert world.carrier.go_on(NOW)
+    assert world.take() == [
+        (ALICE, _output("web1", b"", 20_000 * 16 * 1024)),
+        (ALICE, _output("web2", b"", 7)),
+        (ALICE, JobEnded("j")),
+    ]
+    assert world.carrier._telling.weight == 0
+
+
+def test_live_output_behind_a_commit_that_does_not_come_is_bounded(world: World) -> None:
+    """A full disk: what is true only after the commit waits, and the job goes on talking."""
+    world.carry(Answer(ALICE, _update("web1", b"x"), Commit(11)))
+    for _ in range(1_000):
+        world.carry(Answer(ALICE, _output("web2", bytes(16 * 1024))))
+    assert world.carrier._telling.weight < 2 * telling.STREAM_BYTES_MAX
+    world.carrier.on_committed(Commit(11), NOW)
+    told = [reply for _, reply in world.take() if isinstance(reply, JobOutput)]
+    assert sum(len(each.data) + each.dropped_bytes for each in told) == 1_000 * 16 * 1024
+    assert told[0].data
+    world.carry(Answer(ALICE, _output("web2", b"more")))
+    assert world.take() == [(ALICE, _output("web2", b"more"))]
+
+
+def test_events_that_there_is_no_room_for_are_counted_in_their_place(world: World) -> None:
+    world.carry(Subscribe(ALICE), Publish(_event("first")))
+    world.crowded.add(ALICE)
+    world.carry(*(Publish(_event(f"n/{number}")) for number in range(7)))
+    assert world.carrier.held == 1
+    world.crowded.clear()
+    world.carry(Publish(_event("last")))
+    assert world.take() == [
+        (ALICE, _event("first")),
+        (ALICE, Event("events/dropped", 1.0, {"count": "7"})),
+        (ALICE, _event("last")),
+    ]
+    assert world.carrier.counts["events_dropped"] == 7
+
+
+def test_of_each_minion_only_the_latest_word_waits_for_a_client_that_reads_slowly(
+    world: World,
+) -> None:
+    waiting = [_update(f"web{number}", b"x") for number in range(3)]
+    world.carry(*(Answer(ALICE, each, Commit(11)) for each in waiting))
+    world.crowded.add(ALICE)
+    large = _update("web0", b"x" * 5000)
+    for _ in range(5):
+        world.carry(*(Answer(ALICE, each, Commit(12)) for each in (*waiting[1:], large)))
+        world.carry(Fetch(ALICE, JobId("j"), MinionId("web2"), Commit(12)))
+    assert world.carrier.held == 3
+    assert world.carrier._telling.weight < 3_000
+    world.crowded.clear()
+    world.carrier.on_committed(Commit(12), NOW)
+    assert world.take() == [(ALICE, waiting[1]), ("ask", ALICE)]
+
+
+def test_over_what_may_wait_for_all_the_client_with_most_is_cut(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "WAITING_BYTES_MAX", 3_000_000)
+    clients = [Client(number) for number in range(100)]
+    world.crowded.update(clients)
+    world.carry(*(Answer(ALICE, _update(f"web{n}", b"x" * 250)) for n in range(2_000)))
+    for minion in range(2_000):
+        update = _update(f"web{minion}", b"x" * 250)
+        world.carry(*(Answer(client, update) for client in clients))
+        assert world.carrier._telling.weight <= 3_000_000 + 100 * telling.LOOKED_AT_BYTES
+    assert ("cut", ALICE) in world.take()
