@@ -103,7 +103,7 @@ class PillarDesk:
         self._numbers = 0
         self.on_known: Callable[[Turn, MinionKey, bool], None] = _nobody
         """Told of each minion whose usual pillar has been rendered anew, and whether it is good;
-        also when a pillar that was needed could not be had."""
+        also when a pillar that was needed could not be had, and of each key that is shut out."""
 
     @property
     def next_deadline(self) -> Instant:
@@ -206,8 +206,8 @@ class PillarDesk:
         for rendering in self._running.values():
             if rendering.minion.key == key:
                 rendering.is_forgotten = True
-        if self._needed.pop(key, None) is not None:
-            self.on_known(turn, key, False)
+        self._needed.pop(key, None)
+        self.on_known(turn, key, False)
 
     # -- renderings ---------------------------------------------------------------------------
 

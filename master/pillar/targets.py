@@ -10,8 +10,9 @@ else between two shares of the work; they are counted in steps, so that they do 
 quick the machine is.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from limpet.common.clock import Instant
@@ -26,7 +27,7 @@ from limpet.master.pillar.limits import PillarLimits
 from limpet.master.sessions.minion import Minion
 from limpet.master.sessions.roster import Due, Roster
 from limpet.master.targeting.facts import LazyGrains
-from limpet.master.targeting.search import Search, TooCostly
+from limpet.master.targeting.search import STEPS_MAX, Search, TooCostly
 from limpet.master.timetable import Timetable
 from limpet.master.turn import Turn
 
@@ -39,9 +40,8 @@ SHARE_STEPS: Final = 15_000
 SHARE_STEPS_MIN: Final = 250
 """What each of many targets gets of it at least."""
 AGAIN_S: Final = 0.0002
-"""Between two turns, in which all others are served."""
-PILLAR_STEPS: Final = 50
-"""Steps that one minion's pillar counts as: it is decoded."""
+"""Between two shares, in which all others are served once. The master's loop looks at deadlines
+each 10 ms at most, so a share that takes less is followed by a rest."""
 _SEARCHING: Final[Due] = ("targets", "", "")
 
 Resume = Callable[[Turn, list[Minion]], None]
@@ -86,8 +86,8 @@ class _Searching:
     target: Target
     search: Search
     resume: Resume
-    pillars: Generator[int, None, None] | None = None
-    """The second half: those of whom only the pillar can tell."""
+    notice_at: Instant
+    """The client is told then that it still goes on."""
 
 
 class PillarTargets:
@@ -116,7 +116,9 @@ class PillarTargets:
         whom that happens later is answered with the same words.
         """
         is_alone = not self._searching
-        searching = _Searching(target, Search(self._roster.index, target), resume)
+        search = Search(self._roster.index, target, partial(self._judge, target))
+        notice_at = turn.now.after(self._limits.notice_s)
+        searching = _Searching(target, search, resume, notice_at)
         self._searching[client] = searching
         if is_alone:  # else the others' turn, which is near, is the turn of this one too
             self._advance(turn, client, searching, SHARE_STEPS)
@@ -138,50 +140,38 @@ class PillarTargets:
 
     def _advance(self, turn: Turn, client: Client, searching: _Searching, share: int) -> None:
         """Go on with one search; with its command, if it is over. Raises `TooCostly`."""
-        search = searching.search
-        before = search.spent
         try:
-            is_over = search.advance(share)
+            is_over = searching.search.advance(share)
         except TooCostly:
             del self._searching[client]
             raise
-        if not is_over:
-            return
-        if searching.pillars is None:
-            searching.pillars = self._pillars(search, searching.target)
-        left = share - (search.spent - before)
-        for steps in searching.pillars:
-            left -= steps
-            if left <= 0:
-                return
-        del self._searching[client]
-        self._found(turn, client, searching)
+        if is_over:
+            del self._searching[client]
+            self._found(turn, client, searching)
+        elif turn.now.boot >= searching.notice_at:
+            searching.notice_at = turn.now.after(self._limits.notice_s)
+            text = (
+                f"the target {searching.target.text[:80]!a} is still searched for: "
+                f"{searching.search.spent:,} of at most {STEPS_MAX:,} steps"
+            )
+            turn.answer(client, Remark(text))
 
-    def _pillars(self, search: Search, target: Target) -> Generator[int, None, None]:
-        """Judge those of whom only the pillar can tell, and whose pillar is known."""
-        by_id = self._roster.by_id
-        meant, still_open = set(search.meant), []
-        for name in search.open:
-            minion = by_id.get(name)
-            decided = False if minion is None else self._by_pillar(minion, target)
-            if decided is None:
-                still_open.append(name)
-            elif decided:
-                meant.add(name)
-            yield PILLAR_STEPS
-        if search.open:
-            search.meant, search.open = sorted(meant), still_open
+    def _judge(self, target: Target, name: MinionId) -> bool | None:
+        """Judge a minion by its pillar; None: that is not known, or has errors."""
+        minion = self._roster.by_id.get(name)
+        return False if minion is None else self._by_pillar(minion, target)
 
     def _found(self, turn: Turn, client: Client, searching: _Searching) -> None:
         """Go on with a command, or wait for the pillars that are missing."""
         search, by_id = searching.search, self._roster.by_id
-        if not search.open:
+        missing = {by_id[name].key for name in search.open if name in by_id}
+        if not missing:
             searching.resume(turn, [by_id[name] for name in search.meant if name in by_id])
             return
         waiting = _Waiting(
             searching.target,
             set(search.meant),
-            {by_id[name].key for name in search.open if name in by_id},
+            missing,
             set(),
             turn.now.after(self._limits.target_s),
             searching.resume,

@@ -1,5 +1,7 @@
 """Targets that go by pillar: whose is rendered, who is meant, who is left out and told so."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from limpet.common.control.replies import JobStored, Minions, NoMinion, Refused, Remark, Reply
@@ -214,3 +216,69 @@ def test_a_command_does_not_wait_for_the_pillar_of_a_key_that_is_deleted() -> No
     for _ in range(2):
         bench.render({"role": "web"})
     assert set(meant(bench)) == begun
+
+
+def turns_until(bench: Bench, is_over: Callable[[], bool]) -> float:
+    """Let deadlines of the master come one by one; gives the seconds that it took."""
+    began = bench.t
+    for _ in range(4_000):
+        if is_over():
+            return bench.t - began
+        bench.advance(max(0.0, bench.core.next_deadline - bench.now.boot))
+    raise AssertionError("it never comes")
+
+
+def fleet(count: int) -> Bench:
+    """Give a fleet whose pillars take more than one turn to look at."""
+    return Bench([f"web{number:04d}" for number in range(count)])
+
+
+def test_a_search_that_takes_turns_waits_for_nobody_who_is_deleted_meanwhile() -> None:
+    bench = fleet(400)
+    assert bench.ask(1, ListMinions("I@role:web", "compound")) == []
+    assert bench.renders == [], "it is still searched for"
+    bench.ask(9, ChangeKeys("delete", (), is_all=True, is_dry=False))
+    assert turns_until(bench, lambda: 1 in bench.answers) < 1.0
+    assert bench.answers[1] == [Minions(())]
+
+
+def test_a_command_ends_when_the_last_minion_that_it_waits_for_is_deleted() -> None:
+    bench, _minions = ready("web1")
+    begin(bench, "role:web")
+    assert [each.minion for each in bench.renders] == ["web1"]
+    bench.ask(9, ChangeKeys("delete", ("web1",), False, False))
+    assert [type(each) for each in bench.answers[1]] == [NoMinion]
+    bench.render({"role": "web"})
+    assert len(bench.answers[1]) == 1
+
+
+def test_who_changes_or_comes_while_pillars_are_looked_at_is_judged_as_it_is_then() -> None:
+    bench = fleet(400)
+    changing = MinionOnBench(bench, "web0000")
+    changing.connect()
+    bench.ask(9, ChangeKeys("reject", ("web0001",), False, False))
+    assert bench.ask(1, ListMinions("G@os:Debian or I@role:web", "compound")) == []
+    assert bench.renders == [], "it is still searched for"
+    tell_grains(changing, {"os": "Debian"})
+    bench.ask(9, ChangeKeys("accept", ("web0001",), False, False))
+    turns_until(bench, lambda: bool(bench.renders))
+    rendered = set()
+    while bench.renders:
+        rendered.add(bench.render({"role": "web"}).minion)
+    assert "web0000" not in rendered, "its grains decide by now"
+    assert "web0001" in rendered
+    reply = bench.answers[1][-1]
+    assert isinstance(reply, Minions)
+    assert len(reply.minions) == 400
+
+
+def test_a_command_that_is_searched_for_long_is_told_so() -> None:
+    limits = PillarLimits(notice_s=0.001)
+    bench = Bench(
+        [f"web{number:04d}" for number in range(3_000)], settings=MasterSettings(pillar=limits)
+    )
+    assert bench.ask(1, ListMinions("I@role:web", "compound")) == []
+    turns_until(bench, lambda: bool(bench.renders))
+    told = remarks(bench)
+    assert 1 <= len(told) <= 3, "it takes ten turns of 0.2 ms"
+    assert told[0].startswith("the target 'I@role:web' is still searched for")
