@@ -40,6 +40,7 @@ from limpet.master.sources.answering import (
     size_max,
     work_of,
 )
+from limpet.master.sources.flight import Flight
 from limpet.master.sources.lanes import SLOW_S, Lanes
 from limpet.master.sources.limits import SourceLimits
 from limpet.master.sources.shelf import Shelf
@@ -103,7 +104,10 @@ class SourceDesk:
         assert limits.at_once >= 1
         self._limits = limits
         self._shelf = Shelf(bytes_max=limits.shelf_bytes_max, keep_s=limits.shelf_s)
-        self._lanes: Lanes[_Asked] = Lanes(limits.flight_bytes_max, limits.flight_s, OF_ONE_AT_ONCE)
+        self._lanes: Lanes[_Asked, tuple[_Asked, Listed | None]] = Lanes(
+            limits.flight_bytes_max, limits.flight_s, OF_ONE_AT_ONCE
+        )
+        """Answers that are ready and have no result are on the shelf."""
         self._open: dict[MinionKey, set[tuple[int, int]]] = {}
         """All that is not answered."""
         self._open_count = 0
@@ -121,18 +125,16 @@ class SourceDesk:
         """Work under way that may take long."""
         self._quick: OrderedDict[str, str] = OrderedDict()
         """Files whose digest was right when they were last read."""
-        self._ready: deque[tuple[_Asked, Listed | None]] = deque()
-        """Answers that are in memory and wait for room; without a result: on the shelf."""
 
     @property
     def next_deadline(self) -> Instant:
         """Give when `on_deadline` has something to do; may be infinite."""
-        room = self._lanes.next_deadline
-        if self._ready:
-            room = min(room, self._lanes.room_for(self._ready[0][0].minion.key))
-        is_walk_due = self._walkers and not self._is_walking and self._has_hands
+        soonest = min(self._shelf.next_deadline, self._lanes.next_room)
+        if not self._has_hands:
+            return soonest  # what is read ends by itself, and then all others are looked at
+        is_walk_due = self._walkers and not self._is_walking
         walk = self._next_walk if is_walk_due else FOREVER
-        return min(self._shelf.next_deadline, room, walk)
+        return min(soonest, self._lanes.next_deadline, walk)
 
     @property
     def _has_hands(self) -> bool:
@@ -174,14 +176,15 @@ class SourceDesk:
         if isinstance(result, Listed):
             if result.body:
                 self._shelf.put(turn.now, reading.name, result.digest, result.body)
-            self._ready += [(asked, result) for asked in reading.waiting]
+            for asked in reading.waiting:
+                self._lanes.add_ready(asked.minion.key, (asked, result))
         else:
             (asked,) = reading.waiting
             self._learn(reading.name, asked.message, result)
             self._close(asked)
             self._lanes.arrived(asked.minion.key)
             if asked.is_wanted:
-                self._say(turn, asked, result)
+                self._say(turn, self._lanes.flight_of(asked.minion.key), asked, result)
         if reading.is_walk:
             self._is_walking = False
             took_s = turn.now.boot - self._walk_began
@@ -210,7 +213,7 @@ class SourceDesk:
         if message.kind == "listing" and isinstance(message, Ask):
             self._walkers.setdefault(message.environment, []).append(asked)
         elif isinstance(message, Pull) and message.kind != "file":
-            self._ready.append((asked, None))
+            self._lanes.add_ready(key, (asked, None))
         else:
             self._lanes.add(key, asked, is_slow=is_slow)
 
@@ -234,11 +237,11 @@ class SourceDesk:
 
     def _go_on(self, turn: Turn) -> None:
         """Answer what is in memory and hand out work, as long as there is room and hands."""
-        while self._ready and self._lanes.has_room(turn.now, self._ready[0][0].minion.key):
-            asked, result = self._ready.popleft()
+        while (ready := self._lanes.take_ready(turn.now)) is not None:
+            flight, (asked, result) = ready
             self._close(asked)
             if asked.is_wanted:
-                self._say(turn, asked, result)
+                self._say(turn, flight, asked, result)
         while self._has_hands:
             if self._walkers and not self._is_walking and turn.now.boot >= self._next_walk:
                 self._begin_walk(turn)
@@ -314,7 +317,7 @@ class SourceDesk:
             if len(self._quick) > QUICK_MAX:
                 self._quick.popitem(last=False)
 
-    def _say(self, turn: Turn, asked: _Asked, result: Result | None) -> None:
+    def _say(self, turn: Turn, flight: Flight, asked: _Asked, result: Result | None) -> None:
         """Answer one question; without a result from what is kept."""
         message = asked.message
         if result is None:
@@ -325,7 +328,7 @@ class SourceDesk:
             answer = _answer(turn, asked, result)
         size = len(answer.data) if isinstance(answer, Piece) else len(answer.body)
         if size:
-            self._lanes.send(turn.now, asked.minion.key, size)
+            flight.add(turn.now, asked.minion.key, size)
         turn.send(asked.session.peer, asked.minion.key, answer)
 
     def _hand_out(self, turn: Turn, work: Work, reading: _Reading) -> None:

@@ -1,10 +1,12 @@
 """Whose question is read next, as there is room on the way; slow lines cost quick ones nothing.
 
-There are two lanes, each with its turns and its share of what may be under way. A minion whose last
+There are two lanes, each with its turns, its answers that wait in memory, and its share of what may
+be under way. A minion whose last
 piece took longer than a quarter of a second to be followed by a question goes by the slow one; it
 changes lanes when nothing of it waits.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
@@ -16,25 +18,27 @@ from limpet.master.sources.turns import Turns
 SLOW_S: Final = 0.25
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
-class _Lane(Generic[T]):
+class _Lane(Generic[T, R]):
     """One of the two."""
 
     def __init__(self, bytes_max: int, keep_s: float, of_one_at_once: int) -> None:
         self.turns: Turns[T] = Turns(of_one_at_once)
         self.flight = Flight(bytes_max, keep_s)
+        self.ready: deque[R] = deque()
 
 
-class Lanes(Generic[T]):
-    """Questions that wait, and bytes that are under way."""
+class Lanes(Generic[T, R]):
+    """Questions that wait, answers that are ready and wait, and bytes that are under way."""
 
     def __init__(self, bytes_max: int, keep_s: float, of_one_at_once: int) -> None:
         """Let each lane have `bytes_max` under way; see `Flight` and `Turns`."""
-        self._quick: _Lane[T] = _Lane(bytes_max, keep_s, of_one_at_once)
-        self._slow: _Lane[T] = _Lane(bytes_max, keep_s, of_one_at_once)
+        self._quick: _Lane[T, R] = _Lane(bytes_max, keep_s, of_one_at_once)
+        self._slow: _Lane[T, R] = _Lane(bytes_max, keep_s, of_one_at_once)
         self._next, self._other = self._quick, self._slow
-        self._open: dict[MinionKey, tuple[_Lane[T], int]] = {}
+        self._open: dict[MinionKey, tuple[_Lane[T, R], int]] = {}
         """In which lane a minion is that has questions, and how many."""
 
     @property
@@ -45,13 +49,26 @@ class Lanes(Generic[T]):
             (lane.flight.next_deadline for lane in lanes if lane.turns.is_waiting), default=FOREVER
         )
 
-    def has_room(self, now: Moment, key: MinionKey) -> bool:
-        """Say whether bytes for this minion may be sent now."""
-        return self._lane_of(key).flight.has_room(now)
+    @property
+    def next_room(self) -> Instant:
+        """Give when there may be room for an answer that is ready; FOREVER: none waits for that."""
+        lanes = (self._quick, self._slow)
+        return min((lane.flight.next_deadline for lane in lanes if lane.ready), default=FOREVER)
 
-    def room_for(self, key: MinionKey) -> Instant:
-        """Give when `has_room` may say otherwise without anybody speaking."""
-        return self._lane_of(key).flight.next_deadline
+    def flight_of(self, key: MinionKey) -> Flight:
+        """Give what is under way on the lane in which a minion is now."""
+        return self._lane_of(key).flight
+
+    def add_ready(self, key: MinionKey, answer: R) -> None:
+        """Let an answer wait on the lane in which its minion is now; there it stays."""
+        self._lane_of(key).ready.append(answer)
+
+    def take_ready(self, now: Moment) -> tuple[Flight, R] | None:
+        """Take an answer for which there is room, and where to count it."""
+        for lane in (self._quick, self._slow):
+            if lane.ready and lane.flight.has_room(now):
+                return lane.flight, lane.ready.popleft()
+        return None
 
     def add(self, key: MinionKey, item: T, *, is_slow: bool = False) -> None:
         """Let a question wait."""
@@ -81,14 +98,14 @@ class Lanes(Generic[T]):
 
     def send(self, now: Moment, key: MinionKey, size: int) -> None:
         """Count bytes as under way to a minion."""
-        self._lane_of(key).flight.add(now, key, size)
+        self.flight_of(key).add(now, key, size)
 
     def arrived(self, key: MinionKey) -> Instant | None:
         """Count nothing as under way to a minion; gives since when the last bytes were, if ever."""
         quick, slow = self._quick.flight.arrived(key), self._slow.flight.arrived(key)
         return quick if slow is None else slow
 
-    def _lane_of(self, key: MinionKey) -> _Lane[T]:
+    def _lane_of(self, key: MinionKey) -> _Lane[T, R]:
         found = self._open.get(key)
         return self._quick if found is None else found[0]
 

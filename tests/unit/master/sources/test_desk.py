@@ -201,7 +201,7 @@ def test_a_listing_for_many_goes_out_as_there_is_room() -> None:
 
 
 def test_slow_lines_cost_quick_ones_nothing() -> None:
-    lanes: Lanes[int] = Lanes(100, 5.0, 2)
+    lanes: Lanes[int, str] = Lanes(100, 5.0, 2)
     slow = [MinionKey(f"{number:064x}") for number in range(4)]
     quick = MinionKey("f" * 64)
     now = Moment(Instant(2.0), 0.0)
@@ -224,18 +224,18 @@ def test_slow_lines_cost_quick_ones_nothing() -> None:
 
 
 def test_a_minion_changes_lanes_when_nothing_of_it_waits() -> None:
-    lanes: Lanes[int] = Lanes(100, 5.0, 2)
+    lanes: Lanes[int, str] = Lanes(100, 5.0, 2)
     key, other = MinionKey("1" * 64), MinionKey("2" * 64)
     now = Moment(Instant(2.0), 0.0)
     lanes.add(key, 1, is_slow=True)
     lanes.add(key, 2)
     lanes.send(now, other, 100)  # the quick lane is full
     assert lanes.take(now) == (key, 1)
-    assert lanes.has_room(now, key), "it is in the slow one"
+    assert lanes.flight_of(key).has_room(now), "it is in the slow one"
     assert lanes.take(now) == (key, 2)
     lanes.done(key)
     lanes.done(key)
-    assert not lanes.has_room(now, key)
+    assert not lanes.flight_of(key).has_room(now)
     lanes.add(key, 3)
     assert lanes.take(now) is None
     lanes.arrived(other)
@@ -256,6 +256,41 @@ def test_a_piece_that_was_long_under_way_puts_the_next_one_among_the_slow() -> N
     assert len(made.work) == 1, "what is under way to the slow one is not in its way"
     pull(other, 1)
     assert len(made.work) == 1, "what is under way to the quick one is"
+
+
+def test_a_full_line_while_all_hands_are_busy_is_looked_at_when_one_is_free() -> None:
+    made, (web1, web2) = bench("web1", "web2", at_once=1, flight_bytes_max=16_384)
+    pull(web1, 1)
+    pull(web2, 2, "other")
+    assert len(made.work) == 1, "the line is full, and so are the hands"
+    made.advance(1.0)  # no turn follows another for nothing
+    made.done(PieceRead(b"x" * 16384))
+    made.advance(1.0)
+    made.done(PieceRead(b"x" * 16384))
+    assert [len(pieces(minion)) for minion in (web1, web2)] == [1, 1]
+
+
+def test_an_answer_that_waits_for_the_slow_line_holds_back_no_quick_one() -> None:
+    made, (*slow, quick) = bench("slow1", "slow2", "slow3", "quick", flight_bytes_max=20_000)
+    ask(slow[0], 1, "big")
+    made.done(Found(True, DIGEST, 10**6))
+    for minion in slow:
+        pull(minion, 2, size_max=1000)
+        made.done(PieceRead(b"x" * 1000))
+    made.advance(0.3)
+    for minion in slow:
+        pull(minion, 3, offset=1000)
+    for _ in range(2):
+        made.done(PieceRead(b"x" * 16384))
+    assert made.work == [], "the slow line is full, and a question of the third one waits"
+    for minion in (slow[2], quick):
+        ask(minion, 4, "", kind="listing")
+        made.done(Listed(True, b"x" * 1000, LISTING_DIGEST))
+    assert [len(offers(minion)) for minion in (slow[2], quick)] == [0, 1]
+    made.advance(0.6)
+    made.done(PieceRead(b"x" * 16384))
+    assert [len(offers(minion)) for minion in (slow[2], quick)] == [1, 1]
+    assert made.core._sources.open_count == 0
 
 
 def test_one_that_asks_a_lot_delays_nobody_else() -> None:
