@@ -126,7 +126,7 @@ class Carrier:
         """
         self.failed: deque[tuple[Peer, Literal["gone", "full"]]] = deque()
         """Sends that were not taken, for `on_send_failed`; the caller takes them away."""
-        self.counts: Counter[str] = Counter()
+        self._counted: Counter[str] = Counter()
         self._port = port
         self._store = store
         self._enrolment = enrolment
@@ -144,10 +144,14 @@ class Carrier:
             control=control,
             store=store,
             add_figures=add_figures,
-            counts=self.counts,
             committed=committed,
         )
         self._subscribed: dict[Client, None] = {}
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Give what was turned away or dropped, by reason."""
+        return self._counted + self._telling.dropped
 
     @property
     def held(self) -> int:
@@ -182,7 +186,7 @@ class Carrier:
                 case Report(level=level, topic=topic, text=text):
                     self._log.report(level, topic, text)
                 case Count(reason=reason):
-                    self.counts[reason] += 1
+                    self._counted[reason] += 1
 
     def on_committed(self, commit: Commit, now: Moment) -> None:
         """Let go what waited for this commit."""
@@ -231,7 +235,7 @@ class Carrier:
         except FrameTooLarge as error:
             # A mistake of ours: it would be refused for ever, so it is not tried again.
             self._log.report("error", "send.oversize", f"{type(message).__name__}: {error}")
-            self.counts["own_frame_too_large"] += 1
+            self._counted["own_frame_too_large"] += 1
             return
         if why != "":
             self.failed.append((peer, why))

@@ -25,7 +25,10 @@ LAG_WINDOW_S: Final = 60.0
 class Effects(Protocol):
     """What carries effects out."""
 
-    counts: Counter[str]
+    @property
+    def counts(self) -> Counter[str]:
+        """What was turned away or dropped, by reason."""
+        ...
 
     @property
     def held(self) -> int:

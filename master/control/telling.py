@@ -69,7 +69,7 @@ class Questions(Protocol):
 class _Turn:
     """What is to be told to one client, in order."""
 
-    __slots__ = ("_keys", "_stream_bytes", "is_asking", "is_slow", "waiting", "weight")
+    __slots__ = ("_serials", "_stream_bytes", "is_asking", "is_slow", "waiting", "weight")
 
     def __init__(self) -> None:
         self.waiting: OrderedDict[Hashable, Told] = OrderedDict()
@@ -80,7 +80,7 @@ class _Turn:
         self.weight = 0
         """Bytes that wait, roughly."""
         self._stream_bytes = 0
-        self._keys = count()
+        self._serials = count()
 
     def add(self, told: Told) -> str:
         """Put something behind all that waits; gives by which name it is counted if dropped."""
@@ -101,13 +101,13 @@ class _Turn:
         elif self.is_slow and isinstance(told, Fetch):
             self._replace((told.jid, told.minion), told)
             return ""
-        self._put(next(self._keys), told)
+        self._put(next(self._serials), told)
         return ""
 
     def add_first(self, client: Client, replies: tuple[Reply, ...]) -> None:
         """Put what the store answered before all that waits."""
         for reply in reversed(replies):
-            key = next(self._keys)
+            key = next(self._serials)
             self._put(key, Answer(client, reply))
             self.waiting.move_to_end(key, last=False)
 
@@ -173,17 +173,17 @@ class Telling:
         control: Speaker,
         store: Questions,
         add_figures: Callable[[MasterStatus], MasterStatus],
-        counts: Counter[str],
         committed: Commit,
     ) -> None:
-        """Begin with what is durable. `counts`: what is dropped is counted there.
+        """Begin with what is durable.
 
         `add_figures` completes what the core says of the master.
         """
         self._control = control
         self._store = store
         self._add_figures = add_figures
-        self._counts = counts
+        self.dropped: Counter[str] = Counter()
+        """What was dropped: `events_dropped`, `cli_output_dropped`."""
         self._committed = committed
         self._turns: dict[Client, _Turn] = {}
 
@@ -224,7 +224,7 @@ class Telling:
             self._slow_down(turn)
         dropped = turn.add(told)
         if dropped:
-            self._counts[dropped] += 1
+            self.dropped[dropped] += 1
         self._advance(client, now)
         if turn.weight > LOOKED_AT_BYTES and self.weight > WAITING_BYTES_MAX:
             self._cut_slowest(now)
@@ -285,7 +285,7 @@ class Telling:
         self._control.answer(client, reply, now)
 
     def _slow_down(self, turn: _Turn) -> None:
-        self._counts.update(turn.slow_down())
+        self.dropped.update(turn.slow_down())
 
     def _cut_slowest(self, now: Moment) -> None:
         slowest = max(self._turns, key=lambda client: self._turns[client].weight)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -324,7 +323,6 @@ def _telling(master: Master) -> Telling:
         control=master.server,
         store=NoStore(),
         add_figures=lambda status: status,
-        counts=Counter(),
         committed=Commit(0),
     )
 

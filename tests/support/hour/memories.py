@@ -75,7 +75,7 @@ MEMORIES: Final = (
     ),
     Memory("master.sessions.minion.Minion.presences", 0, 5, "how a minion may be, each once"),
     Memory("master.requests.Requests._rejected", 0, 100, "counters, by a reason of a fixed list"),
-    Memory("master.carrying.Carrier.counts", 0, 100, "the same"),
+    Memory("master.carrying.Carrier._counted", 0, 100, "the same"),
     Memory(
         "master.enrolment.desk.EnrolmentDesk._left",
         0,
@@ -123,7 +123,7 @@ HEADLINES: Final = {
     "followers": "master.jobs.gathering.Gathering._by_client",
     "bodies coming in": "master.jobs.bulk.Bodies._bodies",
     "effects that wait for a commit": "master.carrying.Carrier._held",
-    "clients with answers that wait": "master.carrying.Carrier._turns",
+    "clients with answers that wait": "master.control.telling.Telling._turns",
     "clients that hear events": "master.carrying.Carrier._subscribed",
     "questions for files": "master.sources.desk._Asked",
     "questions for pillar": "master.pillar.desk._Asked",
