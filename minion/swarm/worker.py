@@ -24,7 +24,7 @@ from limpet.common.transport.sockets import Context, check_library
 from limpet.minion.resolver import Resolver
 from limpet.minion.swarm.descriptors import SOCKETS_EACH, raise_descriptor_limit
 from limpet.minion.swarm.figures import Figures, copied
-from limpet.minion.swarm.minion import Surroundings, SwarmMinion
+from limpet.minion.swarm.minion import SwarmMinion
 from limpet.minion.swarm.plan import (
     PROGRESS_S,
     Farewell,
@@ -35,6 +35,7 @@ from limpet.minion.swarm.plan import (
     order_decoder,
 )
 from limpet.minion.swarm.proving import Prover
+from limpet.minion.swarm.surroundings import Surroundings
 from limpet.minion.swarm.timers import Timers
 from limpet.minion.swarm.watch import Watcher
 

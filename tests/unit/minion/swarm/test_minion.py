@@ -14,9 +14,10 @@ from limpet.minion.jobs.records import JobAccepted, JobStarted
 from limpet.minion.swarm.answers import Behaviour
 from limpet.minion.swarm.figures import Figures
 from limpet.minion.swarm.grains import USUAL
-from limpet.minion.swarm.minion import Surroundings, SwarmMinion
+from limpet.minion.swarm.minion import SwarmMinion
 from limpet.minion.swarm.plan import Member, Order
 from limpet.minion.swarm.proving import Prover
+from limpet.minion.swarm.surroundings import Surroundings
 from limpet.minion.swarm.watch import Watcher
 from support.fleet import free_port_pair
 
@@ -97,7 +98,7 @@ def test_a_link_that_wants_a_fresh_process_gets_a_fresh_core_and_keeps_its_journ
         minion = made.minion
         minion.start(made.now())
         before = minion._the_core
-        journal = minion._journal.journal_id
+        journal = minion._hands.journal.journal_id
         accepted = JobAccepted(
             JID, "cmd.run", b"", 60.0, False, "root", 1000, made.now().after(60.0),
             made.now().wall + 60.0, "b" * 32, made.now().wall,
@@ -107,11 +108,11 @@ def test_a_link_that_wants_a_fresh_process_gets_a_fresh_core_and_keeps_its_journ
         minion._do(made.now(), before.link._outbox.take())
         minion._do(made.now(), [do.Reexec("ten minutes of failures")])
         assert minion._the_core is not before
-        assert minion._journal.journal_id == journal
+        assert minion._hands.journal.journal_id == journal
         assert made.figures.restarts == 1
         assert made.figures.sockets_opened == 2
         assert made.figures.jobs_cancelled == 1  # its process took the job with it
-        ended = minion._journal.jobs[JID].finished
+        ended = minion._hands.journal.jobs[JID].finished
         assert ended is not None
         assert ended.outcome == "interrupted"
 
