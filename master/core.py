@@ -16,19 +16,9 @@ from limpet.common.control.replies import MasterStatus
 from limpet.common.control.requests import Request
 from limpet.common.identifiers import Commit, MinionId, MinionKey
 from limpet.common.messages.enrolment import EnrolRequest
-from limpet.common.messages.jobs import (
-    Accepted,
-    BulkChunk,
-    BulkOffer,
-    CancelAnswer,
-    Output,
-    Return,
-    Started,
-)
-from limpet.common.messages.session import Beat, Drain, Grains, Hello, SyncPage
-from limpet.common.messages.sources import Ask, Pull
-from limpet.common.messages.trust import TrustAck
+from limpet.common.messages.session import Drain
 from limpet.common.wire.codec import FromMinion
+from limpet.master.ear import Ear
 from limpet.master.effects import AnswerEnrolment, Client, Effect, Peer, StartAfresh
 from limpet.master.enrolment.desk import EnrolmentDesk
 from limpet.master.enrolment.tokens import Verifier
@@ -36,7 +26,7 @@ from limpet.master.events.making import master_event
 from limpet.master.identity import RESTORED_NOTE, StoreIdentity
 from limpet.master.jobs.absence import Absence
 from limpet.master.jobs.book import Book
-from limpet.master.jobs.hearing import OVERHEAD_BYTES, Hearing
+from limpet.master.jobs.hearing import Hearing
 from limpet.master.keys import Keys
 from limpet.master.pillar.desk import PillarDesk
 from limpet.master.pillar.line import Rendered
@@ -120,6 +110,16 @@ class MasterCore:
         self._talk = Talk(self._roster, self._door)
         self._keys = Keys(desk, self._roster, self._absence, self._followers, self._pillar)
         self._rotation = MasterRotation(self._followers, self._roster, self._keys)
+        self._ear = Ear(
+            roster=self._roster,
+            door=self._door,
+            talk=self._talk,
+            hearing=self._hearing,
+            sources=self._sources,
+            pillar=self._pillar,
+            followers=self._followers,
+            rotation=self._rotation,
+        )
         self._requests = Requests(
             settings,
             self._keys,
@@ -260,86 +260,8 @@ class MasterCore:
     ) -> list[Effect]:
         """Hear a minion. A key that is not accepted now is not heard, and its connection shut."""
         turn = self._turn(now)
-        minion = self._roster.by_key.get(key)
-        if minion is None:
-            turn.count("revoked_key")
-            turn.disconnect(peer, "revoked_key")
-        elif not self._is_within_rate(turn, minion, message):
-            self._drop(turn, peer, minion, message)
-        elif isinstance(message, Hello):
-            self._door.on_hello(turn, peer, minion, address, message)
-        elif isinstance(message, Return):
-            self._hearing.on_return(turn, peer, minion, message)
-        elif isinstance(message, BulkOffer | BulkChunk):
-            self._hearing.on_bulk(turn, peer, minion, message)
-        else:
-            self._hear_in_session(turn, peer, minion, message)
+        self._ear.hear(turn, peer, key, address, message)
         return self._close(turn)
-
-    def _drop(self, turn: Turn, peer: Peer, minion: Minion, message: FromMinion) -> None:
-        """Drop what is over the rate; whoever goes on without end costs the others their time."""
-        turn.count("rate")
-        is_bulk = isinstance(message, Return | BulkChunk)  # honest ones come to that, too
-        if not is_bulk and not minion.rates.take("flood", turn.now.boot):
-            turn.count("flood")
-            turn.disconnect(peer, "flood")
-            text = f"{minion.minion} sends without end, and is cut off: see what runs there"
-            turn.report("warning", f"flood {minion.minion}", text)
-
-    def _is_within_rate(self, turn: Turn, minion: Minion, message: FromMinion) -> bool:
-        now = turn.now.boot
-        if isinstance(message, Return):
-            return minion.rates.take("bytes", now, len(message.body) + OVERHEAD_BYTES)
-        if isinstance(message, BulkChunk):
-            return minion.rates.take("bytes", now, len(message.data) + OVERHEAD_BYTES)
-        return minion.rates.take(type(message).__name__, now)
-
-    def _hear_in_session(
-        self,
-        turn: Turn,
-        peer: Peer,
-        minion: Minion,
-        message: Beat
-        | SyncPage
-        | Grains
-        | Accepted
-        | Started
-        | CancelAnswer
-        | Output
-        | Ask
-        | Pull
-        | TrustAck,
-    ) -> None:
-        session = self._talk.session_of(turn, peer, minion, message.session)
-        if session is None:
-            return
-        self._roster.heard(turn, minion)
-        match message:
-            case Beat():
-                self._talk.on_beat(turn, minion, session, message)
-            case Accepted():
-                self._hearing.on_accepted(turn, minion, message)
-            case Started():
-                self._hearing.on_started(turn, minion, message)
-            case Output():
-                self._hearing.on_output(turn, minion, message)
-            case CancelAnswer():
-                self._hearing.on_cancel_answer(turn, minion, message)
-            case SyncPage():
-                self._talk.on_sync_page(turn, minion, session, message)
-            case Grains():
-                self._talk.on_grains(turn, minion, session, message)
-            case TrustAck():
-                self._followers.on_ack(turn, minion, session, message)
-                self._rotation.on_ack(turn, minion)
-            case Ask(kind="pillar"):
-                self._pillar.on_ask(turn, minion, session, message)
-            case Ask():
-                self._sources.on_ask(turn, minion, session, message)
-            case Pull(kind="pillar"):
-                self._pillar.on_pull(turn, minion, session, message)
-            case Pull():
-                self._sources.on_pull(turn, minion, session, message)
 
     def on_source_read(self, now: Moment, ticket: int, result: Result) -> list[Effect]:
         """Take what was read for a `ReadSource`, and answer the minions that asked for it."""
