@@ -32,9 +32,14 @@ _SLICE: Final = 1_000
 _HURRY_S: Final = 2.0
 _UNREAD_S: Final = 0.8
 _UNREAD_IN_A_HERD_S: Final = 10.0
-_HERD: Final = 50
-"""With so many that have said nothing yet, libzmq's thread is busy with handshakes, and what others
-sent waits for it as well: without that it would be honest minions that are cut."""
+_HERD_MIN: Final = 50
+_HERD_MAX: Final = 250
+_HERD_SHARE: Final = 8
+_YOUNG_S: Final = 3.0
+"""Where one in eight of all, but at least 50 and at most 250, came within three seconds and have
+said nothing yet, libzmq's thread is busy with handshakes, and what others sent waits for it too:
+without that it would be honest minions that are cut. Who stays silent for longer costs it nothing,
+so that a few idle strangers change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,8 @@ class Watcher:
         self._queue: deque[int] = deque()
         self._next_pass = float("-inf")
         self._hurry_until = float("-inf")
+        self._herd_at = float("-inf")
+        """When a herd was last seen at the door."""
         self._suspects: set[int] = set()
         """Too many bytes without a message: looked at again in a moment."""
         self._unread: dict[int, None] = {}
@@ -181,6 +188,8 @@ class Watcher:
             self._suspects.clear()
         self._early.clear()
         self._judge_age(cuts, now)
+        if self._is_herd(now):
+            self._herd_at = now
         is_hurried = now < self._hurry_until
         if not self._queue and (is_hurried or now >= self._next_pass):
             self._queue.extend(self._watched)
@@ -194,6 +203,14 @@ class Watcher:
         is_soon = bool(self._suspects or (is_hurried and self._queue))
         self.next_sweep = now + (_RECHECK_S if is_soon else SWEEP_INTERVAL_S)
         return cuts
+
+    def _is_herd(self, now: float) -> bool:
+        """Say whether many log in at this moment: the one who came so many before the last did."""
+        enough = min(max(_HERD_MIN, len(self._watched) // _HERD_SHARE), _HERD_MAX)
+        if len(self._unheard) < enough:
+            return False
+        fd = next(itertools.islice(reversed(self._unheard), enough - 1, None))
+        return now - self._watched[fd].accepted_at <= _YOUNG_S
 
     def _judge_age(self, cuts: list[Cut], now: float) -> None:
         """Cut those that are too old, or too old to have said nothing. The oldest stand first."""
@@ -237,8 +254,9 @@ class Watcher:
             watched.taken = taken
             watched.unread_since = now
             self._unread[fd] = None
-        is_herd = len(self._unheard) >= _HERD
-        return now - watched.unread_since >= (_UNREAD_IN_A_HERD_S if is_herd else _UNREAD_S)
+        waited_s = now - watched.unread_since
+        calm_s = now - max(watched.unread_since, self._herd_at)
+        return waited_s >= _UNREAD_IN_A_HERD_S or calm_s >= _UNREAD_S
 
     def _cut(self, cuts: list[Cut], fd: int, reason: CutReason, now: float) -> None:
         watched = self._watched.get(fd)

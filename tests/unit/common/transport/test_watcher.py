@@ -278,22 +278,57 @@ def test_one_whose_bytes_wait_is_looked_at_each_time_among_thousands() -> None:
     assert sweeps(watcher, 2, 5.2) == [Cut(9, b"peer", "decrypt_failed")]
 
 
-def test_nobody_is_cut_for_bytes_that_wait_while_a_herd_logs_in() -> None:
+def held_by_a_herd(number: int, others: int = 0) -> tuple[Watcher, Wire]:
+    """Bytes of 7 wait from second 1 on, when so many come who have said nothing yet."""
     watcher, wire = watching()
-    wire.received[7] = 500
-    watcher.accepted(7, "192.0.2.1", 0)
-    watcher.message(7, b"peer", 0)
+    for fd in (7, *range(10_000, 10_000 + others)):
+        wire.received[fd] = 500
+        watcher.accepted(fd, "192.0.2.1", 0)
+        watcher.message(fd, b"peer", 0)
     assert sweeps(watcher, 0, 0.9) == []
-    for fd in range(100, 160):
+    for fd in range(100, 100 + number):
         wire.received[fd] = 0
         watcher.accepted(fd, "192.0.2.1", 1)
     wire.received[7] = 600
     wire.waiting[7] = 100
-    assert sweeps(watcher, 1, 4) == []
+    return watcher, wire
+
+
+def test_nobody_is_cut_for_bytes_that_wait_while_a_herd_logs_in() -> None:
+    watcher, _ = held_by_a_herd(60)
+    assert sweeps(watcher, 1, 3.9) == []
 
     for fd in range(100, 160):
-        watcher.message(fd, b"%d" % fd, 4)
-    assert sweeps(watcher, 4, 4.5) == [Cut(7, b"peer", "decrypt_failed")]
+        watcher.message(fd, b"%d" % fd, 3.9)
+
+    assert sweeps(watcher, 3.9, 4.4) == [], "libzmq's thread is free only now"
+    assert sweeps(watcher, 4.4, 5) == [Cut(7, b"peer", "decrypt_failed")]
+
+
+def test_a_herd_buys_nobody_more_than_ten_seconds() -> None:
+    watcher, wire = held_by_a_herd(60)
+    cuts: list[Cut] = []
+    for second in range(1, 12):
+        for fd in range(1000 * second, 1000 * second + 60):
+            wire.received[fd] = 0
+            watcher.accepted(fd, "192.0.2.1", second)
+        if second < 11:
+            assert Cut(7, b"peer", "decrypt_failed") not in sweeps(watcher, second, second + 0.9)
+        else:
+            cuts = sweeps(watcher, second, second + 0.9)
+
+    assert Cut(7, b"peer", "decrypt_failed") in cuts
+
+
+def test_a_few_silent_strangers_beside_a_large_fleet_are_no_herd() -> None:
+    watcher, _ = held_by_a_herd(60, others=600)
+    assert Cut(7, b"peer", "decrypt_failed") in sweeps(watcher, 1, 2.5)
+
+
+def test_strangers_that_stay_silent_are_a_herd_for_three_seconds() -> None:
+    watcher, _ = held_by_a_herd(60)
+    assert sweeps(watcher, 1, 4) == []
+    assert Cut(7, b"peer", "decrypt_failed") in sweeps(watcher, 4, 5.2)
 
 
 def test_unknown_descriptors_are_harmless() -> None:
