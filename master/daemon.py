@@ -14,7 +14,7 @@ from typing import Final, Literal
 from limpet.common.clock import Clock, Instant, Moment
 from limpet.common.control.packages import PackageKept, PackageRequest
 from limpet.common.control.replies import MasterStatus
-from limpet.common.errors import LimpetError, UsageError
+from limpet.common.errors import LimpetError
 from limpet.common.identifiers import Commit
 from limpet.common.service.logs import Log
 from limpet.common.service.metrics_port import MetricsPort
@@ -31,7 +31,8 @@ from limpet.master.enrolment.lines import Pollable
 from limpet.master.enrolment.link import EnrolmentLink
 from limpet.master.figures import Figures
 from limpet.master.mainport import BadFrame, Heard, MainPort, PeerLeft, PortEvent
-from limpet.master.memory import ceiling_bytes, resident_bytes
+from limpet.master.memory import ceiling_bytes
+from limpet.master.memory_guard import MemoryGuard, NobodyLetIn
 from limpet.master.packages.desk import PackageDesk, Shelved
 from limpet.master.pillar.link import WorkshopLink
 from limpet.master.reloading import Reloader
@@ -62,9 +63,6 @@ DRAIN_S_MIN: Final = 0.3
 """How long the last messages may take to leave."""
 DRAIN_S_MAX: Final = 1.0
 LOG_SWEEP_S: Final = 60.0
-MEMORY_LOOK_S: Final = 1.0
-MEMORY_HELPED_S: Final = 60.0
-"""Full again so soon after all connections were ended: it is not they that hold it."""
 FAILED_SENDS_A_TURN: Final = 1_000
 
 
@@ -73,10 +71,6 @@ End = Literal["stopped", "afresh"]
 
 class StoreFailed(LimpetError):
     """The store can't be written any more; the next process starts from what is on disk."""
-
-
-class NobodyLetIn(LimpetError):
-    """The main port does not let even the master itself in; the process has to start afresh."""
 
 
 class Master:
@@ -121,11 +115,6 @@ class Master:
         self._reloader = reloader
         self._metrics = metrics
         self._tally = Tally()
-        self._reopen = reopen
-        self._memory_max = ceiling_bytes() if memory_bytes_max is None else memory_bytes_max
-        self._look_at_memory_at = Instant(0.0)
-        self._shut_at = Instant(float("-inf"))
-        self._is_shut = False
         self._carrier = Carrier(
             port=port,
             store=store,
@@ -152,6 +141,14 @@ class Master:
             problems=lambda: (*reloader.problems, metrics.problem),
         )
         self._poller = Poller()
+        self._guard = MemoryGuard(
+            port,
+            self._poller,
+            reopen=reopen,
+            on_left=self._on_port_event,
+            log=log,
+            bytes_max=ceiling_bytes() if memory_bytes_max is None else memory_bytes_max,
+        )
         self._others = Poller()
         """All that must not wait while beats and logins are gathered."""
         self._is_gathering = False
@@ -267,7 +264,7 @@ class Master:
         if self._carrier.go_on(now):
             self._control.flush(now)
         self._port.sweep(now.boot)
-        self._guard_memory(now)
+        self._guard.look(now)
         self._check_oneself(now)
         if now.boot >= self._log_sweep_at:
             self._log_sweep_at = now.after(LOG_SWEEP_S)
@@ -328,35 +325,6 @@ class Master:
             raise NobodyLetIn(
                 "the main port lets nobody in any more, not even this process: it is started afresh"
             )
-
-    def _guard_memory(self, now: Moment) -> None:
-        """Close the port and open it anew where memory runs out: what holds it are connections.
-
-        Minions come back by themselves. If it does not help, or the port is not free within half
-        a minute, the process is started afresh.
-        """
-        if now.boot < self._look_at_memory_at:
-            return
-        self._look_at_memory_at = now.after(MEMORY_LOOK_S)
-        if not self._is_shut and resident_bytes() > self._memory_max:
-            if now.boot < self._shut_at + MEMORY_HELPED_S:
-                raise NobodyLetIn("the memory stays full though all connections were ended")
-            self._log.error("memory runs out: all connections are ended and the port opened anew")
-            self._poller.unregister(self._port.router)
-            self._shut_at = now.boot
-            self._is_shut = True
-            for left in self._port.shut():
-                self._on_port_event(left, now)
-        if self._is_shut:
-            try:
-                self._reopen()
-            except UsageError as error:
-                if now.boot > self._shut_at + MEMORY_HELPED_S / 2:
-                    raise
-                self._log.report("warning", "bind", str(error))
-                return
-            self._is_shut = False
-            self._poller.register(self._port.router)
 
     def _follow_lines(self) -> None:
         """Poll the lines to the present enrolment process and the present pillar workshop."""
