@@ -29,19 +29,18 @@ HANDSHAKE_CAP_MAX_S: Final = 120.0
 HANDSHAKE_MAX_S: Final = 20.0
 """A master's backlog is 1,024 connections, and the kernel keeps as many again that it has answered:
 at a hundred handshakes a second the last of them waits for so long."""
-NEW_HANDSHAKE_S: Final = 10.0
+NEW_HANDSHAKE_S: Final = 8.0
 CROWD_TCP_S: Final = 8.0
 """The kernel tries at 0, 1, 3 and 7 s; a master that is overrun answers when it has room."""
-NEW_CAP_S: Final = 15.0
+NEW_CAP_S: Final = 8.0
 """Who is new does not know how many others there are: it waits longer, and comes again later where
-nobody answers. A master that is not there yet (`refused`) is asked as often as ever."""
+the master is there and does not answer. Both together are less than the recovery bound of a small
+fleet. Where nothing is there (`refused`, `unreachable`) it asks as often as ever."""
 FAILED_PATIENCE_S: Final = 60.0
 """Handshakes that the other side ends count as a wrong key only after this long: a port forwarder
 in front of a master that is being restarted accepts and ends connections just the same."""
 
-_UNANSWERED: Final = frozenset(
-    {Loss.UNREACHABLE, Loss.HANDSHAKE_SILENT, Loss.GREETING_SILENT, Loss.ENROL_SILENT}
-)
+_UNANSWERED: Final = frozenset({Loss.HANDSHAKE_SILENT, Loss.GREETING_SILENT, Loss.ENROL_SILENT})
 
 
 def cap_s(fleet: int) -> float:

@@ -138,8 +138,7 @@ class Dialler:
         return tcp_s(self._memory.fleet, is_new=is_new, failures=failures)
 
     def _handshake_s(self) -> float:
-        is_new = self.round.port == "enrol" or not self._memory.is_accepted
-        return handshake_s(self._memory.fleet, is_new=is_new)
+        return handshake_s(self._memory.fleet, is_new=not self._memory.is_accepted)
 
     def on_failed(self, now: Moment, what: LinkEvent) -> Loss | None:
         """Go on after the transport gave the present address up."""

@@ -90,7 +90,7 @@ class Link:
         self.seat = Seat(now, outbox)
         self.session: Session | None = None
         """From Welcome until it is lost."""
-        self.retreat = Retreat(memory, chance)
+        self.retreat = Retreat(memory, chance, has_token=bool(settings.join_token_id))
         self.wants_grains = False
         """The master asked for the facts in its last Welcome."""
         self.grains_digest = memory.grains_digest
@@ -370,11 +370,11 @@ class Link:
         if self._was_told_accepted:
             self._was_told_accepted = False
             self._fail(now, Loss.KEY_DENIED)
-            self.retreat.use_port("enrol")
+            self.retreat.on_unknown_key()
             return
         self.seat.close()
         self._end_session(None)
-        self.retreat.use_port("enrol")
+        self.retreat.on_unknown_key()
         self._dial(now)
 
     # --- sync and beats -----------------------------------------------------------------------

@@ -13,31 +13,42 @@ from limpet.minion.memory import Memory
 PORT_CHANGE_AFTER: Final = 2
 """After so many failures that speak for it, the other port is asked."""
 MAIN_AFTER: Final = 6
-"""The same for a minion that is new: where many are, its turn at the enrolment port comes late, and
-at the main port it costs the master a handshake to say no."""
+"""The same for a minion that is new, where the enrolment port is there and only busy, or may be so
+(who has a token is let in there, as one of many perhaps), or the main one has said no already: to
+say so costs the master a handshake."""
 
 
 class Retreat:
     """The pauses and the port of one link."""
 
-    def __init__(self, memory: Memory, chance: random.Random) -> None:
+    def __init__(self, memory: Memory, chance: random.Random, *, has_token: bool = False) -> None:
+        """`has_token`: the minion was given a join string."""
         self._memory = memory
+        self._has_token = has_token
         self._chance = chance
         self.failures = Failures()
         self.port: Port = "main" if memory.is_accepted else "enrol"
         """The port of the next attempt."""
         self._speaking_for_other = 0
+        self._is_patient = False
+        """The port is there, and only busy; or the main one knows nothing of the key."""
 
     def use_port(self, port: Port) -> None:
         """Come back on this port."""
         self.port = port
         self._speaking_for_other = 0
+        self._is_patient = False
+
+    def on_unknown_key(self) -> None:
+        """Ask on the enrolment port: the main one does not know the key."""
+        self.use_port("enrol")
+        self._is_patient = True
 
     def pause_after_failure_s(self, at: Instant, loss: Loss, *, is_tcp_connected: bool) -> float:
         """Count a failed attempt; choose the port and the pause."""
         failures = self.failures
         failures.on_failure(at, loss, is_tcp_connected=is_tcp_connected)
-        self._count_for_other_port(loss)
+        self._count_for_other_port(loss, is_tcp_connected=is_tcp_connected)
         fleet = self._memory.fleet
         cap = backoff.cap_s(fleet)
         if loss in HANDSHAKE_LOSSES:
@@ -68,14 +79,17 @@ class Retreat:
         self._speaking_for_other = 0
         return backoff.poll_s(self._chance, self._memory.fleet, hint_s)
 
-    def _count_for_other_port(self, loss: Loss) -> None:
+    def _count_for_other_port(self, loss: Loss, *, is_tcp_connected: bool) -> None:
         """Silence on the main port looks the same for an unknown key.
 
         On the enrolment port any failure speaks for the main one: the first may be filtered while
-        the key is accepted already.
+        the key is accepted already. Who is new does not stay at the main one either: a herd would
+        wait there for a master that is not up yet, only to be told no.
         """
-        if self.port == "enrol" or loss in HANDSHAKE_LOSSES:
+        if self.port == "enrol" or loss in HANDSHAKE_LOSSES or not self._memory.is_accepted:
             self._speaking_for_other += 1
         is_new = self.port == "enrol" and not self._memory.is_accepted
-        if self._speaking_for_other >= (MAIN_AFTER if is_new else PORT_CHANGE_AFTER):
+        self._is_patient = self._is_patient or is_tcp_connected
+        is_patient = is_new and (self._is_patient or self._has_token)
+        if self._speaking_for_other >= (MAIN_AFTER if is_patient else PORT_CHANGE_AFTER):
             self.use_port("enrol" if self.port == "main" else "main")

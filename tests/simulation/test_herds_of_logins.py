@@ -20,6 +20,23 @@ def test_each_costs_one_handshake_and_hardly_a_connection_more(fleet: int) -> No
     assert came.ended_s <= 1.5 * NUMBER / PACE
 
 
+def test_those_that_are_new_wait_for_the_small_backlog_and_ask_nowhere_else() -> None:
+    came = Herd(NUMBER, fleet=0, backlog=128, handshakes_a_second=PACE).run(90.0)
+
+    assert came.inside == NUMBER
+    assert came.denied == 0
+    assert came.connections <= 1.2 * NUMBER
+    assert came.ended_s <= 2 * NUMBER / PACE
+
+
+def test_without_a_token_each_asks_at_most_once_whether_its_key_is_known() -> None:
+    herd = Herd(NUMBER, fleet=0, backlog=128, handshakes_a_second=PACE, has_tokens=False)
+    came = herd.run(90.0)
+
+    assert came.inside == NUMBER
+    assert came.denied <= NUMBER
+
+
 def test_with_less_patience_they_would_come_again_and_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

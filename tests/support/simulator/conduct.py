@@ -127,11 +127,8 @@ class Conduct(Checker):
         if self.world.t - host.stood_still[1] < SLACK_S:
             return
         limit_s = LIMITS_S.get(stay.state)
-        link, memory = host.the_core.link, host.the_core.memory
-        if stay.state is State.CONNECTING and (
-            link.retreat.port == "enrol" or not memory.is_accepted
-        ):
-            limit_s = NEW_HANDSHAKE_S  # TCP alone has less
+        if stay.state is State.CONNECTING and not host.the_core.memory.is_accepted:
+            limit_s = NEW_HANDSHAKE_S
         if limit_s is not None and self.world.t - stay.since > limit_s + SLACK_S:
             self.broken(f"{host.name}: {stay.state} for {self.world.t - stay.since:.1f} s")
         connection = host.socket.connection

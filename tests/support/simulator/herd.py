@@ -35,6 +35,8 @@ class Came:
     connections: int = 0
     """TCP connections that stood."""
     handshakes: int = 0
+    denied: int = 0
+    """Handshakes at the main port of minions that are not known there yet."""
     inside: int = 0
     ended_s: float = 0.0
     """When the last one was inside."""
@@ -45,9 +47,17 @@ class Herd:
     """A fleet and one door."""
 
     def __init__(
-        self, number: int, *, fleet: int, backlog: int, handshakes_a_second: float, seed: int = 1
+        self,
+        number: int,
+        *,
+        fleet: int,
+        backlog: int,
+        handshakes_a_second: float,
+        seed: int = 1,
+        has_tokens: bool = True,
     ) -> None:
         """`fleet`: how large the minions believe their fleet to be; 0: they are new."""
+        self._has_tokens = has_tokens
         self.came = Came()
         self._number = number
         self._backlog = backlog
@@ -56,6 +66,9 @@ class Herd:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = itertools.count()
         self._queue: deque[tuple[int, Attempt]] = deque()
+        self._are_new = fleet == 0
+        self._wrong: deque[tuple[int, Attempt]] = deque()
+        """New ones at the main port, whose backlog is never full of them."""
         self._is_serving = False
         self._open: dict[int, Attempt] = {}
         self._alarms: dict[int, float] = {}
@@ -66,7 +79,12 @@ class Herd:
     def _make(self, index: int, fleet: int, chance: random.Random) -> MinionCore:
         notes = {"is_accepted": "1", "fleet": str(fleet)} if fleet else {}
         return MinionCore(
-            LinkSettings(MinionId(f"web{index}"), "10.0.0.1", "aa" * 32),
+            LinkSettings(
+                MinionId(f"web{index}"),
+                "10.0.0.1",
+                "aa" * 32,
+                join_token_id="tok" if self._has_tokens and not fleet else "",
+            ),
             JournalState(journal_id=JournalId("c" * 32), notes=notes),
             now=self._now(),
             boot_id="b" * 32,
@@ -102,7 +120,10 @@ class Herd:
                 self._open.pop(index, None)
             elif isinstance(effect, OpenSocket):
                 attempt = self._open[index] = effect.attempt
-                self._knock(index, attempt, 0)
+                if self._are_new and effect.port == "main":
+                    self._stand(self._wrong, index, attempt)
+                else:
+                    self._knock(index, attempt, 0)
         due = self._links[index].next_deadline
         if due != self._alarms.get(index):
             self._alarms[index] = due
@@ -123,28 +144,37 @@ class Herd:
         if self._open.get(index) != attempt:
             return
         if len(self._queue) < self._backlog:
-            self.came.connections += 1
-            self._queue.append((index, attempt))
-            self._tell(index, attempt, "connected")
-            if not self._is_serving:
-                self._is_serving = True
-                self._later(0.0, self._serve)
+            self._stand(self._queue, index, attempt)
         elif again < len(SYN_AGAIN_S):
             before_s = SYN_AGAIN_S[again - 1] if again else 0.0
             self._later(
                 SYN_AGAIN_S[again] - before_s, lambda: self._knock(index, attempt, again + 1)
             )
 
+    def _stand(self, queue: deque[tuple[int, Attempt]], index: int, attempt: Attempt) -> None:
+        self.came.connections += 1
+        queue.append((index, attempt))
+        self._tell(index, attempt, "connected")
+        if not self._is_serving:
+            self._is_serving = True
+            self._later(0.0, self._serve)
+
     def _serve(self) -> None:
         """Take up the first connection that waits."""
-        if not self._queue:
+        queue = self._wrong or self._queue
+        if not queue:
             self._is_serving = False
             return
-        index, attempt = self._queue.popleft()
+        index, attempt = queue.popleft()
         if self._open.get(index) != attempt:
             self._later(DEAD_COSTS * self._each_s, self._serve)
             return
         self.came.handshakes += 1
+        if queue is self._wrong:
+            self.came.denied += 1
+            self._tell(index, attempt, "denied")
+            self._later(self._each_s, self._serve)
+            return
         self.came.inside += 1
         self.came._known.add(index)
         self._tell(index, attempt, "ready")

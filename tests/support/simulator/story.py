@@ -6,8 +6,8 @@ from functools import partial
 
 from limpet.common.identifiers import MinionId, MinionKey
 from limpet.master.store.operations import KeyRow, PutKey, PutToken, TokenRow
-from limpet.minion.link.backoff import NEW_HANDSHAKE_S, cap_s, reconnect_s
-from limpet.minion.link.states import BEATS_TO_LOSS
+from limpet.minion.link.backoff import cap_s, reconnect_s
+from limpet.minion.link.states import BEATS_TO_LOSS, CONNECTING_S
 from support.simulator.administrator import Administrator
 from support.simulator.checking import Scene
 from support.simulator.conduct import Conduct
@@ -64,7 +64,7 @@ def ready_bound_s(fleet: int, *, is_key_changed: bool) -> float:
     beat_s = max(5.0, fleet / 1000)
     back_s = max(reconnect_s(_Longest(), fleet), cap_s(fleet))
     if is_key_changed:
-        return 15.0 * 1.25 + NEW_HANDSHAKE_S + back_s + 0.5
+        return 15.0 * 1.25 + CONNECTING_S + back_s + 0.5
     return BEATS_TO_LOSS * beat_s + back_s + 0.5
 
 
