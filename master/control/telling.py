@@ -34,7 +34,7 @@ LOOKED_AT_BYTES: Final = 1024 * 1024
 """Nobody who has less than this waiting is a reason to add up what all have."""
 STREAM_BYTES_MAX: Final = 1024 * 1024
 """Events and live output that wait for a commit or for the store; more is dropped and counted."""
-BODY_WAITING_BYTES_MAX: Final = 256
+BODY_WAITING_BYTES_MAX: Final = 1024
 """A larger result does not wait in memory for a client that has much to read."""
 _ENTRY_BYTES: Final = 600
 """What one thing that waits takes without its texts; measured: 190 to 390."""
