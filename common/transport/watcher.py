@@ -62,7 +62,8 @@ class WatcherLimits:
     age_max_s: float | None = None
     """A connection older than this is cut whatever it did; None: they may last for ever."""
     connections_max: int | None = None
-    """With this many, a new connection is cut at once; None: no limit."""
+    """With this many, each new one costs the network that holds most of them its newest, which may
+    be the new one itself; None: no limit."""
 
 
 MAIN_LIMITS: Final = WatcherLimits(unfinished_bytes_max=4 * 256 * 1024, first_message_s=20.0)
@@ -98,12 +99,14 @@ class Watcher:
         *,
         received: Callable[[int], int | None],
         taken: Callable[[int], int | None] | None = None,
+        network: Callable[[str], str] = str,
     ) -> None:
         """`received(fd)` reads the kernel's count of bytes, None if there is no such connection.
 
         `taken(fd)` is the same less what still waits in the kernel. It is asked only of suspects,
         so that a process which is late with reading blames nobody for it. Default: `received`.
-        In production these are `tcp.bytes_received` and `tcp.bytes_taken`.
+        In production these are `tcp.bytes_received` and `tcp.bytes_taken`. `network(address)`
+        gives what counts as one source where connections are too many.
         """
         self.next_sweep: float = float("-inf")
         """When `sweep` wants to be called next; earlier calls do nothing."""
@@ -123,6 +126,9 @@ class Watcher:
         self._unread: dict[int, None] = {}
         """Bytes of theirs wait: looked at in each sweep."""
         self._surplus: list[int] = []
+        self._network = network
+        self._sources: dict[str, dict[int, None]] = {}
+        """Where connections are limited: those of each network, in the order in which they came."""
         self._early: dict[int, bytes] = {}
 
     def __len__(self) -> int:
@@ -137,16 +143,40 @@ class Watcher:
         else:
             self._unheard[fd] = None
         limit = self._limits.connections_max
-        if limit is not None and len(self._watched) > limit:
-            self._surplus.append(fd)
+        if limit is None:
+            return
+        source = self._network(address)
+        self._sources.setdefault(source, {})[fd] = None
+        if len(self._watched) > limit:
+            self._surplus.append(self._take_surplus(source, limit))
             self.next_sweep = now
 
     def disconnected(self, fd: int) -> None:
         """Stop watching; unknown descriptors are fine."""
-        self._watched.pop(fd, None)
+        watched = self._watched.pop(fd, None)
+        if watched is not None and self._sources:
+            self._leave(self._network(watched.address), fd)
         self._unheard.pop(fd, None)
         self._unread.pop(fd, None)
         self._suspects.discard(fd)
+
+    def _take_surplus(self, source: str, limit: int) -> int:
+        """Choose who has to go, now that one of this source has come.
+
+        So nobody is kept out by a source that holds more than its own: many behind one address may
+        fill the port while no others want to come in, and give way to them one by one.
+        """
+        if len(self._sources[source]) * 2 <= limit:  # else nobody else can have as many
+            source = max(self._sources, key=lambda each: len(self._sources[each]))
+        fd = next(reversed(self._sources[source]))
+        self._leave(source, fd)
+        return fd
+
+    def _leave(self, source: str, fd: int) -> None:
+        fds = self._sources.get(source, {})
+        fds.pop(fd, None)
+        if not fds:
+            self._sources.pop(source, None)
 
     def message(self, fd: int, peer: bytes, now: float) -> None:
         """Note a whole message that was well-formed. Don't tell of others."""

@@ -13,6 +13,7 @@ from limpet.common.transport.sockets import Authenticator, Context, RouterSocket
 from limpet.common.transport.suspensions import Suspensions
 from limpet.common.transport.watcher import ENROL_LIMITS, Watcher
 from limpet.master.enrolment.line import Setup
+from limpet.master.enrolment.rates import network_of
 
 DOMAIN: Final = "limpet-enrol"
 MESSAGES_OF_ONE_MAX: Final = 3
@@ -44,7 +45,12 @@ class EnrolmentPort:
             handshake_s=HANDSHAKE_S,
             small_buffers=True,
         )
-        self._watcher = Watcher(ENROL_LIMITS, received=tcp.bytes_received, taken=tcp.bytes_taken)
+        self._watcher = Watcher(
+            ENROL_LIMITS,
+            received=tcp.bytes_received,
+            taken=tcp.bytes_taken,
+            network=network_of,
+        )
         self._messages: dict[bytes, int] = {}
 
     @property

@@ -233,6 +233,68 @@ def test_on_the_port_of_strangers_a_connection_too_many_is_cut_at_once() -> None
     assert watcher.sweep(0, False) == [Cut(9, None, "connection_limit")]
 
 
+class Door:
+    """A port with room for ten, and who is inside."""
+
+    def __init__(self) -> None:
+        limits = WatcherLimits(unfinished_bytes_max=1000, first_message_s=8, connections_max=10)
+        self.watcher = Watcher(limits, received=lambda _: 0, network=lambda each: each[:9])
+        self.inside: dict[int, str] = {}
+        self.now = 0.0
+
+    def come(self, address: str, times: int) -> None:
+        """Let so many come, one after the other."""
+        for _ in range(times):
+            self.now += 0.01
+            fd = next(number for number in range(100) if number not in self.inside)
+            self.inside[fd] = address
+            self.watcher.accepted(fd, address, self.now)
+            for cut in self.watcher.sweep(self.now, True):
+                assert cut.reason == "connection_limit"
+                self.watcher.disconnected(cut.fd)
+                del self.inside[cut.fd]
+
+    def number_of(self, source: str) -> int:
+        """Count those of one source that are inside."""
+        return sum(each.startswith(source) for each in self.inside.values())
+
+
+def test_one_source_may_fill_the_port_while_nobody_else_comes() -> None:
+    door = Door()
+    door.come("192.0.2.1", 15)
+    assert door.number_of("192.0.2.1") == 10
+
+
+def test_one_source_that_fills_the_port_keeps_nobody_out() -> None:
+    door = Door()
+    for _ in range(4):
+        door.come("192.0.2.9", 30)
+        door.come("192.0.2.1", 1)
+        door.come("192.0.2.2", 1)
+    shares = sorted(door.number_of(each) for each in ("192.0.2.1", "192.0.2.2", "192.0.2.9"))
+    assert shares == [3, 3, 4]
+
+
+def test_a_network_that_gives_itself_many_addresses_is_one_source() -> None:
+    door = Door()
+    for number in range(30):
+        door.come(f"192.0.2.1{number:02}", 1)
+    door.come("192.0.3.1", 1)
+    assert door.number_of("192.0.3.1") == 1
+
+
+def test_those_that_have_left_take_no_room() -> None:
+    door = Door()
+    door.come("192.0.2.9", 10)
+    for fd in tuple(door.inside):
+        door.watcher.disconnected(fd)
+    door.inside.clear()
+    door.come("192.0.2.1", 6)
+    door.come("192.0.2.2", 4)
+    assert len(door.inside) == 10
+    assert len(door.watcher) == 10
+
+
 def test_a_sweep_looks_at_so_many_and_the_next_goes_on_there() -> None:
     watcher, wire = watching()
     for fd in range(2_500):
