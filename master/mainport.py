@@ -194,7 +194,7 @@ class MainPort:
         """Cut those who never finish a message, and those who say nothing at all."""
         if now < self._watcher.next_sweep:
             return
-        if self._growth.is_odd(len(self)):
+        if self._growth.is_odd(self._watcher.heard):  # a stranger's connection explains nothing
             self._watcher.hurry(now)
         for cut in self._watcher.sweep(now, self.router.is_drained):
             known = None if cut.peer is None else self.router.connections.of_peer(cut.peer)

@@ -134,6 +134,11 @@ class Watcher:
     def __len__(self) -> int:
         return len(self._watched)
 
+    @property
+    def heard(self) -> int:
+        """How many have said something sensible."""
+        return len(self._watched) - len(self._unheard)
+
     def accepted(self, fd: int, address: str, now: float) -> None:
         """Begin to watch a connection."""
         self.disconnected(fd)

@@ -1,8 +1,10 @@
 """The enrolment process on its own: strangers on one side, the test as its master on the other."""
 
 import os
+import resource
 import signal
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,11 @@ from limpet.common.wire.codec import encode
 from support.enrolment_line import Desk, Visit
 from support.hand_minion import HandMinion, wait_ready
 from support.hostile import HostilePeer
+
+CONNECTIONS = 1_000
+"""So many the port holds at once."""
+DESCRIPTORS_OF_UNIT = 2_048
+"""`LimitNOFILE=` of its service."""
 
 
 @pytest.fixture
@@ -238,6 +245,39 @@ def test_silent_and_garbage_connections_are_ended_and_others_are_served(
     for peer in peers:
         assert peer.wait_for_end(20.0) is not None
         peer.close()
+
+
+@pytest.mark.covers("C7")
+def test_one_host_that_fills_the_port_keeps_no_other_out_and_descriptors_suffice(
+    desk: Desk, strangers: Callable[[], HandMinion]
+) -> None:
+    pid = desk.link.pid
+    unit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (DESCRIPTORS_OF_UNIT, unit[1]))
+    held: list[socket.socket] = []
+    most = 0
+    for _ in range(2 * CONNECTIONS):
+        held.append(connect_from("127.0.0.2", desk.link.port))
+        if len(held) % 50 == 0:
+            most = max(most, len(os.listdir(f"/proc/{pid}/fd")))
+            desk.turn()
+    desk.turn_until(lambda: desk.link.rejected.get("connection_limit", 0) >= CONNECTIONS // 2)
+
+    visit = Visit(desk, strangers())  # the others still hold all the room that there is
+    visit.ask()
+    assert visit.answer() is not None
+
+    visit.dealer.close()
+    for each in held:
+        each.close()
+    assert CONNECTIONS <= most < DESCRIPTORS_OF_UNIT
+
+
+def connect_from(address: str, port: int) -> socket.socket:
+    """Connect, say nothing, and reset the connection when it is closed."""
+    made = socket.create_connection(("127.0.0.1", port), 10.0, (address, 0))
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return made
 
 
 def test_the_line_can_be_polled(desk: Desk, strangers: Callable[[], HandMinion]) -> None:

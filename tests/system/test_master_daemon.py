@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from limpet.common.clock import SystemClock
+from limpet.common.clock import Instant, SystemClock
 from limpet.common.control.replies import (
     Event,
     JobEnded,
@@ -39,11 +39,14 @@ from limpet.common.identifiers import MinionKey
 from limpet.common.messages.jobs import Deliver, ReturnAck
 from limpet.common.messages.session import Drain, SyncPage
 from limpet.common.transport.sockets import Context, make_keypair, public_key_of
+from limpet.common.transport.watcher import Watcher
 from limpet.common.wire.codec import encode
 from limpet.master.client.errors import ConnectionLost
 from limpet.master.mainport import Heard, MainPort
 from support.fleet import Fleet, wait_until
 from support.hand_minion import HandMinion, ask, asking, reply_of, wait_ready
+
+MIB = 1024 * 1024
 
 
 @pytest.fixture
@@ -466,6 +469,39 @@ def test_a_port_that_is_shut_and_opened_anew_lets_the_same_minions_in(tmp_path: 
     minion.main = minion.dial(number)
     wait_until("the minion was heard again", heard, 20.0)
     minion.close()
+    port.close()
+    assert context.close()
+
+
+def test_connections_of_strangers_buy_nobody_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurried: list[float] = []
+    monkeypatch.setattr(Watcher, "hurry", lambda self, now: hurried.append(now))
+    context, memory = Context(), [100 * MIB]
+    _, secret = make_keypair()
+    port = MainPort(
+        context,
+        secret_key=secret,
+        is_accepted=lambda _: False,
+        clock=SystemClock(),
+        memory=lambda: memory[0],
+    )
+    number = port.bind(["127.0.0.1"], 0)
+
+    for now in (1.0, 2.0):
+        port.sweep(Instant(now))
+    hurried.clear()
+    silent = [socket.create_connection(("127.0.0.1", number), 10.0) for _ in range(100)]
+
+    def all_seen() -> bool:
+        port.departures(Instant(3.0))
+        return len(port) == len(silent)
+
+    wait_until("all connections are known", all_seen, 20.0)
+    memory[0] += 34 * MIB  # by somebody else; a hundred logins would explain four of them
+    port.sweep(Instant(4.0))
+    assert hurried == [4.0]
+    for each in silent:
+        each.close()
     port.close()
     assert context.close()
 

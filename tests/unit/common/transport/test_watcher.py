@@ -393,6 +393,19 @@ def test_strangers_that_stay_silent_are_a_herd_for_three_seconds() -> None:
     assert Cut(7, b"peer", "decrypt_failed") in sweeps(watcher, 4, 5.2)
 
 
+def test_those_that_have_spoken_are_counted() -> None:
+    watcher, _ = watching()
+    for fd in range(5):
+        watcher.accepted(fd, "192.0.2.1", 0)
+    assert watcher.heard == 0
+    for fd in (1, 3):
+        watcher.message(fd, b"peer", 1)
+    assert watcher.heard == 2
+    watcher.disconnected(3)
+    watcher.disconnected(4)
+    assert watcher.heard == 1
+
+
 def test_unknown_descriptors_are_harmless() -> None:
     watcher, _ = watching()
 
