@@ -76,9 +76,9 @@ def change_of_a_file_not_told() -> list[Change]:
     """The master gives a piece of whatever lies there now, be it another file."""
     plain = desk._answer
 
-    def answer(turn: Any, asked: Any, result: Any) -> None:
+    def answer(turn: Any, asked: Any, result: Any) -> Offer | Piece:
         if isinstance(result, PieceRead) and result.problem:
             result = PieceRead(b"of another file")
-        plain(turn, asked, result)
+        return plain(turn, asked, result)
 
     return [(desk, "_answer", answer)]
