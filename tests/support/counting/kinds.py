@@ -366,21 +366,24 @@ def at_deadline(rig: Rig, name: tuple[str, str, str]) -> Cost:
 
 @kind
 def _an_own_beat_is_due(rig: Rig, minion: Talker, n: int) -> Cost:
+    def beats() -> int:
+        return sum(isinstance(each, MasterBeat) for each in rig.sent[minion.peer])
+
     minion.do(minion.beat())
-    sent = len(rig.sent[minion.peer])
+    sent = beats()
     cost = at_deadline(rig, ("session", minion.key, ""))
-    while len(rig.sent[minion.peer]) == sent:  # it was set before the last beat
+    while beats() == sent:  # it was set before the last beat
         cost = at_deadline(rig, ("session", minion.key, ""))
-    assert isinstance(rig.sent[minion.peer][sent], MasterBeat)
     return cost
 
 
 @kind
 def _a_delivery_is_due(rig: Rig, minion: Talker, n: int) -> Cost:
+    minion.do(minion.beat())  # or it may be silent for too long before that is due
     jid = rig.run(minion.name)
     sent = len(minion.delivered())
     cost = at_deadline(rig, ("delivery", jid, minion.name))
-    assert [each.jid for each in minion.delivered()[sent:]] == [jid]
+    assert jid in [each.jid for each in minion.delivered()[sent:]]
     return cost
 
 

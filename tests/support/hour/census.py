@@ -68,7 +68,9 @@ class Census:
 def name_of(kind: type) -> str:
     """Give the name of one of our classes, without the package's; '' for any other."""
     module = kind.__module__
-    return f"{module.removeprefix(OURS)}.{kind.__qualname__}" if module.startswith(OURS) else ""
+    if not isinstance(module, str) or not module.startswith(OURS):  # some of C have no text there
+        return ""
+    return f"{module.removeprefix(OURS)}.{kind.__qualname__}"
 
 
 def _inside(container: Any) -> Iterator[object]:  # noqa: ANN401 - any container

@@ -86,7 +86,8 @@ def test_links_that_lead_in_a_circle_are_an_error(tmp_path: Path) -> None:
 def test_a_directory_that_another_made_meanwhile_is_as_good_and_stays(tmp_path: Path) -> None:
     files = LocalFileSystem()
     path = tmp_path / "made"
-    path.mkdir(mode=0o711)
+    path.mkdir()
+    path.chmod(0o711)
     files.make_directory(str(path), 0o755)
     assert path.stat().st_mode & 0o777 == 0o711
 
