@@ -19,8 +19,11 @@ from limpet.common.transport.waiting import wait_for
 _ZAP_ENDPOINT: Final = "inproc://zeromq.zap.01"
 
 
-class RouterSocket:
-    """A listening socket of the master: every frame comes with the key that sent it."""
+class RouterSocket(raw.MonitoredSocket):
+    """A listening socket of the master: every frame comes with the key that sent it.
+
+    When it is closed its connections end as the `Authenticator` is served, or closed, too.
+    """
 
     def __init__(
         self,
@@ -51,7 +54,6 @@ class RouterSocket:
         self._own_key = raw.public_key_of(secret_key)
         self._send_bytes_max = send_bytes_max
         self._events: list[RouterEvent] = []
-        self._must_drain = False
         self._is_drained = False
         self._raw = raw.RawSocket(context.raw, raw.ROUTER, table)
         self.connections = connections.Connections(self._first_peer(), handshake_s=handshake_s)
@@ -140,17 +142,15 @@ class RouterSocket:
     def receive_ready(self) -> Arrival | None:
         """Give a frame if one is there. Raises `BadArrival` for one that breaks the rules."""
         self._is_drained = False
-        if self._must_drain:
-            self._must_drain = not self._raw.drain()
-            if self._must_drain:
-                return None
+        if self._has_more_to_drain():
+            return None
         part = self._raw.receive_from()
         if part is None:
             self._is_drained = True
             return None
         peer, body, has_more, fd, key, address = part
         if has_more:
-            self._must_drain = not self._raw.drain()
+            self._drain()
         if not self.connections.is_known(fd, peer):
             self._read_monitor()  # the end of its handshake is told there
         return self.connections.arrival(
@@ -179,16 +179,6 @@ class RouterSocket:
         """Cut off the connection that frames of this peer came from. False: it was not there."""
         connection = self.connections.of_peer(peer)
         return connection is not None and self.shut(connection.fd, peer)
-
-    def close(self) -> None:
-        """Close the port; its connections end as the `Authenticator` is served, or closed, too."""
-        if not self._raw.is_closed:
-            self._monitor.close()
-            self._raw.close()
-
-    def handles(self) -> tuple[raw.Handle, ...]:
-        """Give what a `Poller` has to watch."""
-        return (self._raw.handle, self._monitor.handle)
 
 
 class Authenticator:

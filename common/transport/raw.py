@@ -257,6 +257,35 @@ class Monitor:
         self._raw.close()
 
 
+class MonitoredSocket:
+    """What the sockets of both sides have in common: a monitor, and messages of one part."""
+
+    _raw: RawSocket
+    _monitor: Monitor
+    _must_drain = False
+    """The rest of a message of several parts is still to be thrown away."""
+
+    def close(self) -> None:
+        """Throw the socket away, unread and unsent. Closing twice is harmless."""
+        if not self._raw.is_closed:
+            self._monitor.close()
+            self._raw.close()
+
+    def handles(self) -> tuple[Handle, ...]:
+        """Give what a `Poller` has to watch."""
+        return (self._raw.handle, self._monitor.handle)
+
+    def _drain(self) -> None:
+        """Throw the rest of a message away, as far as it is there."""
+        self._must_drain = not self._raw.drain()
+
+    def _has_more_to_drain(self) -> bool:
+        """Go on throwing away what was begun; True: there is more of it to come."""
+        if self._must_drain:
+            self._drain()
+        return self._must_drain
+
+
 def make_poller() -> zmq.Poller:
     """Give what waits for handles and descriptors; `PollBook` keeps book of them."""
     return zmq.Poller()

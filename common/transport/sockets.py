@@ -20,7 +20,7 @@ __all__ += ["PeerFull", "PeerGone", "Poller", "RouterSocket"]
 __all__ += ["check_library", "make_keypair", "public_key_of"]
 
 
-class DealerSocket:
+class DealerSocket(raw.MonitoredSocket):
     """A minion's one connection to a master: for one attempt, thrown away after any failure."""
 
     def __init__(
@@ -53,7 +53,6 @@ class DealerSocket:
         )
         self._send_bytes_max = send_bytes_max
         self._story = monitor.LinkStory()
-        self._must_drain = False
         self._raw = raw.RawSocket(context.raw, raw.DEALER, table)
         try:
             self._monitor = raw.Monitor(context.raw, self._raw, monitor.DEALER_EVENTS)
@@ -85,15 +84,13 @@ class DealerSocket:
 
     def receive_ready(self) -> bytes | None:
         """Give a frame if one is there. Raises `PeerError` as `receive` does."""
-        if self._must_drain:
-            self._must_drain = not self._raw.drain()
-            if self._must_drain:
-                return None
+        if self._has_more_to_drain():
+            return None
         frame = self._raw.receive()
         if frame is None:
             return None
         if self._raw.has_more():
-            self._must_drain = not self._raw.drain()
+            self._drain()
             raise PeerError("parts", "the master sent a message of more than one part")
         return frame
 
@@ -105,13 +102,3 @@ class DealerSocket:
             if link_event is not None:
                 happened.append(link_event)
         return happened
-
-    def close(self) -> None:
-        """Throw the socket away, unread and unsent. Closing twice is harmless."""
-        if not self._raw.is_closed:
-            self._monitor.close()
-            self._raw.close()
-
-    def handles(self) -> tuple[raw.Handle, ...]:
-        """Give what a `Poller` has to watch."""
-        return (self._raw.handle, self._monitor.handle)
