@@ -43,8 +43,8 @@ class _View:
         return any(each == entry for each in self)
 
 
-class CountedDict(dict[Any, Any]):
-    """As a dict."""
+class _Counting(dict[Any, Any]):
+    """What a dict of any kind counts."""
 
     def __iter__(self) -> Iterator[Any]:
         return _over(super().__iter__())
@@ -57,6 +57,10 @@ class CountedDict(dict[Any, Any]):
 
     def items(self) -> Any:  # noqa: ANN401
         return _View(super().items())
+
+
+class CountedDict(_Counting):
+    """As a dict."""
 
     def copy(self) -> Any:  # noqa: ANN401
         return dict(self.items())
@@ -66,20 +70,8 @@ class CountedDict(dict[Any, Any]):
         super().clear()
 
 
-class CountedOrderedDict(OrderedDict[Any, Any]):
+class CountedOrderedDict(_Counting, OrderedDict[Any, Any]):
     """As an OrderedDict, whose first or last entry costs nothing."""
-
-    def __iter__(self) -> Iterator[Any]:
-        return _over(super().__iter__())
-
-    def keys(self) -> Any:  # noqa: ANN401
-        return KeysView(self)
-
-    def values(self) -> Any:  # noqa: ANN401
-        return _View(super().values())
-
-    def items(self) -> Any:  # noqa: ANN401
-        return _View(super().items())
 
 
 class CountedSet(set[Any]):
