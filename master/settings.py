@@ -14,6 +14,10 @@ from limpet.master.sources.limits import SourceLimits
 from limpet.master.store.operations import PruneHistory
 
 DAY_S = 86_400.0
+WAY_BACK_S_MIN = 30.0
+RETURNS_A_SECOND = 300.0
+"""Minions spread their first attempt after a loss so that no more come in a second: one of a fleet
+of 10,000 may stay away for 33 s (`minion/link/backoff.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,9 @@ class MasterSettings:
     beats_missed_max: int = 3
     offline_after_s: float = 15.0
     """Silence after which a minion is `offline`; never less than the beats that may be missed."""
-    return_grace_s: float = 30.0
-    """After a start of the master, minions that were READY are waited for this long."""
+    return_grace_s: float | None = None
+    """After a start of the master, minions that were READY are waited for this long; None: for as
+    long as the way back of such a fleet may take (`way_back`)."""
     lost_after_s: float = 60.0
     """A job that runs on an offline minion is `lost` after this."""
     probe_s: float = 2.0
@@ -56,7 +61,8 @@ class MasterSettings:
 
     resend_s: float = 5.0
     inquire_s: float = 3600.0
-    default_ttl_s: float = 30.0
+    default_ttl_s: float | None = None
+    """The ttl of a job that names none; None: as `return_grace_s`."""
     stay_away_s: float = 10.0
     """A sent job whose ttl has passed is given up this much later."""
     ttl_max_s: float = 7 * DAY_S
@@ -133,6 +139,22 @@ class MasterSettings:
     def beat_interval(self, fleet: int) -> float:
         """Give the beat interval for a number of accepted minions."""
         return min(max(self.beat_interval_s, fleet / 1000), self.beat_interval_max_s)
+
+    def way_back(self, fleet: int) -> float:
+        """Give the seconds within which minions that have lost their master are there again.
+
+        Twice the time over which they spread their return: whoever comes last also has to find
+        its turn in the herd.
+        """
+        return max(WAY_BACK_S_MIN, 2 * fleet / RETURNS_A_SECOND)
+
+    def default_ttl(self, fleet: int) -> float:
+        """Give the ttl of a job that names none."""
+        return self.way_back(fleet) if self.default_ttl_s is None else self.default_ttl_s
+
+    def return_grace(self, fleet: int) -> float:
+        """Give for how long those that were READY are waited for after a start of the master."""
+        return self.way_back(fleet) if self.return_grace_s is None else self.return_grace_s
 
     def silence(self, fleet: int) -> float:
         """Give the seconds without an echoed beat after which a session is lost."""

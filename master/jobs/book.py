@@ -158,7 +158,7 @@ class Book:
         """Make a job with its deliveries in this turn's commit; first sends wait for it."""
         row = make_row(make_job_id(turn.now.wall, self._chance))
         wall_s, ttl_s = turn.now.wall, row.ttl_s
-        waits_s = self.settings.default_ttl_s if ttl_s is None else ttl_s
+        waits_s = self.settings.default_ttl(len(self.minions)) if ttl_s is None else ttl_s
         has_clock = ttl_s is not None or not row.batch_size
         job = Job(
             row,

@@ -29,8 +29,9 @@ class Sending:
     def bind(self, now: Moment, delivery: Delivery, session: Session) -> None:
         """Bind to the journal of the session; the caller persists before anything is sent."""
         if not delivery.expires_s:  # a batch: its time begins now
-            delivery.expires_s = now.wall + self._settings.default_ttl_s
-            delivery.expires_at = now.after(self._settings.default_ttl_s)
+            ttl_s = self._settings.default_ttl(len(self._book.minions))
+            delivery.expires_s = now.wall + ttl_s
+            delivery.expires_at = now.after(ttl_s)
         delivery.bind(session.journal_id, now.wall)
 
     def given_up_at(self, delivery: Delivery) -> Instant:

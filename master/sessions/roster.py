@@ -96,10 +96,12 @@ class Roster:
             **settings.rates,
             "bytes": (settings.return_bytes_s, settings.return_burst_bytes),
         }
-        for row in keyring.accepted_rows():
-            self._restore(now, row, alive_s)
+        rows = tuple(keyring.accepted_rows())
+        expected_by = now.after(settings.return_grace(len(rows)))
+        for row in rows:
+            self._restore(now, row, alive_s, expected_by)
 
-    def _restore(self, now: Moment, row: KeyRow, alive_s: float) -> None:
+    def _restore(self, now: Moment, row: KeyRow, alive_s: float, expected_by: Instant) -> None:
         minion = self._make(row, row.since_s)
         if row.seen_s <= 0:
             return
@@ -108,7 +110,7 @@ class Roster:
             minion.seen_s = max(row.seen_s, min(alive_s, now.wall))
             minion.since_s = minion.seen_s
             minion.presence = "reconnecting"
-            self.timetable.set(("offline", row.key, ""), now.after(self.settings.return_grace_s))
+            self.timetable.set(("offline", row.key, ""), expected_by)
         else:
             minion.presence = "offline"
             self.timetable.set(("lost", row.key, ""), now.after(self.settings.lost_after_s))

@@ -36,7 +36,7 @@ class KeyRow(msgspec.Struct, frozen=True):
     seen_s: float = 0.0
     """Wall time it was last READY or heard."""
     was_ready: bool = False
-    """READY when last written: after a restart it is given 30 s to come back."""
+    """READY when last written: after a restart it is waited for."""
     version: str = ""
     grains_digest: str = ""
     grains: bytes = b""
@@ -70,7 +70,7 @@ class JobRow(msgspec.Struct, frozen=True):
     arguments: bytes
     created_s: float
     ttl_s: float | None
-    """None: the default (30 s for those READY, nothing for those offline)."""
+    """None: the default (30 s or more for those READY, nothing for those offline)."""
     job_timeout_s: float
     batch_size: int
     """0: all at once."""

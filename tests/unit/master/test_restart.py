@@ -10,6 +10,7 @@ from limpet.common.control.replies import JobEnded, JobStored
 from limpet.common.control.requests import CancelJob, RunJob, WatchJob
 from limpet.common.messages.jobs import BulkAck, BulkChunk, BulkOffer, Deliver
 from limpet.master.identity import RESTORED_NOTE
+from limpet.master.settings import MasterSettings
 from limpet.master.store.operations import ChangeJob, PutJob
 from support.honest_minion import HonestMinion
 from support.master_bench import Bench
@@ -119,6 +120,43 @@ def test_a_queued_job_of_one_that_does_not_come_back_is_offline_after_thirty_sec
     web1.jobs[stored.jid] = "running"
     web1.end(stored.jid)
     assert bench.statuses(stored.jid) == {"web1": "ok"}
+
+
+def test_in_a_large_fleet_a_job_waits_for_as_long_as_the_way_back_is_spread_over() -> None:
+    fleet = 12_000  # the last of them tries again after forty seconds
+    bench = Bench([f"web{number}" for number in range(1, fleet + 1)])
+    web1, web2, web3 = (HonestMinion(bench, name) for name in ("web1", "web2", "web3"))
+    for minion in (web1, web2, web3):
+        minion.come()
+    bench.disk_is_slow = True  # the master dies before anything has left
+    bench.ask(1, bench.request("web[1-3]"))
+    bench.commit()
+    bench.crash(down_s=1)
+    bench.disk_is_slow = False
+    (jid,) = bench.store.jobs
+    bench.advance(fleet / 300)
+    web1.come()
+    assert web1.jobs == {jid: "accepted"}
+    bench.advance(35)
+    web2.come()
+    assert web2.jobs == {jid: "accepted"}
+    bench.advance(10)
+    assert bench.statuses(jid)["web3"] == "offline"
+
+
+def test_a_ttl_and_settings_that_are_given_stay_as_they_are_in_a_large_fleet() -> None:
+    usual, given = MasterSettings(), MasterSettings(default_ttl_s=20, return_grace_s=10)
+    for fleet, way_back_s in ((1, 30), (4_500, 30), (10_000, 20_000 / 300)):
+        assert usual.default_ttl(fleet) == usual.return_grace(fleet) == way_back_s
+        assert (given.default_ttl(fleet), given.return_grace(fleet)) == (20, 10)
+    bench = Bench([f"web{number}" for number in range(12_000)])
+    web1 = HonestMinion(bench, "web1")
+    web1.come()
+    stored = bench.run("web1", ttl_s=5)
+    usual_one = bench.run("web1")
+    now = bench.now.wall
+    assert bench.delivery(stored.jid, "web1").expires_s == now + 5
+    assert bench.delivery(usual_one.jid, "web1").expires_s == now + 80
 
 
 def test_a_running_job_of_one_that_does_not_come_back_is_lost_and_still_corrected() -> None:
