@@ -2,7 +2,7 @@
 
 It composes: who is trusted decides `enrolment`, who is there `sessions`, what becomes of jobs
 `jobs`, what clients ask `requests`. Here events are handed to the one that they concern, all that
-one event changes becomes one commit, and the earliest of all deadlines becomes `next_deadline`.
+one event changes becomes one commit, and `next_deadline` is the earliest of all deadlines.
 
 It reads no clock, never sleeps or logs, and touches neither sockets nor disks; its contract is
 `docs/protocol.md`.
@@ -133,7 +133,22 @@ class MasterCore:
             now=now,
             public_key=verifier.master_key.hex(),
         )
-        self.next_deadline: Instant = now.boot
+        self._told_deadline: Instant = now.boot
+        """What `next_deadline` was when the loop last asked."""
+
+    @property
+    def next_deadline(self) -> Instant:
+        """Give when `on_deadline` is wanted; to be asked for before each wait of the loop.
+
+        How late the loop is goes by what it was told here last.
+        """
+        self._told_deadline = min(
+            self._timetable.next_deadline,
+            self._desk.next_deadline,
+            self._sources.next_deadline,
+            self._pillar.next_deadline,
+        )
+        return self._told_deadline
 
     def start(self, now: Moment) -> list[Effect]:
         """Give the first effects: to be called once, before any event."""
@@ -165,7 +180,7 @@ class MasterCore:
     # -- turns --------------------------------------------------------------------------------
 
     def _turn(self, now: Moment) -> Turn:
-        late_s = now.boot - self.next_deadline
+        late_s = now.boot - self._told_deadline
         if late_s > self._settings.late_loop_s:
             self._roster.on_late_loop(now, late_s)
         return Turn(now, Commit(self._commit + 1), self._durable, self._rejected)
@@ -175,12 +190,6 @@ class MasterCore:
         effects = turn.close()
         if turn.operations:
             self._commit = turn.commit
-        self.next_deadline = min(
-            self._timetable.next_deadline,
-            self._desk.next_deadline,
-            self._sources.next_deadline,
-            self._pillar.next_deadline,
-        )
         return effects
 
     # -- time ---------------------------------------------------------------------------------
