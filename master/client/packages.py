@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import Self
 
@@ -14,7 +13,6 @@ from limpet.common.control.packages import (
     SendPackage,
 )
 from limpet.common.errors import UsageError
-from limpet.common.packages.deb import PACKAGE_BYTES_MAX
 from limpet.master.client.errors import unexpected
 
 
@@ -23,6 +21,11 @@ class Handover:
 
     def __init__(self, path: str) -> None:
         """Open and read the file. Raises `UsageError` naming it."""
+        # Only here: every command's start would pay for them.
+        import hashlib
+
+        from limpet.common.packages.deb import PACKAGE_BYTES_MAX
+
         try:
             self._file = open(path, "rb")  # noqa: SIM115 - closed by `__exit__`
         except OSError as error:
