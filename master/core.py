@@ -9,6 +9,7 @@ It reads no clock, never sleeps or logs, and touches neither sockets nor disks; 
 """
 
 import random
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from limpet.common.clock import Instant, Moment, to_micros
@@ -23,6 +24,7 @@ from limpet.master.effects import AnswerEnrolment, Client, Effect, Peer, StartAf
 from limpet.master.enrolment.desk import EnrolmentDesk
 from limpet.master.enrolment.tokens import Verifier
 from limpet.master.events.making import master_event
+from limpet.master.heard import BadFrame, Heard, PeerLeft, PortEvent
 from limpet.master.identity import RESTORED_NOTE, StoreIdentity
 from limpet.master.jobs.absence import Absence
 from limpet.master.jobs.book import Book
@@ -264,13 +266,26 @@ class MasterCore:
 
     # -- the main port ------------------------------------------------------------------------
 
+    def on_port(self, now: Moment, events: Iterable[PortEvent]) -> list[Effect]:
+        """Hear what came at the main port, in order; all that it changes becomes one commit."""
+        turn = self._turn(now)
+        for event in events:
+            self._ear.hear(turn, event)
+        return self._close(turn)
+
     def on_message(
         self, now: Moment, peer: Peer, key: MinionKey, address: str, message: FromMinion
     ) -> list[Effect]:
         """Hear a minion. A key that is not accepted now is not heard, and its connection shut."""
-        turn = self._turn(now)
-        self._ear.hear(turn, peer, key, address, message)
-        return self._close(turn)
+        return self.on_port(now, (Heard(peer, key, address, message),))
+
+    def on_bad_frame(self, now: Moment, peer: Peer, key: MinionKey, reason: str) -> list[Effect]:
+        """Count a frame that could not be decoded; the conversation goes on."""
+        return self.on_port(now, (BadFrame(peer, key, reason),))
+
+    def on_peer_gone(self, now: Moment, peer: Peer) -> list[Effect]:
+        """Take the transport's hint that a connection has ended."""
+        return self.on_port(now, (PeerLeft(peer),))
 
     def on_source_read(self, now: Moment, ticket: int, result: Result) -> list[Effect]:
         """Take what was read for a `ReadSource`, and answer the minions that asked for it."""
@@ -291,24 +306,6 @@ class MasterCore:
         """Take what a `Render` came to, and answer those that asked for it."""
         turn = self._turn(now)
         self._pillar.on_rendered(turn, rendered)
-        return self._close(turn)
-
-    def on_bad_frame(self, now: Moment, peer: Peer, key: MinionKey, reason: str) -> list[Effect]:
-        """Count a frame that could not be decoded; the conversation goes on."""
-        turn = self._turn(now)
-        minion = self._roster.by_key.get(key)
-        turn.count(reason)
-        if minion is None:
-            turn.disconnect(peer, "revoked_key")
-        else:
-            text = f"a frame of {minion.minion} was dropped: {reason}"
-            turn.report("warning", f"frame {minion.minion} {reason}", text)
-        return self._close(turn)
-
-    def on_peer_gone(self, now: Moment, peer: Peer) -> list[Effect]:
-        """Take the transport's hint that a connection has ended."""
-        turn = self._turn(now)
-        self._talk.on_peer_gone(turn, peer)
         return self._close(turn)
 
     def on_send_failed(self, now: Moment, peer: Peer, why: Literal["gone", "full"]) -> list[Effect]:

@@ -8,7 +8,8 @@ store, the user database) or in processes (enrolment). Decisions are the core's.
 """
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final, Literal
 
 from limpet.common.clock import Clock, Instant, Moment
@@ -30,7 +31,8 @@ from limpet.master.effects import Effect
 from limpet.master.enrolment.lines import Pollable
 from limpet.master.enrolment.link import EnrolmentLink
 from limpet.master.figures import Figures
-from limpet.master.mainport import BadFrame, Heard, MainPort, PeerLeft, PortEvent
+from limpet.master.heard import PortEvent
+from limpet.master.mainport import MainPort
 from limpet.master.memory import ceiling_bytes
 from limpet.master.memory_guard import MemoryGuard, NobodyLetIn
 from limpet.master.packages.desk import PackageDesk, Shelved
@@ -46,6 +48,8 @@ from limpet.master.store.writer import Committed, Failed, Trouble
 from limpet.master.tally import Tally
 
 FRAMES_A_TURN: Final = 256
+HEARD_AT_ONCE: Final = 32
+"""Frames that the core hears in one step: what they change is one commit, of 5 MiB at most."""
 HEARING_S_MAX: Final = 0.05
 """After this long on frames of minions the others have their turn."""
 TURN_S_MAX: Final = 1.0
@@ -145,7 +149,7 @@ class Master:
             port,
             self._poller,
             reopen=reopen,
-            on_left=self._on_port_event,
+            on_left=self._on_port_events,
             log=log,
             bytes_max=ceiling_bytes() if memory_bytes_max is None else memory_bytes_max,
         )
@@ -231,14 +235,13 @@ class Master:
             self._carry(self._core.on_source_read(now, read.ticket, read.result), now)
         for written in self._keys.collect() if self._keys in ready else ():
             self._carry(self._core.on_keys_written(now, written), now)
-        for left in self._port.departures(now.boot):
-            self._on_port_event(left, now)
+        self._on_port_events(self._port.departures(now.boot), now)
         hearing_until = now.boot + HEARING_S_MAX
-        for event in self._port.hear(now.boot, FRAMES_A_TURN):
+        hearing = self._port.hear(now.boot, FRAMES_A_TURN)
+        while now.boot < hearing_until and (heard := tuple(islice(hearing, HEARD_AT_ONCE))):
             is_heard = True
-            self._on_port_event(event, self._clock.now())
-            if self._clock.now().boot >= hearing_until:
-                break
+            now = self._clock.now()
+            self._carry(self._core.on_port(now, heard), now)
         now = self._clock.now()
         if is_heard:
             is_busy = now.boot < self._heard_at + BUSY_S
@@ -286,14 +289,9 @@ class Master:
             case Failed(text=text):
                 raise StoreFailed(text)
 
-    def _on_port_event(self, event: PortEvent, now: Moment) -> None:
-        match event:
-            case Heard(peer=peer, key=key, address=address, message=message):
-                self._carry(self._core.on_message(now, peer, key, address, message), now)
-            case BadFrame(peer=peer, key=key, reason=reason):
-                self._carry(self._core.on_bad_frame(now, peer, key, reason), now)
-            case PeerLeft(peer=peer):
-                self._carry(self._core.on_peer_gone(now, peer), now)
+    def _on_port_events(self, events: Sequence[PortEvent], now: Moment) -> None:
+        for first in range(0, len(events), HEARD_AT_ONCE):
+            self._carry(self._core.on_port(now, events[first : first + HEARD_AT_ONCE]), now)
 
     def _on_client(self, event: Asked | ClientGone, now: Moment) -> None:
         client = event.client

@@ -1,11 +1,10 @@
-"""What minions say at the main port, handed to the one that it concerns.
+"""What happens at the main port, handed to the one that it concerns.
 
 A key that is not accepted now is not heard. What is over its minion's rate is dropped, and whoever
 goes on without end is cut off. All but a greeting and what came of jobs counts within the present
 session only.
 """
 
-from limpet.common.identifiers import MinionKey
 from limpet.common.messages.jobs import (
     Accepted,
     BulkChunk,
@@ -20,6 +19,7 @@ from limpet.common.messages.sources import Ask, Pull
 from limpet.common.messages.trust import TrustAck
 from limpet.common.wire.codec import FromMinion
 from limpet.master.effects import Peer
+from limpet.master.heard import BadFrame, Heard, PortEvent
 from limpet.master.jobs.hearing import OVERHEAD_BYTES, Hearing
 from limpet.master.pillar.desk import PillarDesk
 from limpet.master.rotation.followers import Followers
@@ -57,24 +57,42 @@ class Ear:
         self._followers = followers
         self._rotation = rotation
 
-    def hear(
-        self, turn: Turn, peer: Peer, key: MinionKey, address: str, message: FromMinion
-    ) -> None:
+    def hear(self, turn: Turn, event: PortEvent) -> None:
+        """Take what happened at the port."""
+        if type(event) is Heard:
+            self._on_heard(turn, event)
+        elif isinstance(event, BadFrame):
+            self._on_bad_frame(turn, event)
+        else:
+            self._talk.on_peer_gone(turn, event.peer)
+
+    def _on_heard(self, turn: Turn, heard: Heard) -> None:
         """Hear a minion. A key that is not accepted now has its connection shut."""
-        minion = self._roster.by_key.get(key)
+        peer, message = heard.peer, heard.message
+        minion = self._roster.by_key.get(heard.key)
         if minion is None:
             turn.count("revoked_key")
             turn.disconnect(peer, "revoked_key")
         elif not self._is_within_rate(turn, minion, message):
             self._drop(turn, peer, minion, message)
-        elif isinstance(message, Hello):
-            self._door.on_hello(turn, peer, minion, address, message)
         elif isinstance(message, Return):
             self._hearing.on_return(turn, peer, minion, message)
-        elif isinstance(message, BulkOffer | BulkChunk):
+        elif isinstance(message, Hello):
+            self._door.on_hello(turn, peer, minion, heard.address, message)
+        elif isinstance(message, (BulkOffer, BulkChunk)):
             self._hearing.on_bulk(turn, peer, minion, message)
         else:
             self._hear_in_session(turn, peer, minion, message)
+
+    def _on_bad_frame(self, turn: Turn, bad: BadFrame) -> None:
+        """Count a frame that could not be decoded; the conversation goes on."""
+        minion = self._roster.by_key.get(bad.key)
+        turn.count(bad.reason)
+        if minion is None:
+            turn.disconnect(bad.peer, "revoked_key")
+        else:
+            text = f"a frame of {minion.minion} was dropped: {bad.reason}"
+            turn.report("warning", f"frame {minion.minion} {bad.reason}", text)
 
     def _drop(self, turn: Turn, peer: Peer, minion: Minion, message: FromMinion) -> None:
         """Drop what is over the rate; whoever goes on without end costs the others their time."""

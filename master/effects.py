@@ -1,10 +1,12 @@
 """What the master's core asks of its shell. Carried out in the order given.
 
-An effect with `after` waits until the store has made that commit durable (0: at once).
+An effect with `after` waits until the store has made that commit durable (0: at once). Effects are
+made by the thousand and hold no cycles, so the garbage collector leaves them alone.
 """
 
-from dataclasses import dataclass
 from typing import NewType
+
+import msgspec
 
 from limpet.common.control.replies import Event, Reply
 from limpet.common.control.requests import Request
@@ -25,8 +27,7 @@ Client = NewType("Client", int)
 """One connection on the Unix socket of the command line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Persist:
+class Persist(msgspec.Struct, frozen=True, gc=False):
     """Commit the operations as one transaction; answer with `on_committed(commit)`.
 
     The shell may put several together into one fsync.
@@ -36,8 +37,7 @@ class Persist:
     operations: tuple[Operation, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Send to one connection without ever blocking; failures come as `on_send_failed(peer, …)`."""
 
     peer: Peer
@@ -46,16 +46,14 @@ class Send:
     after: Commit = NOW
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnect:
+class Disconnect(msgspec.Struct, frozen=True, gc=False):
     """Shut this one connection down, within the same turn of the loop."""
 
     peer: Peer
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerEnrolment:
+class AnswerEnrolment(msgspec.Struct, frozen=True, gc=False):
     """Answer a question that came through the enrol process, if it still waits."""
 
     handle: int
@@ -63,8 +61,7 @@ class AnswerEnrolment:
     after: Commit = NOW
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """Tell a client of the Unix socket something; dropped if it has gone."""
 
     client: Client
@@ -72,8 +69,7 @@ class Answer:
     after: Commit = NOW
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True, gc=False):
     """Let the store answer a reading request outside the loop, straight to the client.
 
     Read once commit `after` is durable. What is answered to this client by later effects waits
@@ -86,8 +82,7 @@ class Query:
     after: Commit = NOW
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(msgspec.Struct, frozen=True, gc=False):
     """Read one minion's result with its body (it came in bulk) and answer with a `JobUpdate`.
 
     Ordered and held back as `Query` is.
@@ -99,8 +94,7 @@ class Fetch:
     after: Commit = NOW
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribe:
+class Subscribe(msgspec.Struct, frozen=True, gc=False):
     """From now on this client is given every event, until it goes.
 
     Its queue is bounded by the shell; a client that does not read is cut, saying so.
@@ -109,16 +103,14 @@ class Subscribe:
     client: Client
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(msgspec.Struct, frozen=True, gc=False):
     """Give an event to all who follow `limpet events`, and to the log at `info`."""
 
     event: Event
     after: Commit = NOW
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, gc=False):
     """A line for the log; the shell rate-limits equal `topic`s to one a minute."""
 
     level: str
@@ -126,23 +118,20 @@ class Report:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(msgspec.Struct, frozen=True, gc=False):
     """Add one to the counter `limpet_master_rejected_total{reason=…}`."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReadSource:
+class ReadSource(msgspec.Struct, frozen=True, gc=False):
     """Have something of the file roots read outside the loop; answer `on_source_read(…)`."""
 
     ticket: int
     work: Work
 
 
-@dataclass(frozen=True, slots=True)
-class Render:
+class Render(msgspec.Struct, frozen=True, gc=False):
     """Have a minion's pillar rendered outside the loop; answer `on_rendered(…)`, once."""
 
     number: int
@@ -151,15 +140,13 @@ class Render:
     """As the minion sent them, or MessagePack of `limpet.master.pillar.line.Wanted`."""
 
 
-@dataclass(frozen=True, slots=True)
-class WriteKeys:
+class WriteKeys(msgspec.Struct, frozen=True, gc=False):
     """Have the master's key files written outside the loop; answer `on_keys_written(…)`, once."""
 
     work: KeyWork
 
 
-@dataclass(frozen=True, slots=True)
-class StartAfresh:
+class StartAfresh(msgspec.Struct, frozen=True, gc=False):
     """Let what was said leave, as at a stop, and start this process anew: it has another key."""
 
 

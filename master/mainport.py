@@ -6,7 +6,6 @@ again. `poll` sockets: `router` and `authenticator`.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from limpet.common.clock import Clock, Instant
@@ -24,8 +23,9 @@ from limpet.common.transport.events import Accepted, Disconnected, HandshakeFail
 from limpet.common.transport.sockets import Authenticator, Context, RouterSocket
 from limpet.common.transport.suspensions import Suspensions
 from limpet.common.transport.watcher import MAIN_LIMITS, Watcher
-from limpet.common.wire.codec import FromMinion, encode, master_decoder
+from limpet.common.wire.codec import encode, master_decoder
 from limpet.master.effects import Peer
+from limpet.master.heard import BadFrame, Heard, PeerLeft
 from limpet.master.memory import Growth, resident_bytes
 from limpet.master.unread import Unread
 
@@ -39,35 +39,6 @@ LARGE_BYTES: Final = 16 * 1024
 their number; for jobs with long arguments, sent again every five seconds, that is not enough."""
 _SUSPENDING: Final = frozenset(("unfinished_message", "routing_id_set"))
 """Reasons that no honest minion gives: its key is kept out for a minute, longer each time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A message of a minion whose key was accepted when it connected."""
-
-    peer: Peer
-    key: MinionKey
-    address: str
-    message: FromMinion
-
-
-@dataclass(frozen=True, slots=True)
-class BadFrame:
-    """A frame that is no message."""
-
-    peer: Peer
-    key: MinionKey
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class PeerLeft:
-    """A connection has ended."""
-
-    peer: Peer
-
-
-PortEvent = Heard | BadFrame | PeerLeft
 
 
 class MainPort:

@@ -1,13 +1,14 @@
 """What is done where the memory of this process runs out: all connections are ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from limpet.common.clock import Instant, Moment
 from limpet.common.errors import LimpetError, UsageError
 from limpet.common.service.logs import Log
 from limpet.common.transport.sockets import Poller
-from limpet.master.mainport import MainPort, PeerLeft
+from limpet.master.heard import PeerLeft
+from limpet.master.mainport import MainPort
 from limpet.master.memory import resident_bytes
 
 LOOK_S: Final = 1.0
@@ -28,14 +29,14 @@ class MemoryGuard:
         poller: Poller,
         *,
         reopen: Callable[[], object],
-        on_left: Callable[[PeerLeft, Moment], None],
+        on_left: Callable[[Sequence[PeerLeft], Moment], None],
         log: Log,
         bytes_max: int,
     ) -> None:
         """Look after a port that `poller` polls.
 
-        `reopen` opens it anew, or raises `UsageError`; `on_left` is told of each connection that
-        was ended; `bytes_max`: more resident memory than this is too much.
+        `reopen` opens it anew, or raises `UsageError`; `on_left` is told of the connections
+        that were ended; `bytes_max`: more resident memory than this is too much.
         """
         self._port = port
         self._poller = poller
@@ -63,8 +64,7 @@ class MemoryGuard:
             self._poller.unregister(self._port.router)
             self._shut_at = now.boot
             self._is_shut = True
-            for left in self._port.shut():
-                self._on_left(left, now)
+            self._on_left(self._port.shut(), now)
         if self._is_shut:
             try:
                 self._reopen()

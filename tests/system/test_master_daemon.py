@@ -42,7 +42,8 @@ from limpet.common.transport.sockets import Context, make_keypair, public_key_of
 from limpet.common.transport.watcher import Watcher
 from limpet.common.wire.codec import encode
 from limpet.master.client.errors import ConnectionLost
-from limpet.master.mainport import Heard, MainPort
+from limpet.master.heard import Heard
+from limpet.master.mainport import MainPort
 from support.fleet import Fleet, wait_until
 from support.hand_minion import HandMinion, ask, asking, reply_of, wait_ready
 
@@ -115,6 +116,7 @@ def test_a_stranger_enrols_is_accepted_runs_a_job_and_the_client_hears_it(
         deliver = minion.hear(Deliver)
         assert (deliver.jid, deliver.function) == (stored.jid, "test.echo")
         assert deliver.job_timeout == 86_400_000_000, "the default of the configuration"
+        minion.accept(deliver.jid)
         minion.return_ok(deliver.jid, b"\xa5hello")
         assert minion.hear(ReturnAck).jid == stored.jid
         update = reply_of(client)
@@ -147,6 +149,7 @@ def test_after_kill_9_the_master_knows_each_job_that_it_told_of_and_sends_it(
     outstanding = set(told)
     while outstanding:
         deliver = minion.hear(Deliver)
+        minion.accept(deliver.jid)
         minion.return_ok(deliver.jid)
         assert minion.hear(ReturnAck).jid == deliver.jid
         outstanding.discard(deliver.jid)

@@ -261,7 +261,7 @@ class Talker:
 
     def last_beat(self) -> int:
         """Give the number of the last beat of the master."""
-        found = [each for each in self.rig.sent[self.peer] if isinstance(each, MasterBeat)]
+        found = [each for each in self.rig.sent.get(self.peer, ()) if isinstance(each, MasterBeat)]
         return found[-1].number if found else 0
 
     def page(self) -> SyncPage:
