@@ -10,7 +10,7 @@
     master  Cancel ────────▶  ◀── CancelAnswer  durable on both sides; leaves a tombstone
 
 Functions marked instant (`limpet.states.functions.instant`) are answered by the link itself with
-a `Return` and nothing else: no journal, no Accepted.
+a `Return` and nothing else: no journal, no Accepted, no ReturnAck.
 """
 
 from typing import Annotated, Literal

@@ -91,6 +91,7 @@ class Delivery:
         "expires_s",
         "is_cut",
         "is_in_flight",
+        "is_listed",
         "is_returned",
         "jid",
         "journal_id",
@@ -128,6 +129,8 @@ class Delivery:
         """The commit that makes this delivery, as it is now, durable."""
         self.is_in_flight = False
         """Sent in the present session and not answered."""
+        self.is_listed = False
+        """The minion has named it in a SYNC, so its journal has it (not kept on disk)."""
         self.is_returned = False
         """Its end is the minion's word, not the master's verdict (not kept on disk)."""
 
@@ -194,6 +197,15 @@ class Delivery:
     def is_correctable(self) -> bool:
         """Say whether a late word of the minion may still change a final status."""
         return self.state in CORRECTABLE and bool(self.journal_id) and not self.is_returned
+
+    def awaits_ack(self, said: Return) -> bool:
+        """Say whether the minion keeps this return until it is acknowledged.
+
+        What a minion answers by itself (`test.ping`, a refusal) is in no journal of its, and it has
+        not said that it accepted it. Where it did and that word was lost, the return comes again,
+        and is acknowledged then: an end that is known already always is.
+        """
+        return self.state != "bound" or self.is_listed or bool(said.bulk_digest)
 
     def _go(self, state: str, wall_s: float) -> None:
         assert state in ARROWS.get(self.state, ()), f"{self.state} -> {state}"

@@ -20,7 +20,7 @@ from limpet.common.messages.fields import (
     MINION_FRAME_BYTES_MAX,
     Message,
 )
-from limpet.common.messages.jobs import Return
+from limpet.common.messages.jobs import Accepted, Return
 from limpet.common.messages.session import Hello, SyncAnswer, SyncPage, Welcome
 from limpet.common.transport.events import LinkEvent
 from limpet.common.transport.sockets import Context, DealerSocket, make_keypair
@@ -149,6 +149,10 @@ class HandMinion:
         self.say(SyncPage(self.session, 0, True, ()))
         self.hear(SyncAnswer)
         return welcome
+
+    def accept(self, jid: str) -> None:
+        """Say that a job is in the journal: its return is acknowledged, then."""
+        self.say(Accepted(self.session, jid))
 
     def return_ok(self, jid: str, body: bytes = b"\xc3") -> None:
         """Say that a job ended well."""

@@ -52,7 +52,7 @@ def two_pieces_outstanding() -> list[Change]:
     return [(Sources, "_pull_next", pull_next)]
 
 
-@variant()
+@variant(within=1200)
 def answers_to_other_questions_heeded() -> list[Change]:
     """Whatever comes is taken for the answer to the oldest question of its kind."""
     plain = Sources.on_message

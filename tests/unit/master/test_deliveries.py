@@ -3,8 +3,10 @@
 import pytest
 
 from limpet.common.control.replies import JobEnded, JobStored, JobUpdate
+from limpet.common.identifiers import JobId, MinionId
 from limpet.common.messages.jobs import (
     Deliver,
+    Outcome,
     Return,
     ReturnAck,
 )
@@ -163,6 +165,7 @@ def test_a_job_runs_and_returns_and_all_is_told_in_order() -> None:
 def test_a_return_is_acknowledged_only_once_it_is_durable() -> None:
     bench, (web1,) = ready("web1")
     stored = bench.run()
+    web1.accept(stored.jid)
     bench.disk_is_slow = True
     assert web1.finish(stored.jid) == []
     assert web1.finish(stored.jid) == []  # again, before the first is durable
@@ -170,6 +173,26 @@ def test_a_return_is_acknowledged_only_once_it_is_durable() -> None:
     bench.commit()
     assert len(bench.messages(web1.peer, ReturnAck)) == 2
     assert [each.status for each in bench.updates()] == ["ok"]
+
+
+@pytest.mark.parametrize("outcome", ["ok", "refused", "expired"])
+def test_what_no_journal_of_the_minion_keeps_is_not_acknowledged(outcome: Outcome) -> None:
+    bench, (web1,) = ready("web1")
+    stored = bench.run()
+    assert web1.finish(stored.jid, outcome) == []
+    assert bench.statuses(stored.jid) == {"web1": outcome}
+    assert bench.store.deliveries[JobId(stored.jid)][MinionId("web1")].state == outcome
+
+
+def test_a_return_that_comes_again_is_acknowledged_though_it_was_never_accepted() -> None:
+    bench, (web1,) = ready("web1")
+    stored = bench.run()  # and its Accepted is lost
+    bench.disk_is_slow = True
+    assert web1.finish(stored.jid) == []
+    bench.advance(5)
+    assert web1.finish(stored.jid) == []
+    bench.commit()
+    assert len(bench.messages(web1.peer, ReturnAck)) == 1
 
 
 @pytest.mark.covers("B-37", "A19")
@@ -209,6 +232,7 @@ def test_a_return_that_nobody_knows_is_acknowledged_and_kept_as_an_event() -> No
 def test_a_return_counts_in_any_session_of_its_key() -> None:
     bench, (web1,) = ready("web1")
     stored = bench.run()
+    web1.accept(stored.jid)
     said = web1.returned(stored.jid)
     bench.carry_out(bench.core.on_peer_gone(bench.now, web1.peer))
     web1.hello()  # a new socket that has not greeted
