@@ -25,6 +25,7 @@ from limpet.master.effects import (
     AnswerEnrolment,
     Client,
     Count,
+    DeliveryEnded,
     Disconnect,
     Effect,
     Fetch,
@@ -40,10 +41,17 @@ from limpet.master.effects import (
     Subscribe,
     WriteKeys,
 )
+from limpet.master.events.making import return_event
 from limpet.master.pillar import line
 from limpet.master.rotation.work import KeyWork
 from limpet.master.sources.work import Work
 from limpet.master.store.operations import Operation
+from limpet.master.tally import Tally
+
+Held = Send | DeliveryEnded | Publish | AnswerEnrolment
+"""What waits for its commit here."""
+Unheld = Subscribe | Disconnect | ReadSource | Render | WriteKeys | StartAfresh | Report | Count
+"""What waits for nothing."""
 
 
 class Sender(Protocol):
@@ -117,12 +125,12 @@ class Carrier:
         keys: KeyWriter,
         log: Log,
         add_figures: Callable[[MasterStatus], MasterStatus],
-        hear: Callable[[Event], None] = lambda _event: None,
+        tally: Tally,
         committed: Commit,
     ) -> None:
         """Begin with what is durable. `add_figures` completes what the core says of the master.
 
-        `hear` is told each event that is published.
+        `tally` counts what is published.
         """
         self.failed: deque[tuple[Peer, Literal["gone", "full"]]] = deque()
         """Sends that were not taken, for `on_send_failed`; the caller takes them away."""
@@ -136,10 +144,12 @@ class Carrier:
         self.is_afresh_wanted = False
         """The core wants this process to be started anew."""
         self._log = log
-        self._hear = hear
+        self._tally = tally
         self._committed = committed
-        self._held: list[tuple[int, int, Send | AnswerEnrolment | Publish]] = []
-        self._serial = 0
+        self._held: dict[Commit, list[Held]] = {}
+        """What waits for a commit, by that commit, in order."""
+        self._awaited: list[Commit] = []
+        """The commits of `_held`: a heap."""
         self._telling = Telling(
             control=control,
             store=store,
@@ -156,43 +166,55 @@ class Carrier:
     @property
     def held(self) -> int:
         """How many effects wait for a commit."""
-        return len(self._held) + len(self._telling)
+        return sum(map(len, self._held.values())) + len(self._telling)
 
     def carry_out(self, effects: list[Effect], now: Moment) -> None:
         """Carry out, or hold back, what one event led to."""
         for effect in effects:
-            match effect:
-                case Persist(commit=commit, operations=operations):
-                    self._store.submit(commit, operations)
-                case Send() | AnswerEnrolment() | Publish() if effect.after > self._committed:
-                    self._serial += 1
-                    heapq.heappush(self._held, (effect.after, self._serial, effect))
-                case Send() | AnswerEnrolment() | Publish():
+            if isinstance(effect, (Send, DeliveryEnded, Publish, AnswerEnrolment)):
+                if effect.after > self._committed:
+                    self._hold(effect)
+                else:
                     self._let_go(effect, now)
-                case Answer() | Query() | Fetch():
-                    self._telling.tell(effect, now)
-                case Subscribe(client=client):
-                    self._subscribed[client] = None
-                case Disconnect(peer=peer):
-                    self._port.disconnect(peer)
-                case ReadSource(ticket=ticket, work=work):
-                    self._sources.read(ticket, work)
-                case Render(number=number, minion=minion, arguments=arguments):
-                    self._pillar.render(line.Render(number, minion, arguments), now)
-                case WriteKeys(work=key_work):
-                    self._keys.write(key_work)
-                case StartAfresh():
-                    self.is_afresh_wanted = True
-                case Report(level=level, topic=topic, text=text):
-                    self._log.report(level, topic, text)
-                case Count(reason=reason):
-                    self._counted[reason] += 1
+            elif isinstance(effect, (Answer, Query, Fetch)):
+                self._telling.tell(effect, now)
+            elif isinstance(effect, Persist):
+                self._store.submit(effect.commit, effect.operations)
+            else:
+                self._carry_out_now(effect, now)
+
+    def _carry_out_now(self, effect: Unheld, now: Moment) -> None:
+        match effect:
+            case Subscribe(client=client):
+                self._subscribed[client] = None
+            case Disconnect(peer=peer):
+                self._port.disconnect(peer)
+            case ReadSource(ticket=ticket, work=work):
+                self._sources.read(ticket, work)
+            case Render(number=number, minion=minion, arguments=arguments):
+                self._pillar.render(line.Render(number, minion, arguments), now)
+            case WriteKeys(work=key_work):
+                self._keys.write(key_work)
+            case StartAfresh():
+                self.is_afresh_wanted = True
+            case Report(level=level, topic=topic, text=text):
+                self._log.report(level, topic, text)
+            case Count(reason=reason):
+                self._counted[reason] += 1
+
+    def _hold(self, effect: Held) -> None:
+        held = self._held.get(effect.after)
+        if held is None:
+            held = self._held[effect.after] = []
+            heapq.heappush(self._awaited, effect.after)
+        held.append(effect)
 
     def on_committed(self, commit: Commit, now: Moment) -> None:
         """Let go what waited for this commit."""
         self._committed = commit
-        while self._held and self._held[0][0] <= commit:
-            self._let_go(heapq.heappop(self._held)[2], now)
+        while self._awaited and self._awaited[0] <= commit:
+            for effect in self._held.pop(heapq.heappop(self._awaited)):
+                self._let_go(effect, now)
         self._telling.on_committed(commit, now)
 
     def on_answered(self, client: Client, replies: tuple[Reply, ...], now: Moment) -> None:
@@ -213,21 +235,26 @@ class Carrier:
         self._telling.forget(client)
         self._subscribed.pop(client, None)
 
-    def _let_go(self, effect: Send | AnswerEnrolment | Publish, now: Moment) -> None:
-        match effect:
-            case Send(peer=peer, message=message):
-                self._send(peer, message)
-            case AnswerEnrolment(handle=handle, answer=answer):
-                self._enrolment.answer(handle, answer)
-            case Publish(event=event):
-                self._hear(event)
-                # A line for each return would drown the rest: those are for `limpet events`.
-                level = Level.DEBUG if event.tag.startswith("job/") else Level.INFO
-                if level <= self._log.level:
-                    marks = marks_of_event(event.tag)
-                    self._log.write(level, f"event {event.tag}", event.data, marks)
-                for client in list(self._subscribed):
-                    self._telling.tell(Answer(client, event), now)
+    def _let_go(self, effect: Held, now: Moment) -> None:
+        if isinstance(effect, Send):
+            self._send(effect.peer, effect.message)
+        elif isinstance(effect, DeliveryEnded):
+            self._tally.hear_end(effect)
+            if self._subscribed or self._log.level >= Level.DEBUG:
+                self._tell_all(return_event(effect), now)
+        elif isinstance(effect, AnswerEnrolment):
+            self._enrolment.answer(effect.handle, effect.answer)
+        else:
+            self._tally.hear(effect.event)
+            self._tell_all(effect.event, now)
+
+    def _tell_all(self, event: Event, now: Moment) -> None:
+        # A line for each return would drown the rest: those are for `limpet events`.
+        level = Level.DEBUG if event.tag.startswith("job/") else Level.INFO
+        if level <= self._log.level:
+            self._log.write(level, f"event {event.tag}", event.data, marks_of_event(event.tag))
+        for client in list(self._subscribed):
+            self._telling.tell(Answer(client, event), now)
 
     def _send(self, peer: Peer, message: Message) -> None:
         try:

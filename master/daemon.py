@@ -129,7 +129,7 @@ class Master:
             keys=keys,
             log=log,
             add_figures=self._add_figures,
-            hear=self._tally.hear,
+            tally=self._tally,
             committed=Commit(committed),
         )
         self._figures = Figures(

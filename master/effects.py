@@ -8,7 +8,7 @@ from typing import NewType
 
 import msgspec
 
-from limpet.common.control.replies import Event, Reply
+from limpet.common.control.replies import Event, Reply, Status
 from limpet.common.control.requests import Request
 from limpet.common.identifiers import Commit, JobId, MinionId, MinionKey
 from limpet.common.messages.enrolment import EnrolAnswer
@@ -110,6 +110,20 @@ class Publish(msgspec.Struct, frozen=True, gc=False):
     after: Commit = NOW
 
 
+class DeliveryEnded(msgspec.Struct, frozen=True, gc=False):
+    """A delivery has a final status, whoever said it: to be counted, and told as `return_event`.
+
+    There is one for each minion of each job: the event is made only where somebody takes it.
+    """
+
+    jid: JobId
+    minion: MinionId
+    status: Status
+    function: str
+    at_s: float
+    after: Commit = NOW
+
+
 class Report(msgspec.Struct, frozen=True, gc=False):
     """A line for the log; the shell rate-limits equal `topic`s to one a minute."""
 
@@ -160,6 +174,7 @@ Effect = (
     | Fetch
     | Subscribe
     | Publish
+    | DeliveryEnded
     | Report
     | Count
     | ReadSource

@@ -6,6 +6,7 @@ from typing import Final
 from limpet.common.control.replies import Event
 from limpet.common.identifiers import job_id_wall_s
 from limpet.common.service.metrics import Histogram
+from limpet.master.effects import DeliveryEnded
 
 RETURN_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 REASONS_MAX: Final = 50
@@ -13,7 +14,7 @@ REASONS_MAX: Final = 50
 
 
 class Tally:
-    """Counters; `hear` takes every event, whatever it is about."""
+    """Counters; `hear` takes every event, whatever it is about, but the end of a delivery."""
 
     def __init__(self) -> None:
         self.sessions = 0
@@ -36,11 +37,12 @@ class Tally:
                 self.jobs_new += 1
             case ["job", _, "ended"]:
                 self.jobs_ended += 1
-            case ["job", jid, "return", _]:
-                status = event.data.get("status", "")
-                _count(self.returns, status)
-                if status in ("ok", "failed"):
-                    self.seconds.add(max(0.0, event.at_s - job_id_wall_s(jid)))
+
+    def hear_end(self, ended: DeliveryEnded) -> None:
+        """Count the end of a delivery."""
+        _count(self.returns, ended.status)
+        if ended.status in ("ok", "failed"):
+            self.seconds.add(max(0.0, ended.at_s - job_id_wall_s(ended.jid)))
 
 
 def _count(counter: Counter[str], reason: str) -> None:

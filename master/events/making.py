@@ -2,6 +2,7 @@
 
 from limpet.common.control.replies import Event
 from limpet.common.identifiers import JobId, MinionId
+from limpet.master.effects import DeliveryEnded
 
 
 def job_event(jid: JobId, what: str, at_s: float, **data: str) -> Event:
@@ -9,9 +10,10 @@ def job_event(jid: JobId, what: str, at_s: float, **data: str) -> Event:
     return Event(f"job/{jid}/{what}", at_s, data)
 
 
-def return_event(jid: JobId, minion: MinionId, at_s: float, status: str, function: str) -> Event:
+def return_event(ended: DeliveryEnded) -> Event:
     """Make `job/JID/return/MINION`: a final status, whoever said it."""
-    return Event(f"job/{jid}/return/{minion}", at_s, {"status": status, "function": function})
+    data = {"status": ended.status, "function": ended.function}
+    return Event(f"job/{ended.jid}/return/{ended.minion}", ended.at_s, data)
 
 
 def minion_event(minion: MinionId, what: str, at_s: float, **data: str) -> Event:

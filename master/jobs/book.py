@@ -13,7 +13,8 @@ from typing import Final
 
 from limpet.common.clock import FOREVER, Instant, Moment
 from limpet.common.identifiers import Commit, JobId, MinionId, make_job_id
-from limpet.master.events.making import job_event, return_event
+from limpet.master.effects import DeliveryEnded
+from limpet.master.events.making import job_event
 from limpet.master.jobs.arguments import without_secrets
 from limpet.master.jobs.bulk import Bodies
 from limpet.master.jobs.delivery import RUNNING, Delivery
@@ -227,7 +228,7 @@ class Book:
         is_bulk: bool = False,
     ) -> bool:
         """Let one delivery change, and all that hangs on it. `act` gives False: no news."""
-        before, was_open = delivery.status, delivery.is_open
+        stored, before, was_open = delivery.state, delivery.status, delivery.is_open
         job.count(delivery, -1)
         is_news = act()
         job.count(delivery, 1)
@@ -235,7 +236,7 @@ class Book:
             return False
         if body is not None:
             turn.keep(PutReturn(job.jid, delivery.minion, body))
-        delivery.commit = job.commit = turn.keep(PutDelivery(delivery.row()))
+        delivery.commit = job.commit = turn.keep(PutDelivery(delivery.row(), stored))
         lane = self.lane(delivery.minion)
         if delivery.cancel == "wanted":
             lane.cancels[job.jid] = delivery
@@ -250,11 +251,15 @@ class Book:
         elif delivery.status != before or body is not None:
             self.gathering.tell(turn, job.jid, delivery.result(body), job.commit)
         if not delivery.is_open and (was_open or delivery.status != before):
-            turn.publish(
-                return_event(
-                    job.jid, delivery.minion, turn.now.wall, delivery.status, job.row.function
-                ),
-                job.commit,
+            turn.effects.append(
+                DeliveryEnded(
+                    job.jid,
+                    delivery.minion,
+                    delivery.status,
+                    job.row.function,
+                    turn.now.wall,
+                    job.commit,
+                )
             )
         self.sending.on_changed(turn, delivery, lane)
         if was_open and not delivery.is_open:

@@ -37,6 +37,7 @@ from limpet.common.messages.session import (
 from limpet.common.wire.codec import FromMinion
 from limpet.master import effects as do
 from limpet.master.core import MasterCore
+from limpet.master.events.making import return_event
 from limpet.master.jobs.delivery import shown_status
 from limpet.master.pillar.line import Rendered
 from limpet.master.rotation.announced import Announced
@@ -167,6 +168,8 @@ class Bench:
                 self.subscribed.append(client)
             case do.Publish(event=event):
                 self.events.append(event)
+            case do.DeliveryEnded():
+                self.events.append(return_event(effect))
             case do.Count(reason=reason):
                 self.counts.append(reason)
             case do.Report():

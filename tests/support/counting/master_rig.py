@@ -71,7 +71,6 @@ class Rig:
         self.store.tokens["tok"] = TokenRow(
             "tok", b"v" * 32, WALL_S + 1e9, 10_000, 0, "*", "root", WALL_S
         )
-        tally = Tally()
         settings = MasterSettings(sync_at_once=100)
         following = tuple(Following(bytes([each]) * 32, 1) for each in (1, 2, 3))
         self.core = MasterCore(
@@ -93,7 +92,7 @@ class Rig:
             keys=_Keys(),
             log=_QuietLog(),
             add_figures=_same,
-            hear=tally.hear,
+            tally=Tally(),
             committed=Commit(self.store.commit),
         )
         self.carry(self.core.start(self.now))

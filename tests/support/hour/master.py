@@ -76,7 +76,7 @@ class FleetMaster(MasterHost):
             keys=_Keys(self),
             log=cast(Log, _Log(self.trouble)),
             add_figures=_as_it_is,
-            hear=self._events.hear,
+            tally=self._events,
             committed=Commit(self.store.commit),
         )
         super().boot()

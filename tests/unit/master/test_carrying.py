@@ -30,6 +30,7 @@ from limpet.master.effects import (
     AnswerEnrolment,
     Client,
     Count,
+    DeliveryEnded,
     Disconnect,
     Fetch,
     Peer,
@@ -43,6 +44,7 @@ from limpet.master.pillar import line
 from limpet.master.rotation.work import KeyWork
 from limpet.master.sources.work import Work
 from limpet.master.store.operations import PutNote
+from limpet.master.tally import Tally
 
 NOW = Moment(Instant(1.0), 1.0)
 KEY = MinionKey("0" * 64)
@@ -58,6 +60,8 @@ class World:
         self.why: Any = ""
         self.is_store_busy = False
         self.crowded: set[Client] = set()
+        self.tally = Tally()
+        self.log = Log(level=Level.QUIET)
         self.carrier = Carrier(
             port=self,
             store=self,
@@ -66,8 +70,9 @@ class World:
             sources=self,
             pillar=self,
             keys=self,
-            log=Log(level=Level.QUIET),
+            log=self.log,
             add_figures=lambda status: status,
+            tally=self.tally,
             committed=Commit(10),
         )
 
@@ -233,6 +238,19 @@ def test_events_go_to_those_who_follow_them_after_their_commit(world: World) -> 
     assert world.take() == [(ALICE, _event("b"))]
     world.carrier.on_committed(Commit(11), NOW)
     assert world.take() == [(ALICE, _event("a"))]
+
+
+def test_the_end_of_a_delivery_is_counted_and_told_to_those_who_follow_events(world: World) -> None:
+    ended = DeliveryEnded(JobId("01J"), MinionId("web1"), "ok", "test.ping", 5.0, Commit(11))
+    world.carry(ended)
+    assert not world.tally.returns
+    world.carrier.on_committed(Commit(11), NOW)
+    assert world.tally.returns == {"ok": 1}
+    assert world.take() == []
+    world.carry(Subscribe(ALICE), ended)
+    event = Event("job/01J/return/web1", 5.0, {"status": "ok", "function": "test.ping"})
+    assert world.take() == [(ALICE, event)]
+    assert world.tally.returns == {"ok": 2}
 
 
 def test_sends_that_are_not_taken_are_kept_for_the_core(world: World) -> None:

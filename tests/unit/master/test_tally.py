@@ -2,10 +2,11 @@
 
 import random
 
-from limpet.common.control.replies import Event
+from limpet.common.control.replies import Event, Status
 from limpet.common.identifiers import MinionId, job_id_wall_s, make_job_id
 from limpet.common.service.metrics import written
-from limpet.master.events.making import job_event, minion_event, return_event
+from limpet.master.effects import DeliveryEnded
+from limpet.master.events.making import job_event, minion_event
 from limpet.master.tally import REASONS_MAX, Tally
 from support.metrics_page import parse
 
@@ -25,13 +26,18 @@ def test_jobs_results_and_sessions_are_counted_by_what_they_are() -> None:
         minion_event(WEB1, "lost", 3.0, why="no echo"),
         minion_event(WEB1, "offline", 3.0),
         job_event(JID, "new", 1_700_000_000.5, function="test.ping", user="root"),
-        return_event(JID, WEB1, 1_700_000_000.7, "ok", "test.ping"),
-        return_event(JID, MinionId("db1"), 1_700_000_003.5, "failed", "test.ping"),
-        return_event(JID, MinionId("db2"), 1_700_000_900.0, "offline", "test.ping"),
         job_event(JID, "ended", 1_700_000_900.0),
         Event("key/web1/accepted", 1.0, {}),
     ):
         tally.hear(event)
+    ends: tuple[tuple[str, Status, float], ...] = (
+        ("web1", "ok", 0.2),
+        ("db1", "failed", 3.0),
+        ("db2", "offline", 9.0),
+    )
+    for name, status, after_s in ends:
+        at_s = 1_700_000_000.5 + after_s
+        tally.hear_end(DeliveryEnded(JID, MinionId(name), status, "test.ping", at_s))
     assert (tally.sessions, tally.jobs_new, tally.jobs_ended) == (1, 1, 1)
     assert tally.losses == {"no echo": 2}
     assert tally.returns == {"ok": 1, "failed": 1, "offline": 1}
