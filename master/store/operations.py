@@ -143,6 +143,8 @@ class PutDelivery(Operation, frozen=True):
     """Insert or replace a delivery."""
 
     row: DeliveryRow
+    before: str = ""
+    """The state that the store has it in; empty: it is new. So none has to be counted."""
 
 
 class PutReturn(Operation, frozen=True):
