@@ -12,7 +12,6 @@ class WriterFigures:
     all_commits_s: float = 0.0
     last_commit_s: float = 0.0
     slowest_commit_s: float = 0.0
-    waiting_batches: int = 0
     vacuumed_pages: int = 0
     dropped_rows: int = 0
     is_log_long: bool = False

@@ -4,6 +4,7 @@ Runs in the reader's thread on its own read-only connection, each question in on
 """
 
 import sqlite3
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -20,9 +21,9 @@ from limpet.common.control.replies import (
 )
 from limpet.common.control.requests import ListJobs, Request, WatchJob
 from limpet.common.identifiers import JobId, MinionId
-from limpet.master.jobs.delivery import result_of, shown_status
+from limpet.master.jobs.delivery import SHOWN, result_of, shown_status
 from limpet.master.store import reading
-from limpet.master.store.operations import DeliveryRow, JobRow
+from limpet.master.store.operations import JobRow
 
 BODIES_BYTES_MAX: Final = 48 * 1024 * 1024
 """Bodies in one answer; those over it are left out with a word: the frame must stay sendable."""
@@ -70,22 +71,44 @@ def _watch_job(database: sqlite3.Connection, request: WatchJob) -> list[Reply]:
                 "`limpet jobs list` shows those that are kept",
             )
         ]
-    deliveries = reading.deliveries(database, job.jid)
-    if sum(delivery.body_bytes for delivery in deliveries) <= BODIES_BYTES_MAX:
+    found = reading.results(database, job.jid)
+    if sum(columns[-1] for columns in found) <= BODIES_BYTES_MAX:
         bodies = reading.bodies(database, job.jid)
-        all_ = tuple(result_of(each, bodies.get(each.minion)) for each in deliveries)
-        stored = _stored(job, all_)
-        return [stored, JobEnded(job.jid)] if request.is_followed else [stored]
-    results: list[MinionResult] = []
-    room = BODIES_BYTES_MAX
-    for delivery in deliveries:
-        if delivery.body_bytes > room:
-            results.append(_without_body(delivery))
-            continue
-        room -= delivery.body_bytes
-        results.append(result_of(delivery, reading.body(database, job.jid, delivery.minion)))
+        results = [_result(columns, bodies.get(columns[0])) for columns in found]
+    else:
+        results = list(_within_room(database, job.jid, found))
     stored = _stored(job, tuple(results))
     return [stored, JobEnded(job.jid)] if request.is_followed else [stored]
+
+
+def _result(columns: reading.ResultColumns, apart: bytes | None) -> MinionResult:
+    """Show a delivery; `apart`: its value, if that is not in its row."""
+    minion, state, since_s, error, retcode, body, started_s, duration_s, is_cut, _ = columns
+    return MinionResult(
+        minion,
+        SHOWN[state],
+        since_s,
+        error,
+        retcode,
+        apart if body is None else body,
+        started_s,
+        duration_s,
+        is_cut == 1,
+    )
+
+
+def _within_room(
+    database: sqlite3.Connection, jid: JobId, found: list[reading.ResultColumns]
+) -> Iterator[MinionResult]:
+    """Show deliveries with as many values as one answer has room for."""
+    room = BODIES_BYTES_MAX
+    for columns in found:
+        minion, body_bytes = columns[0], columns[-1]
+        if body_bytes > room:
+            yield _without_body(_result(columns, None), body_bytes)
+            continue
+        room -= body_bytes
+        yield _result(columns, reading.body(database, jid, minion))
 
 
 def _stored(job: JobRow, results: tuple[MinionResult, ...]) -> JobStored:
@@ -100,12 +123,10 @@ def _stored(job: JobRow, results: tuple[MinionResult, ...]) -> JobStored:
     )
 
 
-def _without_body(delivery: DeliveryRow) -> MinionResult:
+def _without_body(result: MinionResult, body_bytes: int) -> MinionResult:
     """Say of a value that did not fit beside the others that it is there."""
     text = (
-        f"the value of {delivery.body_bytes} bytes is left out: "
+        f"the value of {body_bytes} bytes is left out: "
         "all values of the job together are too large for one answer"
     )
-    return msgspec.structs.replace(
-        result_of(delivery, None), error=delivery.error or text, is_cut=True
-    )
+    return msgspec.structs.replace(result, body=None, error=result.error or text, is_cut=True)

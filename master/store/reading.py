@@ -23,12 +23,9 @@ _ABOVE_ALL: Final = "~"
 """A tilde sorts after every jid."""
 OPEN_JOBS: Final = "SELECT jid FROM job WHERE ended_s = 0"
 ONE_JOB: Final = "FROM job WHERE jid = ?"
-# Their conditions are written as in the partial indexes, which are used only then.
+# `held > 0` is written as in the partial index, which is used only then.
 HELD_JOBS: Final = (
-    "SELECT jid FROM delivery"
-    " WHERE state IN ('lost', 'offline', 'expired') AND journal_id <> '' AND jid < ?"
-    " ORDER BY jid DESC LIMIT 1",
-    "SELECT jid FROM delivery WHERE cancel = 'wanted' AND jid < ? ORDER BY jid DESC LIMIT 1",
+    "SELECT jid, counts FROM sums WHERE held > 0 AND jid < ? ORDER BY jid DESC LIMIT 1"
 )
 RECENT_REQUESTS: Final = (
     "SELECT uid, request_id, jid FROM job WHERE created_s >= ?"
@@ -36,12 +33,22 @@ RECENT_REQUESTS: Final = (
 )
 NEWEST_JOBS: Final = (
     "SELECT job.jid, function, target, user, created_s, counts"
-    " FROM job LEFT JOIN ended ON ended.jid = job.jid"
+    " FROM job JOIN sums ON sums.jid = job.jid"
     " WHERE job.jid < ? ORDER BY job.jid DESC LIMIT ?"
 )
 DELIVERIES: Final = "FROM delivery WHERE jid = ? ORDER BY minion"
-STATE_COUNTS: Final = "SELECT state, count(*) FROM delivery WHERE jid = ? GROUP BY state"
+RESULTS: Final = (
+    "SELECT minion, state, since_s, error, retcode, body, started_s, duration_s, is_cut, body_bytes"
+    " FROM delivery WHERE jid = ? ORDER BY minion"
+)
 BODIES: Final = "SELECT minion, body FROM body WHERE jid = ?"
+BODY: Final = (
+    "SELECT body FROM delivery WHERE jid = ? AND minion = ? AND body IS NOT NULL",
+    "SELECT body FROM body WHERE jid = ? AND minion = ?",
+)
+
+ResultColumns = tuple[str, str, float, str, int, bytes | None, float, float, int, int]
+"""The columns of `RESULTS`."""
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -89,19 +96,16 @@ def _held(database: sqlite3.Connection, jobs_max: int, deliveries_max: int) -> l
     deliveries_left = deliveries_max
     below = _ABOVE_ALL
     while len(found) < jobs_max:
-        older = [row for each in HELD_JOBS for row in database.execute(each, (below,))]
-        if not older:
+        older = database.execute(HELD_JOBS, (below,)).fetchone()
+        if older is None:
             break
-        (jid,) = max(older)
-        below = jid
-        sums = database.execute("SELECT counts FROM ended WHERE jid = ?", (jid,)).fetchone()
-        if sums is None:
-            continue  # it is open, or what is left of one that was pruned
-        number = sum(sizes.parsed(sums[0]).values())
+        jid, counts = older
+        number = sum(sizes.parsed(counts).values())
         if found and number > deliveries_left:
             break
         deliveries_left -= number
         found.append(jid)
+        below = jid
     return found
 
 
@@ -125,15 +129,7 @@ def newest_jobs(
     `before`: only those older than this jid; empty: all.
     """
     found = database.execute(NEWEST_JOBS, (before or _ABOVE_ALL, limit)).fetchall()
-    return [
-        (*row, sizes.parsed(counts) if counts is not None else _state_counts(database, row[0]))
-        for *row, counts in found
-    ]
-
-
-def _state_counts(database: sqlite3.Connection, jid: JobId) -> dict[str, int]:
-    """Count the deliveries of an open job by state."""
-    return dict(database.execute(STATE_COUNTS, (jid,)))
+    return [(*row, sizes.parsed(counts)) for *row, counts in found]
 
 
 def delivery(database: sqlite3.Connection, jid: JobId, minion: MinionId) -> DeliveryRow | None:
@@ -154,17 +150,23 @@ def deliveries(database: sqlite3.Connection, jid: JobId) -> list[DeliveryRow]:
     return _rows(database, DeliveryRow, DELIVERIES, jid)
 
 
+def results(database: sqlite3.Connection, jid: JobId) -> list[ResultColumns]:
+    """Give what is told of a job's deliveries, by minion. A value may be kept apart: `bodies`."""
+    return database.execute(RESULTS, (jid,)).fetchall()
+
+
 def bodies(database: sqlite3.Connection, jid: JobId) -> dict[str, bytes]:
-    """Give all that minions returned of a job (MessagePack), by minion."""
+    """Give what minions returned of a job (MessagePack) that is kept apart, by minion."""
     return dict(database.execute(BODIES, (jid,)))
 
 
 def body(database: sqlite3.Connection, jid: JobId, minion: str) -> bytes | None:
     """Give the value that a minion returned (MessagePack); None: there is none."""
-    found = database.execute(
-        "SELECT body FROM body WHERE jid = ? AND minion = ?", (jid, minion)
-    ).fetchone()
-    return None if found is None else bytes(found[0])
+    for statement in BODY:
+        found = database.execute(statement, (jid, minion)).fetchone()
+        if found is not None:
+            return bytes(found[0])
+    return None
 
 
 _BOOLEANS: Final = frozenset(("was_ready", "is_revoked", "is_streamed", "is_cancelled", "is_cut"))

@@ -131,7 +131,7 @@ class Store:
         return {
             "store_commits": figures.commits,
             "store_batches": figures.batches,
-            "store_waiting": figures.waiting_batches,
+            "store_waiting": self._writer.waiting,
             "store_commit_s": figures.all_commits_s,
             "store_commit_last_s": figures.last_commit_s,
             "store_commit_slowest_s": figures.slowest_commit_s,

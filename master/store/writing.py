@@ -1,7 +1,8 @@
 """One transaction of the store: operations of `operations.py` as statements of SQL.
 
 Rows of a job that the store does not have (any more: it was pruned) are dropped: a delivery, a
-return, a chunk or a change never brings back half a job. What a job amounts to is summed up when it
+return, a chunk or a change never brings back half a job. How many deliveries of an open job are in
+which state is kept by what the core says of each change; what a job amounts to is summed up when it
 ends, and kept right when a late word of a minion changes a delivery of it.
 """
 
@@ -9,14 +10,13 @@ import hashlib
 import math
 import sqlite3
 from collections.abc import Callable
-from itertools import chain
-from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
 
 from limpet.common.identifiers import JobId
 from limpet.master.store import sizes
+from limpet.master.store.collected import Collected, keep_apart
 from limpet.master.store.dropping import drop_rest
 from limpet.master.store.operations import (
     ChangeJob,
@@ -38,13 +38,10 @@ from limpet.master.store.operations import (
     PutToken,
     TokenRow,
 )
+from limpet.master.store.statements import upsert
 
 PRUNE_JOBS_MAX: Final = 500
 """Jobs that one `PruneHistory` drops at most."""
-
-
-ROWS_A_STATEMENT: Final = 50
-"""Deliveries, or values, that one statement writes where there are so many."""
 
 
 def damaged_body(digest: str, found: str) -> bytes:
@@ -55,45 +52,34 @@ def damaged_body(digest: str, found: str) -> bytes:
     )
 
 
-def _upsert(table: str, names: tuple[str, ...], key: tuple[str, ...], rows: int = 1) -> str:
-    """Write the statement that inserts or replaces rows; names come from the program alone."""
-    places = ", ".join([f"({', '.join('?' * len(names))})"] * rows)
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
-    return (
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES {places} "  # noqa: S608
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
-    )
-
-
-_PUT_KEY: Final = _upsert("minion_key", KeyRow.__struct_fields__, ("key",))
-_PUT_TOKEN: Final = _upsert("token", TokenRow.__struct_fields__, ("token_id",))
-_PUT_JOB: Final = _upsert("job", JobRow.__struct_fields__, ("jid",))
-_WHOSE_KEY: Final = ("jid", "minion")
-_PUT_DELIVERY: Final = _upsert("delivery", DeliveryRow.__struct_fields__, _WHOSE_KEY)
-_PUT_DELIVERIES: Final = _upsert(
-    "delivery", DeliveryRow.__struct_fields__, _WHOSE_KEY, ROWS_A_STATEMENT
-)
-_PUT_BODY: Final = _upsert("body", ("jid", "minion", "body"), _WHOSE_KEY)
-_PUT_BODIES: Final = _upsert("body", ("jid", "minion", "body"), _WHOSE_KEY, ROWS_A_STATEMENT)
+_PUT_KEY: Final = upsert("minion_key", KeyRow.__struct_fields__, ("key",))
+_PUT_TOKEN: Final = upsert("token", TokenRow.__struct_fields__, ("token_id",))
+_PUT_JOB: Final = upsert("job", JobRow.__struct_fields__, ("jid",))
 _PUT_CHUNK: Final = (
     "INSERT INTO chunk (jid, minion, digest, start, data) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (jid, minion, start) DO UPDATE SET data = excluded.data"
+)
+_LATE: Final = frozenset(("lost", "offline", "expired"))
+_SUMS: Final = (
+    "SELECT state, count(*), sum(body_bytes),"
+    " sum(cancel = 'wanted' OR (state IN ('lost', 'offline', 'expired') AND journal_id <> ''))"
+    " FROM delivery WHERE jid = ? GROUP BY state"
 )
 
 
 class Transaction:
     """What one transaction does. Begun and committed by the caller; use it for one alone.
 
-    Deliveries and values of open jobs are collected and written together: a statement for many
-    rows takes less, and lets go of the interpreter's lock once and not for each, after which a busy
-    loop may keep it. They are written before anything else looks at them, and by `finish`.
+    Deliveries and values are collected, and written before anything else looks at them and by
+    `finish`.
     """
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self._is_ended: dict[str, bool | None] = {}
-        self._deliveries: list[tuple[Any, ...]] = []
-        self._bodies: list[tuple[Any, ...]] = []
+        self._counts: dict[str, dict[str, int]] = {}
+        """Of open jobs whose deliveries change: those by state, as far as they were written."""
+        self._collected = Collected()
         self._more_jobs = 0
         self._more_bytes = 0
         self.is_pruned = False
@@ -115,7 +101,12 @@ class Transaction:
 
         Raises `sqlite3.Error`.
         """
-        self._write_collected()
+        self._collected.write(self._database)
+        for jid, counts in self._counts.items():
+            self._database.execute(
+                "UPDATE sums SET counts = ? WHERE jid = ?", (sizes.written(counts), jid)
+            )
+        self._counts = {}
         if commit is not None:
             self._database.execute("UPDATE meta SET commit_number = ?", (commit,))
         if self._more_jobs or self._more_bytes:
@@ -125,23 +116,6 @@ class Transaction:
             )
             self.has_ended_more = self._more_bytes > 0
             self._more_jobs = self._more_bytes = 0
-
-    def _write_collected(self) -> None:
-        if self._deliveries:
-            self._write_rows(self._deliveries, _PUT_DELIVERY, _PUT_DELIVERIES)
-            self._deliveries = []
-        if self._bodies:
-            self._write_rows(self._bodies, _PUT_BODY, _PUT_BODIES)
-            self._bodies = []
-
-    def _write_rows(self, rows: list[tuple[Any, ...]], one: str, many: str) -> None:
-        """Write rows in the order of their keys (of one key: as they came)."""
-        rows.sort(key=_WHOSE)
-        rest = len(rows) % ROWS_A_STATEMENT
-        self._database.executemany(one, rows[:rest])
-        for start in range(rest, len(rows), ROWS_A_STATEMENT):
-            values = chain.from_iterable(rows[start : start + ROWS_A_STATEMENT])
-            self._database.execute(many, tuple(values))
 
     # -- keys, tokens, notes --------------------------------------------------------------------
 
@@ -184,9 +158,13 @@ class Transaction:
         row = operation.row
         was_over, is_over = self._is_over(row.jid), row.ended_s > 0
         if was_over or is_over:
-            self._write_collected()
+            self._collected.write(self._database)
         if was_over is None:
             drop_rest(self._database, row.jid)
+            self._counts[row.jid] = {}
+            self._database.execute(
+                "INSERT INTO sums (jid, counts, bytes) VALUES (?, '', 0)", (row.jid,)
+            )
         elif was_over and is_over:
             (before,) = self._database.execute(
                 "SELECT length(arguments) FROM job WHERE jid = ?", (row.jid,)
@@ -206,37 +184,36 @@ class Transaction:
     def _sum_up(self, row: JobRow) -> None:
         """Count once what a job amounts to that ends now."""
         counts: dict[str, int] = {}
-        body_bytes = 0
-        for state, number, some_bytes in self._database.execute(
-            "SELECT state, count(*), sum(body_bytes) FROM delivery WHERE jid = ? GROUP BY state",
-            (row.jid,),
-        ):
+        body_bytes = held = 0
+        for state, number, some_bytes, some_held in self._database.execute(_SUMS, (row.jid,)):
             counts[state] = number
             body_bytes += some_bytes
+            held += some_held
         size = sizes.job_bytes(len(row.arguments), sum(counts.values()), body_bytes)
+        self._counts.pop(row.jid, None)
         self._database.execute(
-            "INSERT INTO ended (jid, counts, bytes) VALUES (?, ?, ?)",
-            (row.jid, sizes.written(counts), size),
+            "UPDATE sums SET counts = ?, bytes = ?, held = ? WHERE jid = ?",
+            (sizes.written(counts), size, held, row.jid),
         )
         self._more_jobs += 1
         self._more_bytes += size
 
     def _forget_sums(self, jid: JobId) -> None:
-        (size,) = self._database.execute(
-            "DELETE FROM ended WHERE jid = ? RETURNING bytes", (jid,)
-        ).fetchone()
+        """Keep of a job that is open again only its deliveries by state."""
+        (size,) = self._database.execute("SELECT bytes FROM sums WHERE jid = ?", (jid,)).fetchone()
+        self._database.execute("UPDATE sums SET bytes = 0, held = 0 WHERE jid = ?", (jid,))
         self._more_jobs -= 1
         self._more_bytes -= size
 
     def _resize(self, jid: JobId, more_bytes: int) -> None:
         if more_bytes:
             self._database.execute(
-                "UPDATE ended SET bytes = bytes + ? WHERE jid = ?", (more_bytes, jid)
+                "UPDATE sums SET bytes = bytes + ? WHERE jid = ?", (more_bytes, jid)
             )
             self._more_bytes += more_bytes
 
     def _prune_history(self, operation: PruneHistory) -> None:
-        self._write_collected()
+        self._collected.write(self._database)
         jobs, size = self._database.execute("SELECT ended_jobs, ended_bytes FROM meta").fetchone()
         jobs += self._more_jobs
         size += self._more_bytes
@@ -244,7 +221,7 @@ class Transaction:
         self.limits = operation
         self.is_more_to_prune = False
         for jid, ended_s, its_bytes in self._database.execute(
-            "SELECT job.jid, ended_s, bytes FROM job CROSS JOIN ended ON ended.jid = job.jid "
+            "SELECT job.jid, ended_s, bytes FROM job CROSS JOIN sums ON sums.jid = job.jid "
             "WHERE ended_s > 0 ORDER BY ended_s, job.jid LIMIT ?",
             (PRUNE_JOBS_MAX + 1,),
         ):
@@ -260,7 +237,7 @@ class Transaction:
             self._more_bytes -= its_bytes
             self._is_ended[jid] = None
         self._database.executemany("INSERT INTO dropping (jid) VALUES (?)", gone)
-        self._database.executemany("DELETE FROM ended WHERE jid = ?", gone)
+        self._database.executemany("DELETE FROM sums WHERE jid = ?", gone)
         self._database.executemany("DELETE FROM job WHERE jid = ?", gone)
         self.is_pruned |= bool(gone)
 
@@ -272,35 +249,53 @@ class Transaction:
         if is_over is None:
             return
         if is_over:
-            self._write_collected()
+            self._collected.write(self._database)
             self._correct(row)
-        self._deliveries.append(_values(row))
+        elif row.state != operation.before:
+            counts = self._open_counts(row.jid)
+            counts[row.state] = counts.get(row.state, 0) + 1
+            if operation.before:
+                counts[operation.before] = counts.get(operation.before, 0) - 1
+        self._collected.deliveries[row.jid, row.minion] = row
+
+    def _open_counts(self, jid: JobId) -> dict[str, int]:
+        """Give the deliveries of an open job by state, to be changed."""
+        counts = self._counts.get(jid)
+        if counts is None:
+            (text,) = self._database.execute(
+                "SELECT counts FROM sums WHERE jid = ?", (jid,)
+            ).fetchone()
+            counts = self._counts[jid] = sizes.parsed(text)
+        return counts
 
     def _correct(self, row: DeliveryRow) -> None:
         """Have the sums of an ended job follow the delivery that is about to be written."""
         before = self._database.execute(
-            "SELECT state, body_bytes FROM delivery WHERE jid = ? AND minion = ?",
+            "SELECT state, body_bytes, cancel, journal_id FROM delivery "
+            "WHERE jid = ? AND minion = ?",
             (row.jid, row.minion),
         ).fetchone()
-        if before == (row.state, row.body_bytes):
-            return
         (text,) = self._database.execute(
-            "SELECT counts FROM ended WHERE jid = ?", (row.jid,)
+            "SELECT counts FROM sums WHERE jid = ?", (row.jid,)
         ).fetchone()
         counts = sizes.parsed(text)
         counts[row.state] = counts.get(row.state, 0) + 1
         more_bytes = sizes.DELIVERY_BYTES + row.body_bytes
+        more_held = int(_is_held(row.state, row.cancel, row.journal_id))
         if before is not None:
-            counts[before[0]] -= 1
-            more_bytes -= sizes.DELIVERY_BYTES + before[1]
+            state, body_bytes, cancel, journal_id = before
+            counts[state] -= 1
+            more_bytes -= sizes.DELIVERY_BYTES + body_bytes
+            more_held -= _is_held(state, cancel, journal_id)
         self._database.execute(
-            "UPDATE ended SET counts = ? WHERE jid = ?", (sizes.written(counts), row.jid)
+            "UPDATE sums SET counts = ?, held = held + ? WHERE jid = ?",
+            (sizes.written(counts), more_held, row.jid),
         )
         self._resize(row.jid, more_bytes)
 
     def _put_return(self, operation: PutReturn) -> None:
         if self._is_over(operation.jid) is not None:
-            self._bodies.append((operation.jid, operation.minion, operation.body))
+            self._collected.bodies[operation.jid, operation.minion] = operation.body
 
     def _put_chunk(self, operation: PutChunk) -> None:
         if self._is_over(operation.jid) is None:
@@ -314,7 +309,7 @@ class Transaction:
     def _join_chunks(self, operation: JoinChunks) -> None:
         if self._is_over(operation.jid) is None:
             return
-        self._write_collected()
+        self._collected.write(self._database)
         whose = (operation.jid, operation.minion)
         pieces = self._database.execute(
             "SELECT data FROM chunk WHERE jid = ? AND minion = ? AND digest = ? ORDER BY start",
@@ -324,7 +319,7 @@ class Transaction:
         found = hashlib.sha256(body).hexdigest()
         if found != operation.digest:
             body = damaged_body(operation.digest, found)
-        self._database.execute(_PUT_BODY, (*whose, body))
+        keep_apart(self._database, {whose: body}, [whose])
         self._database.execute("DELETE FROM chunk WHERE jid = ? AND minion = ?", whose)
 
     def _drop_chunks(self, operation: DropChunks) -> None:
@@ -349,8 +344,12 @@ class Transaction:
     }
 
 
-_WHOSE: Final = itemgetter(0, 1)
 _WRITERS: Final = Transaction.WRITERS
+
+
+def _is_held(state: str, cancel: str, journal_id: str) -> bool:
+    """Say whether a word of its minion may still change a delivery of an ended job."""
+    return cancel == "wanted" or (state in _LATE and journal_id != "")
 
 
 def _values(row: msgspec.Struct) -> tuple[Any, ...]:

@@ -123,7 +123,7 @@ class Side:
             )
             for start in range(0, len(pairs), RETURNS_A_TURN):
                 some = pairs[start : start + RETURNS_A_TURN]
-                commit_timed([self.fleet.answered(*pair, body_bytes) for pair in some])
+                commit_timed([self.fleet.answered(*pair, body_bytes, "bound") for pair in some])
             ended = [msgspec.structs.replace(row, ended_s=row.created_s + 1) for row in rows]
             commit_timed([tuple(PutJob(row) for row in ended)])
             done += len(pairs)

@@ -91,12 +91,14 @@ class Fleet:
         """Make a value of so many bytes: MessagePack of bytes that can't be packed smaller."""
         return msgspec.msgpack.encode(self.chance.randbytes(max(1, size - 5)))
 
-    def answered(self, job: JobRow, minion: MinionId, size: int) -> tuple[Operation, ...]:
+    def answered(
+        self, job: JobRow, minion: MinionId, size: int, before: str = ""
+    ) -> tuple[Operation, ...]:
         """Give what the core keeps when a minion has returned a value of so many bytes."""
         body = self.body(size)
         return (
             PutReturn(job.jid, minion, body),
-            PutDelivery(self.delivery(job, minion, "ok", len(body))),
+            PutDelivery(self.delivery(job, minion, "ok", len(body)), before),
         )
 
 

@@ -100,9 +100,12 @@ class StoreModel:
             case ChangeJob(row=job_row):
                 if job_row.jid in self.jobs:
                     self.jobs[job_row.jid] = job_row
-            case PutDelivery(row=row):
+            case PutDelivery(row=row, before=before):
                 if row.jid in self.jobs:
-                    self.deliveries[row.jid][row.minion] = row
+                    rows = self.deliveries[row.jid]
+                    known = rows[row.minion].state if row.minion in rows else ""
+                    assert before == known, f"it is said to be {before!a}, and is {known!a}: {row}"
+                    rows[row.minion] = row
             case PutReturn(jid=jid, minion=minion, body=body):
                 if jid in self.jobs:
                     self.bodies[jid, minion] = body
@@ -153,6 +156,10 @@ class StoreModel:
             len(self.jobs[jid].arguments), len(rows), sum(row.body_bytes for row in rows)
         )
 
+    def held(self, jid: JobId) -> int:
+        """Count the deliveries of a job that a word of their minion may still change."""
+        return sum(map(_is_wanted, self.deliveries[jid].values()))
+
     def snapshot(
         self,
         wall_s: float,
@@ -192,12 +199,7 @@ class StoreModel:
 
     def _held(self, jobs_max: int, deliveries_max: int) -> list[JobId]:
         newest_first = sorted(
-            (
-                jid
-                for jid, row in self.jobs.items()
-                if row.ended_s > 0
-                and any(_is_wanted(each) for each in self.deliveries[jid].values())
-            ),
+            (jid for jid, row in self.jobs.items() if row.ended_s > 0 and self.held(jid)),
             reverse=True,
         )
         deliveries = 0

@@ -86,7 +86,7 @@ def scripted_batch(number: int) -> tuple[Operation, ...]:
         batch += [
             PutChunk(earlier, minion, early_digest, 2000, early_body[2000:]),
             JoinChunks(earlier, minion, early_digest),
-            PutDelivery(delivery_row(number - 7, state="ok")),
+            PutDelivery(delivery_row(number - 7, state="ok"), "bound"),
             PutJob(job_row(number - 7, ended_s=float(number))),
         ]
     if number % 50 == 0:

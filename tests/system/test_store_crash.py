@@ -76,8 +76,9 @@ def _whole(path: Path) -> tuple[bool, bool]:
         return (
             database.execute(
                 "SELECT ended_jobs = (SELECT count(*) FROM job WHERE ended_s > 0)"
-                " AND ended_jobs = (SELECT count(*) FROM ended)"
-                " AND ended_bytes = (SELECT coalesce(sum(bytes), 0) FROM ended) FROM meta"
+                " AND ended_bytes = (SELECT coalesce(sum(bytes), 0) FROM sums)"
+                " AND (SELECT count(*) FROM job) = (SELECT count(*) FROM sums JOIN job USING (jid))"
+                " FROM meta"
             ).fetchone()
             == (1,),
             database.execute(

@@ -49,7 +49,7 @@ def _ended(fleet: Fleet, number: int, *, minions: int, size: int) -> tuple[Opera
 
 def test_what_is_over_the_limits_at_the_start_goes_whatever_its_number(tmp_path: Path) -> None:
     path = tmp_path / "store" / "master.db"
-    write_history(path, jobs=1_700, minions=2)
+    write_history(path, jobs=1_700, minions=2, body_bytes=600)
     store = Store(path, clock=SystemClock())
     store.start(limits=PruneHistory(before_s=0.0, jobs_max=10, bytes_max=NO_LIMIT))
     _wait((10,), path, "SELECT count(*) FROM job")

@@ -4,26 +4,32 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from limpet.common.control.replies import Jobs, JobStored
 from limpet.common.control.requests import ListJobs, WatchJob
-from limpet.common.identifiers import JobId
+from limpet.common.identifiers import JobId, MinionId
 from limpet.common.storage import sqlite
 from limpet.master.settings import MasterSettings
 from limpet.master.store import history, reading
+from limpet.master.store.collected import INLINE_BYTES_MAX
 from limpet.master.store.dropping import ROWS_MAX, drop_piece
 from limpet.master.store.operations import (
     ChangeJob,
+    DeliveryRow,
+    JobRow,
     Operation,
     PruneHistory,
     PutDelivery,
     PutJob,
+    PutReturn,
 )
 from limpet.master.store.schema import MIGRATIONS
-from limpet.master.store.writing import ROWS_A_STATEMENT, Transaction
+from limpet.master.store.statements import SIZES
+from limpet.master.store.writing import Transaction
 from support.histories import BEGAN_S, SPAN_S, Fleet, opened, write_history
 from support.store_model import StoreModel
 
@@ -176,7 +182,9 @@ def test_as_many_held_jobs_are_loaded_as_a_core_keeps() -> None:
 def test_lost_deliveries_in_all_of_the_history_do_not_make_the_start_long(tmp_path: Path) -> None:
     """As in a fleet in which some minion is always away."""
     place = Place(tmp_path / "db", 50)
-    place.database.execute("UPDATE delivery SET state = 'lost' WHERE minion LIKE '%7.example.net'")
+    for jid in _jids(place.database):
+        row = reading.deliveries(place.database, jid)[7]
+        place.write(PutDelivery(msgspec.structs.replace(row, state="lost"), "ok"))
     held = reading.load(place.database, wall_s=BEGAN_S, held_jobs_max=5)
     assert len(held.jobs) == 5
     assert len(held.deliveries) == 5 * MINIONS
@@ -204,10 +212,11 @@ def test_the_list_follows_a_late_return(tmp_path: Path) -> None:
     begun = (PutJob(job), *(PutDelivery(fleet.delivery(job, m, "started")) for m in (one, two)))
     assert write(*begun) == {"running": 2}
     ended = msgspec.structs.replace(job, ended_s=job.created_s + 9)
-    lost = PutDelivery(fleet.delivery(job, two, "lost"))
-    assert write(*fleet.answered(job, one, 100), lost, PutJob(ended)) == {"ok": 1, "lost": 1}
+    lost = PutDelivery(fleet.delivery(job, two, "lost"), "started")
+    assert write(*fleet.answered(job, one, 100, "started")) == {"ok": 1, "running": 1}
+    assert write(lost, PutJob(ended)) == {"ok": 1, "lost": 1}
     assert write(*fleet.answered(job, two, 100)) == {"ok": 2}
-    assert write(PutDelivery(fleet.delivery(job, two, "started")), PutJob(job)) == {
+    assert write(PutDelivery(fleet.delivery(job, two, "started"), "ok"), PutJob(job)) == {
         "ok": 1,
         "running": 1,
     }
@@ -232,49 +241,94 @@ def test_a_late_word_does_not_bring_a_pruned_job_back(tmp_path: Path) -> None:
     write(ChangeJob(job), PutDelivery(fleet.delivery(job, two, "started")))
     write(*fleet.answered(job, two, 100), ChangeJob(ended))
     assert history.answer(database, ListJobs(limit=1)) == [Jobs(())]
-    assert database.execute("SELECT count(*) FROM ended").fetchone() == (0,)
+    assert database.execute("SELECT count(*) FROM sums").fetchone() == (0,)
     assert database.execute("SELECT ended_jobs, ended_bytes FROM meta").fetchone() == (0, 0)
     database.close()
 
 
-def test_a_store_of_the_first_schema_has_the_same_sums_after_its_migration(tmp_path: Path) -> None:
+@pytest.mark.parametrize("schema", [1, 2])
+def test_a_store_of_an_older_schema_says_the_same_after_its_migration(
+    tmp_path: Path, schema: int
+) -> None:
     place = Place(tmp_path / "new", 10)
-    place.database.execute(
-        "UPDATE delivery SET state = 'failed' WHERE minion LIKE '%1.example.net'"
-    )
-    old = opened(tmp_path / "old", MIGRATIONS[:1])
+    changes = {"1": {"state": "failed"}, "2": {"state": "lost"}, "3": {"cancel": "wanted"}}
+    for jid in _jids(place.database)[:5]:
+        for row in reading.deliveries(place.database, jid):
+            change = changes.get(row.minion.split(".")[0][-1], {})
+            if change:
+                place.write(PutDelivery(msgspec.structs.replace(row, **change), row.state))
     open_job = place.fleet.job(BEGAN_S + SPAN_S)
     place.write(
         PutJob(open_job), PutDelivery(place.fleet.delivery(open_job, place.fleet.names[0], "bound"))
     )
+    old = opened(tmp_path / "old", MIGRATIONS[:1])
     old.execute("BEGIN")
-    for table in ("job", "delivery", "body"):
-        rows = place.database.execute(f"SELECT * FROM {table}").fetchall()
+    for table, row_type in (("job", JobRow), ("delivery", DeliveryRow)):
+        names = ", ".join(row_type.__struct_fields__)
+        rows = place.database.execute(f"SELECT {names} FROM {table}").fetchall()
         places = ", ".join("?" for _ in rows[0])
-        old.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
+        old.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", rows)
     old.execute("COMMIT")
-    said: list[str] = []
-    sqlite.migrate(old, tmp_path / "old", MIGRATIONS, busy=said.append)
+    inline = "SELECT jid, minion, body FROM delivery WHERE body IS NOT NULL"
+    values = place.database.execute(inline).fetchall()
+    assert len(values) == 10 * MINIONS
+    old.executemany("INSERT INTO body (jid, minion, body) VALUES (?, ?, ?)", values)
+    sqlite.migrate(old, tmp_path / "old", MIGRATIONS[:schema])
+    sqlite.migrate(old, tmp_path / "old", MIGRATIONS)
 
-    def jobs(database: sqlite3.Connection) -> dict[JobId, dict[str, int]]:
-        (found,) = history.answer(database, ListJobs(limit=100))
-        assert isinstance(found, Jobs)
-        return {JobId(job.jid): job.counts for job in found.jobs}
-
-    counted = dict(jobs(old))
-    assert counted.pop(open_job.jid) == {"queued": 1}
-    assert len(counted) == 10
-    for jid, counts in counted.items():
-        (stored,) = history.answer(old, WatchJob(jid, False, False))
-        assert isinstance(stored, JobStored)
-        statuses = [result.status for result in stored.results]
-        assert counts == {each: statuses.count(each) for each in set(statuses)}
-    sums = "SELECT ended_jobs, ended_bytes FROM meta"
-    sizes = "SELECT jid, bytes FROM ended ORDER BY jid"
-    assert old.execute(sums).fetchone() == place.database.execute(sums).fetchone()
-    assert old.execute(sizes).fetchall() == place.database.execute(sizes).fetchall()
+    for statement in (
+        "SELECT ended_jobs, ended_bytes FROM meta",
+        "SELECT jid, bytes, held FROM sums ORDER BY jid",
+    ):
+        assert _all(old, statement) == _all(place.database, statement)
+    assert {held for (held,) in _all(old, "SELECT held FROM sums")} > {0}
+    requests = [ListJobs(limit=100)] + [WatchJob(jid, False, False) for jid in _jids(old)]
+    for request in requests:
+        assert history.answer(old, request) == history.answer(place.database, request)
+    found, known = (reading.load(each, wall_s=BEGAN_S) for each in (old, place.database))
+    assert (found.jobs, found.deliveries) == (known.jobs, known.deliveries)
+    assert len(found.jobs) == 6
     old.close()
     place.database.close()
+
+
+def test_after_a_migration_values_of_before_and_of_now_stand_side_by_side(tmp_path: Path) -> None:
+    place = Place(tmp_path / "db", 1)
+    assert place.job is not None
+    place.database.execute("INSERT INTO body SELECT jid, minion, body FROM delivery")
+    place.database.execute("UPDATE delivery SET body = NULL")
+    one, two, three = (row.minion for row in reading.deliveries(place.database, place.newest)[:3])
+    before = {
+        minion: reading.body(place.database, place.newest, minion) for minion in (one, two, three)
+    }
+    large, small = bytes(INLINE_BYTES_MAX + 1), bytes(INLINE_BYTES_MAX)
+    for minion, body in ((one, small), (two, large), (two, small), (three, small), (three, large)):
+        row = place.fleet.delivery(place.job, minion, "failed", len(body))
+        place.write(PutReturn(place.newest, minion, body), PutDelivery(row, "ok"))
+    row = place.fleet.delivery(place.job, one, "failed", len(small))
+    place.write(PutDelivery(msgspec.structs.replace(row, cancel="answered"), "failed"))
+
+    (stored,) = history.answer(place.database, WatchJob(place.newest, False, False))
+    assert isinstance(stored, JobStored)
+    found = {result.minion: result.body for result in stored.results}
+    assert (found.pop(one), found.pop(two), found.pop(three)) == (small, small, large)
+    assert len(found) == MINIONS - 3
+    for minion in found:
+        assert found[minion] == reading.body(place.database, place.newest, MinionId(minion))
+        assert found[minion] not in (None, *before.values())
+    for minion, body in ((one, small), (two, small), (three, large)):
+        update = history.fetch(place.database, place.newest, minion)
+        assert update is not None
+        assert update.result.body == body
+    place.database.close()
+
+
+def _jids(database: sqlite3.Connection) -> list[JobId]:
+    return [jid for (jid,) in _all(database, "SELECT jid FROM job ORDER BY jid")]
+
+
+def _all(database: sqlite3.Connection, statement: str) -> list[tuple[Any, ...]]:
+    return database.execute(statement).fetchall()
 
 
 def test_what_a_large_job_held_goes_in_pieces(tmp_path: Path) -> None:
@@ -315,20 +369,19 @@ def test_many_rows_of_one_transaction_are_written_as_they_came(tmp_path: Path) -
     fleet, database, model = Fleet(), opened(tmp_path / "db", MIGRATIONS), StoreModel()
     job = fleet.job(BEGAN_S)
     operations: list[Operation] = [PutJob(job)]
-    names = fleet.chance.sample(fleet.names, 2 * ROWS_A_STATEMENT + 7)
+    names = fleet.chance.sample(fleet.names, 2 * SIZES[0] + 7)
     operations += [PutDelivery(fleet.delivery(job, each, "bound")) for each in names]
     for each in names[:-3]:
-        operations += fleet.answered(job, each, 50)
+        operations += fleet.answered(job, each, 50, "bound")
     for each in names[5:30]:
-        operations += fleet.answered(job, each, 60)
-    operations.append(PutDelivery(fleet.delivery(job, names[0], "failed")))
+        operations += fleet.answered(job, each, 60, "ok")
+    operations.append(PutDelivery(fleet.delivery(job, names[0], "failed"), "ok"))
     transaction = Transaction(database)
     for operation in operations:
         transaction.apply(operation)
     transaction.finish(1)
     model.apply(1, operations)
     assert reading.load(database, wall_s=BEGAN_S) == model.snapshot(BEGAN_S)
-    assert reading.bodies(database, job.jid) == {
-        minion: body for (_jid, minion), body in model.bodies.items()
-    }
+    for (jid, minion), body in model.bodies.items():
+        assert reading.body(database, jid, minion) == body
     database.close()
