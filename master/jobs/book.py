@@ -161,39 +161,34 @@ class Book:
         wall_s, ttl_s = turn.now.wall, row.ttl_s
         waits_s = self.settings.default_ttl(len(self.minions)) if ttl_s is None else ttl_s
         has_clock = ttl_s is not None or not row.batch_size
-        job = Job(
-            row,
-            (
-                Delivery(
-                    row.jid,
-                    each.minion,
-                    each.key,
-                    expires_s=wall_s + waits_s if has_clock else 0.0,
-                    since_s=wall_s,
-                )
-                for each in targets
-            ),
-        )
+        expires_s = wall_s + waits_s if has_clock else 0.0
+        expires_at = turn.now.after(waits_s) if has_clock else FOREVER
+        job = Job(row)
         job.commit = turn.keep(PutJob(row))
         self.jobs[job.jid] = job
         self._note_open(job)
         self._remember((row.uid, row.request_id), job.jid)
-        expires_at = turn.now.after(waits_s) if has_clock else FOREVER
-        for delivery in job.deliveries.values():
-            delivery.expires_at = expires_at
-            self._begin(turn, job, delivery)
+        for minion in targets:
+            delivery = Delivery(
+                row.jid,
+                minion.minion,
+                minion.key,
+                expires_s,
+                wall_s,
+                expires_at,
+                commit=job.commit,
+            )
+            self._begin(turn, job, delivery, minion)
+            job.add(delivery)
         turn.publish(
             job_event(job.jid, "new", wall_s, function=row.function, user=row.user), job.commit
         )
         return job
 
-    def _begin(self, turn: Turn, job: Job, delivery: Delivery) -> None:
-        minion = self.minions[delivery.minion]
+    def _begin(self, turn: Turn, job: Job, delivery: Delivery, minion: Minion) -> None:
         session = minion.ready_session
-        is_away = minion.presence in ("offline", "never seen")
-        delivery.commit = job.commit
-        if session is None and is_away and job.row.ttl_s is None:
-            job.count(delivery, -1)
+        is_away = session is None and minion.presence in ("offline", "never seen")
+        if is_away and job.row.ttl_s is None:
             if minion.seen_s:
                 delivery.settle("offline", "the minion was offline", minion.seen_s)
             else:
@@ -203,17 +198,16 @@ class Book:
         self.open_deliveries += 1
         lane = self.lane(delivery.minion)
         lane.open[job.jid] = delivery
-        if session is not None and job.has_room:
-            job.count(delivery, -1)
+        is_bound = session is not None and job.has_room
+        if session is not None and is_bound:
             self.sending.bind(turn.now, delivery, session)
-            job.count(delivery, 1)
-            lane.backlog.append(delivery)
-        elif session is not None:
-            job.waiting[delivery.minion] = delivery
         turn.keep(PutDelivery(delivery.row()))
-        self.sending.arm(turn.now, delivery)
-        if session is not None:
-            self.sending.pump(turn, minion, session, lane)
+        if session is None or not is_bound:
+            if session is not None:
+                job.waiting[delivery.minion] = delivery
+            self.sending.arm(turn.now, delivery)
+            return
+        self.sending.put(turn, job, delivery, minion, session, lane)
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -234,23 +228,24 @@ class Book:
         job.count(delivery, 1)
         if is_news is False:
             return False
+        is_closed = was_open and not delivery.is_open
         if body is not None:
             turn.keep(PutReturn(job.jid, delivery.minion, body))
         delivery.commit = job.commit = turn.keep(PutDelivery(delivery.row(), stored))
         lane = self.lane(delivery.minion)
         if delivery.cancel == "wanted":
             lane.cancels[job.jid] = delivery
-        elif lane.cancels.pop(job.jid, None) is not None:
+        elif lane.cancels and lane.cancels.pop(job.jid, None) is not None:
             self.timetable.clear(("cancel", job.jid, delivery.minion))
-        if was_open and not delivery.is_open:
+        if is_closed:
             self._close(turn, job, delivery, lane)
         elif not was_open and delivery.is_open:
             self._reopen(turn, job, delivery, lane)
         if is_bulk:
             self.gathering.fetch(turn, job.jid, delivery.minion, job.commit)
         elif delivery.status != before or body is not None:
-            self.gathering.tell(turn, job.jid, delivery.result(body), job.commit)
-        if not delivery.is_open and (was_open or delivery.status != before):
+            self.gathering.tell(turn, delivery, body, job.commit)
+        if is_closed or (not delivery.is_open and delivery.status != before):
             turn.effects.append(
                 DeliveryEnded(
                     job.jid,
@@ -262,7 +257,7 @@ class Book:
                 )
             )
         self.sending.on_changed(turn, delivery, lane)
-        if was_open and not delivery.is_open:
+        if is_closed and job.waiting:
             self.sending.next_in_batch(turn, job)
         if job.open == 0:
             self._end(turn, job)
@@ -275,7 +270,7 @@ class Book:
         job.waiting.pop(delivery.minion, None)
         self.open_deliveries -= 1
         self.timetable.clear(("delivery", job.jid, delivery.minion))
-        if delivery.is_returned:
+        if delivery.is_returned and self.bodies:
             self.drop_body(turn, delivery)
 
     def _reopen(self, turn: Turn, job: Job, delivery: Delivery, lane: Lane) -> None:

@@ -15,7 +15,9 @@ This file decides what one delivery is; when it is sent and who is told is the b
 
 from typing import Final, Literal
 
-from limpet.common.clock import FOREVER
+import msgspec
+
+from limpet.common.clock import FOREVER, Instant
 from limpet.common.control.replies import MinionResult, Status
 from limpet.common.identifiers import Commit, JobId, MinionId, MinionKey
 from limpet.common.messages.jobs import Return
@@ -78,77 +80,59 @@ def result_of(row: DeliveryRow, body: bytes | None) -> MinionResult:
     )
 
 
-class Delivery:
+class Delivery(msgspec.Struct, eq=False, gc=False):
     """One job on its way to one minion, or over."""
 
-    __slots__ = (
-        "body_bytes",
-        "cancel",
-        "commit",
-        "duration_s",
-        "error",
-        "expires_at",
-        "expires_s",
-        "is_cut",
-        "is_in_flight",
-        "is_listed",
-        "is_returned",
-        "jid",
-        "journal_id",
-        "key",
-        "minion",
-        "resend_at",
-        "retcode",
-        "since_s",
-        "started_s",
-        "state",
-    )
-
-    def __init__(
-        self, jid: JobId, minion: MinionId, key: MinionKey, *, expires_s: float, since_s: float
-    ) -> None:
-        self.jid = jid
-        self.minion = minion
-        self.key = key
-        self.state = "created"
-        self.journal_id = ""
-        self.expires_s = expires_s
-        """Wall time; 0: a default ttl that begins when the turn of this delivery comes (batch)."""
-        self.expires_at = FOREVER
-        """The same on CLOCK_BOOTTIME, which no change of the wall clock moves."""
-        self.resend_at = FOREVER
-        self.since_s = since_s
-        self.cancel = ""
-        self.error = ""
-        self.retcode = 0
-        self.started_s = 0.0
-        self.duration_s = 0.0
-        self.body_bytes = 0
-        self.is_cut = False
-        self.commit = Commit(0)
-        """The commit that makes this delivery, as it is now, durable."""
-        self.is_in_flight = False
-        """Sent in the present session and not answered."""
-        self.is_listed = False
-        """The minion has named it in a SYNC, so its journal has it (not kept on disk)."""
-        self.is_returned = False
-        """Its end is the minion's word, not the master's verdict (not kept on disk)."""
+    jid: JobId
+    minion: MinionId
+    key: MinionKey
+    expires_s: float
+    """Wall time; 0: a default ttl that begins when the turn of this delivery comes (batch)."""
+    since_s: float
+    expires_at: Instant = FOREVER
+    """`expires_s` on CLOCK_BOOTTIME, which no change of the wall clock moves."""
+    resend_at: Instant = FOREVER
+    state: str = "created"
+    is_open: bool = True
+    """No final status is known: the state is one of `OPEN`."""
+    journal_id: str = ""
+    cancel: str = ""
+    error: str = ""
+    retcode: int = 0
+    started_s: float = 0.0
+    duration_s: float = 0.0
+    body_bytes: int = 0
+    is_cut: bool = False
+    commit: Commit = Commit(0)
+    """The commit that makes this delivery, as it is now, durable."""
+    is_in_flight: bool = False
+    """Sent in the present session and not answered."""
+    is_listed: bool = False
+    """The minion has named it in a SYNC, so its journal has it (not kept on disk)."""
+    is_returned: bool = False
+    """Its end is the minion's word, not the master's verdict (not kept on disk)."""
 
     @classmethod
     def from_row(cls, row: DeliveryRow) -> "Delivery":
         """Take a delivery up again after a restart."""
-        delivery = cls(row.jid, row.minion, row.key, expires_s=row.expires_s, since_s=row.since_s)
-        delivery.state = row.state
-        delivery.journal_id = row.journal_id
-        delivery.cancel = row.cancel
-        delivery.error = row.error
-        delivery.retcode = row.retcode
-        delivery.started_s = row.started_s
-        delivery.duration_s = row.duration_s
-        delivery.body_bytes = row.body_bytes
-        delivery.is_cut = row.is_cut
-        delivery.is_returned = row.state not in OPEN and row.state not in CORRECTABLE
-        return delivery
+        return cls(
+            row.jid,
+            row.minion,
+            row.key,
+            row.expires_s,
+            row.since_s,
+            state=row.state,
+            is_open=row.state in OPEN,
+            journal_id=row.journal_id,
+            cancel=row.cancel,
+            error=row.error,
+            retcode=row.retcode,
+            started_s=row.started_s,
+            duration_s=row.duration_s,
+            body_bytes=row.body_bytes,
+            is_cut=row.is_cut,
+            is_returned=row.state not in OPEN and row.state not in CORRECTABLE,
+        )
 
     def row(self) -> DeliveryRow:
         """Give what is kept on disk."""
@@ -189,11 +173,6 @@ class Delivery:
         return SHOWN[self.state]
 
     @property
-    def is_open(self) -> bool:
-        """Say whether no final status is known."""
-        return self.state in OPEN
-
-    @property
     def is_correctable(self) -> bool:
         """Say whether a late word of the minion may still change a final status."""
         return self.state in CORRECTABLE and bool(self.journal_id) and not self.is_returned
@@ -210,6 +189,7 @@ class Delivery:
     def _go(self, state: str, wall_s: float) -> None:
         assert state in ARROWS.get(self.state, ()), f"{self.state} -> {state}"
         self.state = state
+        self.is_open = state in OPEN
         self.since_s = wall_s
 
     def bind(self, journal_id: str, wall_s: float) -> None:

@@ -4,9 +4,10 @@ A client follows one job at a time. Statuses are never dropped here; live output
 when a client is sent more of it than its share. The shell bounds what one client may leave unread.
 """
 
-from limpet.common.control.replies import JobEnded, JobOutput, JobUpdate, MinionResult
+from limpet.common.control.replies import JobEnded, JobOutput, JobUpdate
 from limpet.common.identifiers import Commit, JobId, MinionId
 from limpet.master.effects import Client, Fetch
+from limpet.master.jobs.delivery import Delivery
 from limpet.master.sessions.rates import Rates
 from limpet.master.settings import MasterSettings
 from limpet.master.turn import Turn
@@ -52,11 +53,11 @@ class Gathering:
             if not followers:
                 del self._by_job[follower.jid]
 
-    def tell(self, turn: Turn, jid: JobId, result: MinionResult, after: Commit) -> None:
+    def tell(self, turn: Turn, delivery: Delivery, body: bytes | None, after: Commit) -> None:
         """Tell a new status."""
-        followers = self._by_job.get(jid)
+        followers = self._by_job.get(delivery.jid)
         if followers:
-            update = JobUpdate(jid, result)
+            update = JobUpdate(delivery.jid, delivery.result(body))
             for client in followers:
                 turn.answer(client, update, after)
 

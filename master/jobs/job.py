@@ -16,11 +16,11 @@ class Job:
 
     __slots__ = ("active", "commit", "deliveries", "held", "is_old", "open", "row", "waiting")
 
-    def __init__(self, row: JobRow, deliveries: Iterable[Delivery]) -> None:
+    def __init__(self, row: JobRow, deliveries: Iterable[Delivery] = ()) -> None:
         self.row = row
         self.is_old = False
         """Was in the store when this master started."""
-        self.deliveries: dict[MinionId, Delivery] = {each.minion: each for each in deliveries}
+        self.deliveries: dict[MinionId, Delivery] = {}
         self.open = 0
         """Deliveries without a final status."""
         self.active = 0
@@ -31,8 +31,13 @@ class Job:
         """Batch: created ones whose minion was READY; looked at again when their turn comes."""
         self.commit = Commit(0)
         """The commit that makes all that is known here durable."""
-        for delivery in self.deliveries.values():
-            self.count(delivery, 1)
+        for delivery in deliveries:
+            self.add(delivery)
+
+    def add(self, delivery: Delivery) -> None:
+        """Take one more delivery in."""
+        self.deliveries[delivery.minion] = delivery
+        self.count(delivery, 1)
 
     def count(self, delivery: Delivery, step: int) -> None:
         """Count a delivery in (1) after, or out (-1) before, it changes."""
@@ -40,7 +45,10 @@ class Job:
             self.open += step
             if delivery.state != "created":
                 self.active += step
-        if delivery.is_correctable or delivery.cancel == "wanted":
+        elif delivery.is_correctable:
+            self.held += step
+            return
+        if delivery.cancel == "wanted":
             self.held += step
 
     @property
@@ -84,20 +92,17 @@ class Job:
         )
 
 
-class Lane:
+class Lane(msgspec.Struct, eq=False, gc=False):
     """What is on its way to one minion."""
 
-    __slots__ = ("backlog", "cancels", "flight", "open")
-
-    def __init__(self) -> None:
-        self.open: dict[JobId, Delivery] = {}
-        """Its deliveries without a final status."""
-        self.cancels: dict[JobId, Delivery] = {}
-        """Its deliveries whose end is wanted and not acknowledged."""
-        self.flight = 0
-        """Sent in this session and not answered."""
-        self.backlog: deque[Delivery] = deque()
-        """Bound ones to be sent in this session, in order; looked at again when taken."""
+    open: dict[JobId, Delivery] = {}
+    """Its deliveries without a final status."""
+    cancels: dict[JobId, Delivery] = {}
+    """Its deliveries whose end is wanted and not acknowledged."""
+    flight: int = 0
+    """Sent in this session and not answered."""
+    backlog: deque[Delivery] = msgspec.field(default_factory=deque)
+    """Bound ones to be sent in this session, in order; looked at again when taken."""
 
     @property
     def is_empty(self) -> bool:

@@ -52,6 +52,25 @@ class Sending:
         else:  # created, in a batch: its turn comes when another one's deadline does
             self._timetable.clear(name)
 
+    def put(
+        self,
+        turn: Turn,
+        job: Job,
+        delivery: Delivery,
+        minion: Minion,
+        session: Session,
+        lane: Lane,
+    ) -> None:
+        """Send what was bound just now, or let it wait behind all that is unanswered."""
+        if lane.backlog or lane.flight >= self._settings.in_flight_max:
+            self.arm(turn.now, delivery)
+            lane.backlog.append(delivery)
+            self.pump(turn, minion, session, lane)
+        else:
+            delivery.is_in_flight = True
+            lane.flight += 1
+            self._send(turn, job, delivery, session)
+
     def pump(self, turn: Turn, minion: Minion, session: Session, lane: Lane) -> None:
         """Send from the backlog as long as not too many are unanswered."""
         while lane.backlog and lane.flight < self._settings.in_flight_max:
@@ -98,9 +117,10 @@ class Sending:
         if delivery.is_in_flight:
             delivery.is_in_flight = False
             lane.flight -= 1
-            self.pump_lane(turn, delivery, lane)
+            if lane.backlog:
+                self._pump_lane(turn, delivery, lane)
 
-    def pump_lane(self, turn: Turn, delivery: Delivery, lane: Lane) -> None:
+    def _pump_lane(self, turn: Turn, delivery: Delivery, lane: Lane) -> None:
         """Send from the backlog of the delivery's minion if that is READY."""
         minion = self._book.minions.get(delivery.minion)
         session = None if minion is None else minion.ready_session
@@ -124,10 +144,7 @@ class Sending:
             return
         bound_to = session
         self._book.change(turn, job, delivery, lambda: self.bind(turn.now, delivery, bound_to))
-        lane = self._book.lane(delivery.minion)
-        lane.backlog.append(delivery)
-        self.arm(turn.now, delivery)
-        self.pump(turn, minion, session, lane)
+        self.put(turn, job, delivery, minion, session, self._book.lane(delivery.minion))
 
     def send_cancel(self, turn: Turn, delivery: Delivery) -> None:
         """Send a Cancel, and again in five seconds, while the minion is READY."""

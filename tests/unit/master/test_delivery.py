@@ -14,7 +14,7 @@ def delivery(state: str = "created") -> Delivery:
     made = Delivery(JID, MinionId("web1"), MinionKey("k" * 64), expires_s=100.0, since_s=1.0)
     if state != "created":
         made.bind("j" * 32, 2.0)
-        made.state = state
+        made.state, made.is_open = state, state in OPEN
     return made
 
 
