@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from limpet.common.clock import Instant, Moment
+from limpet.common.clock import FOREVER, Instant, Moment
 from limpet.common.control.replies import JobStored, MasterStatus, Reply
 from limpet.common.control.requests import Request, RunJob
 from limpet.common.identifiers import Commit, MinionId, MinionKey
@@ -138,10 +138,14 @@ class Rig:
         self.carry(self.core.on_deadline(self.now))
 
     def count(self, act: Callable[[], list[do.Effect]]) -> Cost:
-        """Count an event with all that its effects cost, and its commit apart from the store."""
+        """Count an event with all that its effects cost, and its commit apart from the store.
+
+        The next deadline is asked for as in a turn of the loop in which nothing else happens.
+        """
 
         def run() -> None:
             self.carry(act())
+            assert self.core.next_deadline < FOREVER
 
         before = len(self.submitted)
         cost = cost_of(run)
