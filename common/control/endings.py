@@ -10,5 +10,5 @@ def is_last(request: Request, reply: Reply) -> bool:
     A stream of events has no last reply: the client ends it.
     """
     if isinstance(reply, JobStored):
-        return not (isinstance(request, RunJob | WatchJob) and request.is_followed)
-    return not isinstance(reply, JobUpdate | JobOutput | Event)
+        return not (isinstance(request, (RunJob, WatchJob)) and request.is_followed)
+    return not isinstance(reply, (JobUpdate, JobOutput, Event))

@@ -92,10 +92,10 @@ class Connection:
         else:
             self.deadline = now.after(IDLE_S_MAX)
 
-    def say(self, reply: Reply, now: Moment) -> bool:
+    def say(self, reply: Reply) -> bool:
         """Queue a reply; False if the client reads too slowly for it and has to be cut.
 
-        It leaves with the next `flush` of the link.
+        It leaves with the next `flush` of the link; to be followed by `touch`.
         """
         if self.is_ending:
             return True
@@ -104,7 +104,6 @@ class Connection:
             self.link.flush()
         if self.request is not None and is_last(self.request, reply):
             self.request = None
-        self.touch(now)
         return is_queued
 
     def end(self, word: Refused, now: Moment) -> None:

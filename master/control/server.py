@@ -123,7 +123,7 @@ class ControlServer:
         connection = self._clients.get(client)
         if connection is None:
             return
-        if not connection.say(reply, now):
+        if not connection.say(reply):
             self.cut(client, now)
         self._answered[client] = None
         if not connection.has_room:
@@ -268,7 +268,8 @@ class ControlServer:
             request = decode_request(connection.backlog.popleft())
         except PeerError as error:
             self.rejected[error.reason] += 1
-            connection.say(Refused("usage", str(error)), now)
+            connection.say(Refused("usage", str(error)))
+            connection.touch(now)
             self._answered[connection.client] = None
             return
         connection.request = request

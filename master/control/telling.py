@@ -72,7 +72,8 @@ class _Turn:
     __slots__ = ("_serials", "_stream_bytes", "is_asking", "is_slow", "waiting", "weight")
 
     def __init__(self) -> None:
-        self.waiting: OrderedDict[Hashable, Told] = OrderedDict()
+        self.waiting: OrderedDict[Hashable, tuple[Told, int]] = OrderedDict()
+        """Each with its weight."""
         self.is_asking = False
         """A question to the store is under way; what follows waits for it."""
         self.is_slow = False
@@ -85,8 +86,8 @@ class _Turn:
     def add(self, told: Told) -> str:
         """Put something behind all that waits; gives by which name it is counted if dropped."""
         reply = told.reply if isinstance(told, Answer) else None
-        if isinstance(reply, Event | JobOutput):
-            weight = _weight(told)
+        weight = _weight(told)
+        if isinstance(reply, (Event, JobOutput)):
             if self.is_slow or self._stream_bytes + weight > STREAM_BYTES_MAX:
                 return self._miss(told, reply)
             self._stream_bytes += weight
@@ -101,25 +102,31 @@ class _Turn:
         elif self.is_slow and isinstance(told, Fetch):
             self._replace((told.jid, told.minion), told)
             return ""
-        self._put(next(self._serials), told)
+        self._put(next(self._serials), told, weight)
         return ""
 
     def add_first(self, client: Client, replies: tuple[Reply, ...]) -> None:
         """Put what the store answered before all that waits."""
         for reply in reversed(replies):
-            key = next(self._serials)
-            self._put(key, Answer(client, reply))
+            key, told = next(self._serials), Answer(client, reply)
+            self._put(key, told, _weight(told))
             self.waiting.move_to_end(key, last=False)
 
-    def take(self) -> Told:
+    def first(self, committed: Commit) -> Told | None:
+        """Give the first that waits; None: it waits for more than for room, or there is none."""
+        if self.is_asking or not self.waiting:
+            return None
+        told, _ = next(iter(self.waiting.values()))
+        return told if told.after <= committed else None
+
+    def drop_first(self) -> None:
         """Take the first away."""
-        key, told = self.waiting.popitem(last=False)
-        weight = _weight(told)
+        key, (told, weight) = self.waiting.popitem(last=False)
         self.weight -= weight
-        is_gap = not isinstance(key, int)
-        if isinstance(told, Answer) and isinstance(told.reply, Event | JobOutput) and not is_gap:
-            self._stream_bytes -= weight
-        return told
+        if self._stream_bytes and isinstance(told, Answer):
+            is_gap = not isinstance(key, int)
+            if isinstance(told.reply, (Event, JobOutput)) and not is_gap:
+                self._stream_bytes -= weight
 
     def slow_down(self) -> list[str]:
         """Keep from now on only what a client has to be told that reads slowly.
@@ -131,23 +138,22 @@ class _Turn:
         self.is_slow = True
         waiting, self.waiting = self.waiting, OrderedDict()
         self.weight = self._stream_bytes = 0
-        return [name for told in waiting.values() if (name := self.add(told))]
+        return [name for told, _ in waiting.values() if (name := self.add(told))]
 
-    def _put(self, key: Hashable, told: Told) -> None:
-        self.waiting[key] = told
-        self.weight += _weight(told)
+    def _put(self, key: Hashable, told: Told, weight: int) -> None:
+        self.waiting[key] = (told, weight)
+        self.weight += weight
 
     def _replace(self, key: Hashable, told: Told) -> None:
         """Put the latest word of a minion at the end, instead of the one before."""
-        before = self.waiting.pop(key, None)
-        if before is not None:
-            self.weight -= _weight(before)
-        self._put(key, told)
+        _, weight = self.waiting.pop(key, (None, 0))
+        self.weight -= weight
+        self._put(key, told, _weight(told))
 
     def _miss(self, told: Told, reply: Event | JobOutput) -> str:
         """Say in the place of what is dropped how much it was, with what is dropped after it."""
         key = "events" if isinstance(reply, Event) else ("output", reply.jid, reply.minion)
-        before = self.waiting.get(key)
+        before, weight = self.waiting.get(key, (None, 0))
         known = before.reply if isinstance(before, Answer) else None
         gap: Reply
         if isinstance(reply, Event):
@@ -158,9 +164,9 @@ class _Turn:
             missed = known.dropped_bytes if isinstance(known, JobOutput) else 0
             missed += reply.dropped_bytes + len(reply.data)
             gap = JobOutput(reply.jid, reply.minion, b"", missed)
-        if before is not None:
-            self.weight -= _weight(before)
-        self._put(key, Answer(told.client, gap))
+        answer = Answer(told.client, gap)
+        self.weight -= weight
+        self._put(key, answer, _weight(answer))
         return "events_dropped" if isinstance(reply, Event) else "cli_output_dropped"
 
 
@@ -200,7 +206,9 @@ class Telling:
     def can_go_on(self) -> bool:
         """Say whether somebody has read for whom something waits."""
         return any(
-            turn.is_slow and self._is_next(turn) and self._control.has_room(client)
+            turn.is_slow
+            and turn.first(self._committed) is not None
+            and self._control.has_room(client)
             for client, turn in self._turns.items()
         )
 
@@ -225,7 +233,8 @@ class Telling:
         dropped = turn.add(told)
         if dropped:
             self.dropped[dropped] += 1
-        self._advance(client, now)
+        if turn.is_slow or len(turn.waiting) == 1:  # else the first one waits as it did before
+            self._advance(client, now)
         if turn.weight > LOOKED_AT_BYTES and self.weight > WAITING_BYTES_MAX:
             self._cut_slowest(now)
 
@@ -253,20 +262,15 @@ class Telling:
         """Forget what was to be told to a client."""
         self._turns.pop(client, None)
 
-    def _is_next(self, turn: _Turn) -> bool:
-        """Say whether the first that waits needs nothing but room."""
-        first = next(iter(turn.waiting.values()), None)
-        return first is not None and not turn.is_asking and first.after <= self._committed
-
     def _advance(self, client: Client, now: Moment) -> bool:
         """Tell a client all whose turn has come; False: there was nothing."""
         turn = self._turns[client]
         has_told = False
-        while self._is_next(turn):
+        while (told := turn.first(self._committed)) is not None:
             if not self._control.has_room(client):
                 self._slow_down(turn)
                 break
-            told = turn.take()
+            turn.drop_first()
             has_told = True
             if isinstance(told, Answer):
                 self._say(client, told.reply, now)
@@ -295,15 +299,14 @@ class Telling:
 
 def _weight(told: Told) -> int:
     """Estimate the bytes of memory that something takes while it waits."""
-    match told:
-        case Answer(reply=JobUpdate(result=result)):
-            return _ENTRY_BYTES + len(result.body or b"") + len(result.error)
-        case Answer(reply=JobOutput(data=data)):
-            return _ENTRY_BYTES + len(data)
-        case Answer(reply=Event(data=texts)):
-            return _ENTRY_BYTES + sum(map(len, texts.values()))
-        case Answer(reply=JobStored(results=results)):
-            bodies = sum(len(each.body or b"") for each in results)
-            return _ENTRY_BYTES * (1 + len(results)) + bodies
-        case _:
-            return _ENTRY_BYTES
+    reply = told.reply if isinstance(told, Answer) else None
+    if isinstance(reply, JobUpdate):
+        return _ENTRY_BYTES + len(reply.result.body or b"") + len(reply.result.error)
+    if isinstance(reply, JobOutput):
+        return _ENTRY_BYTES + len(reply.data)
+    if isinstance(reply, Event):
+        return _ENTRY_BYTES + sum(map(len, reply.data.values()))
+    if isinstance(reply, JobStored):
+        bodies = sum(len(each.body or b"") for each in reply.results)
+        return _ENTRY_BYTES * (1 + len(reply.results)) + bodies
+    return _ENTRY_BYTES
