@@ -6,7 +6,8 @@ people and for what must outlive a reboot; no deadline of a conversation depends
 """
 
 import time
-from typing import NamedTuple, NewType, Protocol
+from functools import partial
+from typing import Final, NamedTuple, NewType, Protocol
 
 Instant = NewType("Instant", float)
 """Seconds on CLOCK_BOOTTIME."""
@@ -38,12 +39,19 @@ class Clock(Protocol):
         ...
 
 
+_BOOT_CLOCK: Final = time.CLOCK_BOOTTIME
+_read_clock: Final = time.clock_gettime
+_read_wall_clock: Final = time.time
+_moment: Final = partial(tuple.__new__, Moment)
+"""Makes a `Moment` of two numbers: done for every message, so each name looked up less counts."""
+
+
 class SystemClock:
     """The clocks of this host."""
 
     def now(self) -> Moment:
         """Read both clocks."""
-        return Moment(Instant(time.clock_gettime(time.CLOCK_BOOTTIME)), time.time())
+        return _moment((_read_clock(_BOOT_CLOCK), _read_wall_clock()))
 
 
 def to_micros(seconds: float) -> Micros:

@@ -26,13 +26,10 @@ class Connection:
     fd: int
     name: tuple[str, int] | None
     accepted_at: float
+    address: str
+    """Numeric address of the other end; empty if it was gone when it was looked at."""
     peer: bytes | None = field(default=None, repr=False)
     key: MinionKey | None = None
-
-    @property
-    def address(self) -> str:
-        """Numeric address of the other end; empty if it was gone when it was looked at."""
-        return "" if self.name is None else self.name[0]
 
 
 class Connections:
@@ -128,7 +125,7 @@ class Connections:
     def on_accepted(self, fd: int, name: tuple[str, int] | None, now: float) -> Connection:
         """Record a new connection; an older one with the same descriptor is forgotten."""
         self.on_disconnected(fd)
-        connection = Connection(fd, name, now)
+        connection = Connection(fd, name, now, "" if name is None else name[0])
         self._by_fd[fd] = connection
         return connection
 

@@ -1,9 +1,8 @@
-"""What all sockets of a process need: their context, and a poller that waits for them."""
+"""What all sockets of a process need: their context."""
 
 from typing import TYPE_CHECKING
 
 from limpet.common.transport import chance, options, raw
-from limpet.common.transport.polling import PollBook
 
 if TYPE_CHECKING:
     from limpet.common.transport.listening import Authenticator
@@ -34,10 +33,3 @@ class Context:
         self._is_closed = True
         self.authenticator = None
         return self.raw.end(options.CONTEXT_END_S)
-
-
-class Poller(PollBook):
-    """Waits for sockets of this package and for descriptors; see `PollBook`."""
-
-    def __init__(self) -> None:
-        super().__init__(raw.make_poller())

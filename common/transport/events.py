@@ -6,6 +6,8 @@ All of it except `Arrival` is a hint. Events speed recovery up; no deadline depe
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from limpet.common.identifiers import MinionKey
 
 LinkEvent = Literal["connected", "ready", "refused", "denied", "handshake_failed", "disconnected"]
@@ -21,11 +23,10 @@ RejectReason = Literal["handshake_failed", "handshake_timeout", "denied"]
 """Why the transport itself ended a connection; a label of `limpet_master_rejected_total`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """One whole frame from one connection; `key` is attested by the handshake."""
 
-    peer: bytes = field(repr=False)
+    peer: bytes
     """The connection, as `RouterSocket.send` wants it. Secret: it never leaves the process."""
     key: MinionKey
     address: str
@@ -33,6 +34,10 @@ class Arrival:
     fd: int
     """Descriptor of the connection, owned by libzmq: for `RouterSocket.shut` and the watcher."""
     frame: bytes
+
+    def __repr__(self) -> str:
+        """Show where it came from, and never the connection."""
+        return f"Arrival({self.key}, {self.address}, fd={self.fd}, {len(self.frame)} bytes)"
 
 
 @dataclass(frozen=True, slots=True)

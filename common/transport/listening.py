@@ -11,9 +11,10 @@ from typing import Final
 
 from limpet.common.errors import UsageError
 from limpet.common.transport import chance, connections, endpoints, monitor, options, raw, zap
-from limpet.common.transport.context import Context, Poller
+from limpet.common.transport.context import Context
 from limpet.common.transport.errors import FrameTooLarge
 from limpet.common.transport.events import Arrival, RouterEvent
+from limpet.common.transport.polling import Poller
 from limpet.common.transport.waiting import wait_for
 
 _ZAP_ENDPOINT: Final = "inproc://zeromq.zap.01"
@@ -73,7 +74,7 @@ class RouterSocket(raw.MonitoredSocket):
         finally:
             probe.close()
         self._raw.unbind(endpoint)
-        return peer
+        return peer.bytes
 
     def bind(self, addresses: Sequence[str], port: int) -> int:
         """Open the port on numeric addresses; 0 picks a free one. Gives the port.
@@ -142,19 +143,33 @@ class RouterSocket(raw.MonitoredSocket):
     def receive_ready(self) -> Arrival | None:
         """Give a frame if one is there. Raises `BadArrival` for one that breaks the rules."""
         self._is_drained = False
-        if self._has_more_to_drain():
+        if self._must_drain and self._has_more_to_drain():
             return None
-        part = self._raw.receive_from()
-        if part is None:
+        came = self._raw.receive_from()
+        if came is None:
             self._is_drained = True
             return None
-        peer, body, has_more, fd, key, address = part
+        peer, part = came
+        # Whose it is, every message says for itself: its key, and the connection that it came by.
+        fd, key = raw.descriptor_of(part), raw.key_of(part)
+        known = self.connections.of_peer(peer)
+        if known is None or known.key != key or known.fd != fd or part.more:
+            return self._judge(peer, part, fd, key)
+        frame = part.bytes
+        if not frame:
+            return self._judge(peer, part, fd, key)
+        return Arrival(peer, known.key, known.address, fd, frame)
+
+    def _judge(self, peer: bytes, part: raw.Part, fd: int, key: str) -> Arrival:
+        """Judge the first message of a connection, and every odd one."""
+        has_more = part.more
         if has_more:
             self._drain()
         if not self.connections.is_known(fd, peer):
             self._read_monitor()  # the end of its handshake is told there
+        address = raw.address_of(part)
         return self.connections.arrival(
-            peer, body, fd=fd, user_id=key, address=address, is_whole=not has_more
+            peer, part.bytes, fd=fd, user_id=key, address=address, is_whole=not has_more
         )
 
     def events(self) -> list[RouterEvent]:
@@ -164,8 +179,11 @@ class RouterSocket(raw.MonitoredSocket):
         return happened
 
     def _read_monitor(self) -> None:
-        while (event := self._monitor.next_event()) is not None:
-            self._events += self.connections.on_event(event, time.monotonic())
+        if self._monitor.is_silent():
+            return
+        now = time.monotonic()
+        for event in self._monitor.events():
+            self._events += self.connections.on_event(event, now)
 
     def shut(self, fd: int, peer: bytes | None = None) -> bool:
         """Cut one connection off, at once; its `Disconnected` follows. False: it was not there.
@@ -199,17 +217,19 @@ class Authenticator:
         Whatever a domain's function raises goes through, after a refusal.
         """
         for served in range(options.REQUESTS_MAX):
-            route = self._raw.receive()
-            if route is None:
+            part = self._raw.receive()
+            if part is None:
                 return served
+            route = part.bytes
             request: list[bytes] = []
-            while self._raw.has_more():
-                request.append(self._raw.receive() or b"")
+            while part is not None and part.more:
+                part = self._raw.receive()
+                request.append(b"" if part is None else part.bytes)
             reply = zap.refusal(request[1:])
             try:
                 reply = self.desk.answer(request[1:])
             finally:
-                self._raw.send_parts([route, b"", *reply])
+                self._raw.send_parts((route, b"", *reply))
         return options.REQUESTS_MAX
 
     def refusals(self) -> list[zap.Refusal]:
@@ -222,6 +242,6 @@ class Authenticator:
             self._raw.close()
             self._context.authenticator = None
 
-    def handles(self) -> tuple[raw.Handle, ...]:
+    def handles(self) -> tuple[raw.RawSocket, ...]:
         """Give what a `Poller` has to watch."""
-        return (self._raw.handle,)
+        return (self._raw,)

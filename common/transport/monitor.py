@@ -5,8 +5,7 @@ to import it. Monitor events are hints: late, and only about the last thing that
 """
 
 import struct
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from limpet.common.transport.events import LinkEvent
 
@@ -53,8 +52,7 @@ _FAILURES: Final[dict[int, Failure]] = {
 _HEAD: Final = struct.Struct("=HI")
 
 
-@dataclass(frozen=True, slots=True)
-class MonitorEvent:
+class MonitorEvent(NamedTuple):
     """One event: a number of this module, and a value (fd, errno, status) that depends on it."""
 
     number: int
@@ -65,8 +63,7 @@ def decode(head: bytes) -> MonitorEvent | None:
     """Read the first part of a monitor message; None if it is not one."""
     if len(head) != _HEAD.size:
         return None
-    number, value = _HEAD.unpack(head)
-    return MonitorEvent(number, value)
+    return MonitorEvent._make(_HEAD.unpack(head))
 
 
 class LinkStory:

@@ -6,10 +6,14 @@ default where that default waits for ever. What the sockets mean stands in `sock
 """
 
 import itertools
+import select
 import threading
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
 import zmq
+from zmq.backend import Context as LibraryContext
+from zmq.backend import Frame, Socket
 from zmq.utils import z85
 
 from limpet.common.crypto.keys import KEY_BYTES
@@ -17,16 +21,18 @@ from limpet.common.errors import HostError
 from limpet.common.transport import library, monitor, options
 from limpet.common.transport.errors import PeerFull, PeerGone
 
-Handle = zmq.Socket[bytes]
-"""What a poller watches."""
+Part = Frame
+"""A part of a message as it came: `bytes`, and whether there is `more` of the message."""
 
 DEALER: Final = int(zmq.DEALER)
 ROUTER: Final = int(zmq.ROUTER)
 _NOW: Final = int(zmq.NOBLOCK)
 _NOW_AND_MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
 # As plain numbers: to ask for them by their names takes longer than what they ask for.
-_MORE: Final = int(zmq.RCVMORE)
-_DESCRIPTOR: Final = int(zmq.SRCFD)
+_EVENTS: Final = int(zmq.EVENTS)
+_READABLE: Final = int(zmq.POLLIN)
+_SOURCE: Final = int(zmq.SRCFD)
+_DESCRIPTOR: Final = int(zmq.FD)
 _serial: Final = itertools.count()
 
 
@@ -58,9 +64,9 @@ def inner_endpoint(what: str) -> str:
 
 def draw_numbers(number: int) -> None:
     """Have libzmq draw so many random numbers, as it does for each listening socket."""
-    context = zmq.Context(1)
+    context = LibraryContext(1)
     for _ in range(number):
-        context.socket(zmq.ROUTER).close(0)
+        Socket(context, ROUTER).close(0)
     context.term()
 
 
@@ -69,9 +75,10 @@ class RawContext:
 
     def __init__(self, *, io_threads: int, sockets_max: int) -> None:
         assert io_threads >= 1
-        self._context = zmq.Context(io_threads)
+        self._context = LibraryContext(io_threads)
         self._context.set(zmq.MAX_SOCKETS, sockets_max)
         self._context.set(zmq.BLOCKY, 0)
+        self._open: set[Socket] = set()
 
     def end(self, within_s: float) -> bool:
         """End it and whatever socket is left on it; False: libzmq has not let go by then.
@@ -80,44 +87,48 @@ class RawContext:
         """
         # Ending blocks while any socket has unfinished business. There should be none, but a
         # process that hangs while stopping is what this package exists to prevent.
-        ending = threading.Thread(target=self._context.destroy, args=(0,), daemon=True)
+        ending = threading.Thread(target=self._end, daemon=True)
         ending.start()
         ending.join(within_s)
         return not ending.is_alive()
 
-    def _socket(self, kind: int, table: options.Options) -> Handle:
+    def _end(self) -> None:
+        while self._open:
+            self._open.pop().close(0)
+        self._context.term()
+
+    def open(self, kind: int, table: options.Options) -> Socket:
+        """Make a socket. Raises `HostError`: descriptors have run out."""
         try:
-            handle: Handle = self._context.socket(kind)
+            handle = Socket(self._context, kind)
         except zmq.ZMQError as error:
             raise HostError(f"cannot make a socket: {error.strerror}") from error
+        self._open.add(handle)
         for name, value in table.items():
-            handle.setsockopt(getattr(zmq, name), value)
+            handle.set(getattr(zmq, name), value)
         return handle
 
-
-class Part(NamedTuple):
-    """The part of a message after its routing id, and what libzmq says of its origin."""
-
-    peer: bytes
-    body: bytes
-    has_more: bool
-    fd: int
-    """-1: none."""
-    key: str
-    """As the authenticator named it; '': nobody's."""
-    address: str
+    def close(self, handle: Socket) -> None:
+        """Throw a socket away, unread and unsent."""
+        self._open.discard(handle)
+        handle.close(0)
 
 
 class RawSocket:
     """One socket. Its errors are typed; what would have to wait is not done."""
 
-    __slots__ = ("_receive", "_send", "handle")
+    __slots__ = ("_context", "_get", "_receive", "_send", "handle", "is_empty")
 
     def __init__(self, context: RawContext, kind: int, table: options.Options) -> None:
         """Make a socket with these options. Raises `HostError`: descriptors have run out."""
-        self.handle = context._socket(kind, table)
+        self._context = context
+        self.handle = context.open(kind, table)
+        self._get = self.handle.get
         self._receive = self.handle.recv
         self._send = self.handle.send
+        self.is_empty = False
+        """The last look found nothing, and nothing was done since: only then does the descriptor
+        tell of all that comes. libzmq tells it once, and any send may swallow that."""
 
     @property
     def is_closed(self) -> bool:
@@ -126,76 +137,85 @@ class RawSocket:
 
     def close(self) -> None:
         """Throw it away, unread and unsent."""
-        self.handle.close(0)
+        self._context.close(self.handle)
+
+    def fileno(self) -> int:
+        """Give the descriptor that becomes readable when there may be something to read."""
+        return int(self._get(_DESCRIPTOR))
+
+    def has_waiting(self) -> bool:
+        """Say whether there is something to read."""
+        self.is_empty = not int(self._get(_EVENTS)) & _READABLE
+        return not self.is_empty
 
     def wait(self, within_s: float) -> None:
-        """Wait for something to read, at most so long: the one call here that may."""
-        self.handle.poll(options.poll_milliseconds(within_s))
+        """Wait until there may be something to read, at most so long: the one call that may."""
+        if not self.has_waiting():
+            poll = select.poll()
+            poll.register(self.fileno(), select.POLLIN)
+            poll.poll(options.poll_milliseconds(within_s))
 
     def bind(self, endpoint: str, *, is_ipv6: bool = False) -> None:
         """Listen there. Raises `OSError` with libzmq's number and words."""
+        self.is_empty = False
         try:
             if not endpoint.startswith("inproc:"):
-                self.handle.setsockopt(zmq.IPV6, int(is_ipv6))
+                self.handle.set(zmq.IPV6, int(is_ipv6))
             self.handle.bind(endpoint)
         except zmq.ZMQError as error:
             raise OSError(error.errno, error.strerror) from error
 
     def bound(self) -> str:
         """Give the endpoint of the last `bind`."""
-        return self.handle.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+        endpoint = self._get(zmq.LAST_ENDPOINT)
+        assert isinstance(endpoint, bytes)
+        return endpoint.decode("ascii").rstrip("\0")
 
     def unbind(self, endpoint: str) -> None:
         """Listen there no longer."""
+        self.is_empty = False
         self.handle.unbind(endpoint)
 
     def connect(self, endpoint: str) -> None:
         """Begin to connect. Raises `OSError` with libzmq's number and words."""
+        self.is_empty = False
         try:
             self.handle.connect(endpoint)
         except zmq.ZMQError as error:
             raise OSError(error.errno, error.strerror) from error
 
-    def receive(self) -> bytes | None:
+    def receive(self) -> Part | None:
         """Give the next part that is there; None: there is none."""
         try:
-            return self._receive(_NOW)
+            part = self._receive(_NOW, False)
         except zmq.Again:
+            self.is_empty = True
             return None
+        self.is_empty = False
+        return part
 
-    def receive_from(self) -> Part | None:
-        """Give the routing id and the part that follows it; None: there is no message."""
+    def receive_from(self) -> tuple[bytes, Part] | None:
+        """Give a ROUTER's routing id and the part that follows; None: there is no message."""
         try:
             peer = self._receive(_NOW)
         except zmq.Again:
+            self.is_empty = True
             return None
-        part = self.handle.recv(_NOW, copy=False)
-        try:
-            key, address = str(part.get("User-Id")), str(part.get("Peer-Address"))
-        except zmq.ZMQError:  # EINVAL: it lacks one of them, and so it is nobody's
-            key, address = "", ""
-        try:
-            fd = int(part.get(_DESCRIPTOR))
-        except zmq.ZMQError:
-            fd = -1
-        return Part(peer, part.bytes, part.more, fd, key, address)
-
-    def has_more(self) -> bool:
-        """Say whether the message of the last part goes on."""
-        return bool(self.handle.getsockopt(_MORE))
+        self.is_empty = False
+        return peer, self._receive(_NOW, False)
 
     def drain(self) -> bool:
-        """Throw the rest of a message away without keeping it; False: too much for one go."""
-        receive = self.handle.recv
-        has_more = self.has_more()
-        for _ in range(options.DRAIN_PARTS_MAX if has_more else 0):
-            has_more = receive(_NOW, copy=False).more  # the fastest way there is
-            if not has_more:
-                break
-        return not has_more
+        """Throw the rest of a message away, whose last part said that there is more.
+
+        False: there is too much of it for one go.
+        """
+        receive = self._receive
+        # The fastest way there is.
+        return any(not receive(_NOW, False).more for _ in range(options.DRAIN_PARTS_MAX))
 
     def send(self, frame: bytes) -> bool:
         """Hand a frame over; False: it was not taken."""
+        self.is_empty = False
         try:
             self._send(frame, _NOW)
         except zmq.Again:
@@ -204,6 +224,7 @@ class RawSocket:
 
     def send_to(self, peer: bytes, frame: bytes) -> None:
         """Hand a frame over for one peer of a ROUTER. Raises `PeerGone` and `PeerFull`."""
+        self.is_empty = False
         try:
             # The first part decides: libzmq takes the second without asking once it has the first.
             self._send(peer, _NOW_AND_MORE)
@@ -215,9 +236,37 @@ class RawSocket:
             raise PeerGone from error
         self._send(frame, _NOW)
 
-    def send_parts(self, parts: list[bytes]) -> None:
+    def send_parts(self, parts: Sequence[bytes]) -> None:
         """Hand a message of several parts over."""
-        self.handle.send_multipart(parts, _NOW)
+        self.is_empty = False
+        *first, last = parts
+        for part in first:
+            self._send(part, _NOW_AND_MORE)
+        self._send(last, _NOW)
+
+
+def key_of(part: Part) -> str:
+    """Give the key that the authenticator named when this part's connection came; '': none."""
+    try:
+        return str(part.get("User-Id"))
+    except zmq.ZMQError:  # EINVAL: it has none, and so it is nobody's
+        return ""
+
+
+def address_of(part: Part) -> str:
+    """Give the numeric address that this part came from; '': unknown."""
+    try:
+        return str(part.get("Peer-Address"))
+    except zmq.ZMQError:
+        return ""
+
+
+def descriptor_of(part: Part) -> int:
+    """Give the descriptor of the connection that this part came from; -1: none."""
+    try:
+        return int(part.get(_SOURCE))
+    except zmq.ZMQError:
+        return -1
 
 
 class Monitor:
@@ -226,35 +275,49 @@ class Monitor:
     def __init__(self, context: RawContext, watched: RawSocket, events: int) -> None:
         """Begin to watch. Raises `HostError`: descriptors have run out."""
         self._watched = watched.handle
+        self._bell: select.poll | None = None
         endpoint = inner_endpoint("monitor")
         table: options.Options = {"LINGER": 0, "RCVHWM": options.MONITOR_HIGH_WATER}
-        self._raw = RawSocket(context, zmq.PAIR, table)
-        self.handle = self._raw.handle
+        self.raw = RawSocket(context, zmq.PAIR, table)
         try:
             self._watched.monitor(endpoint, events)
-            self.handle.connect(endpoint)
+            self.raw.handle.connect(endpoint)
         except zmq.ZMQError as error:
-            self._raw.close()
+            self.raw.close()
             raise HostError(f"cannot watch a socket: {error.strerror}") from error
 
-    def next_event(self) -> monitor.MonitorEvent | None:
-        """Give the next event that waits, None if there is none."""
-        while True:
-            head = self._raw.receive()
+    def events(self) -> list[monitor.MonitorEvent]:
+        """Give the events that wait."""
+        happened: list[monitor.MonitorEvent] = []
+        raw = self.raw
+        for _ in range(options.MONITOR_HIGH_WATER):
+            head = raw.receive()
             if head is None:
-                return None
-            self._raw.drain()
-            event = monitor.decode(head)
+                break
+            event = monitor.decode(head.bytes)
             if event is not None:
-                return event
+                happened.append(event)
+            if head.more:
+                raw.drain()
+            if not raw.has_waiting():  # half the time that it takes to read in vain
+                break
+        return happened
+
+    def is_silent(self) -> bool:
+        """Say whether nothing waits: a fifth of the time that it takes to read in vain."""
+        if not self.raw.is_empty:
+            return False
+        if self._bell is None:
+            self._bell = select.poll()
+            self._bell.register(self.raw.fileno(), select.POLLIN)
+        return not self._bell.poll(0)
 
     def close(self) -> None:
         """Stop the events, then let the reading end go: the other order blocks libzmq."""
-        for _ in range(options.MONITOR_HIGH_WATER):
-            if self.next_event() is None:
-                break
-        self._watched.disable_monitor()
-        self._raw.close()
+        if not self.raw.is_empty:
+            self.events()
+        self._watched.monitor(None, 0)
+        self.raw.close()
 
 
 class MonitoredSocket:
@@ -271,9 +334,9 @@ class MonitoredSocket:
             self._monitor.close()
             self._raw.close()
 
-    def handles(self) -> tuple[Handle, ...]:
-        """Give what a `Poller` has to watch."""
-        return (self._raw.handle, self._monitor.handle)
+    def handles(self) -> tuple[RawSocket, ...]:
+        """Give what a `Poller` has to watch: where frames come, and where events do."""
+        return (self._raw, self._monitor.raw)
 
     def _drain(self) -> None:
         """Throw the rest of a message away, as far as it is there."""
@@ -284,8 +347,3 @@ class MonitoredSocket:
         if self._must_drain:
             self._drain()
         return self._must_drain
-
-
-def make_poller() -> zmq.Poller:
-    """Give what waits for handles and descriptors; `PollBook` keeps book of them."""
-    return zmq.Poller()

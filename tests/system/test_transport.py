@@ -16,6 +16,7 @@ import zmq
 
 from limpet.common.errors import PeerError, Stalled, UsageError
 from limpet.common.transport.events import Accepted, Disconnected, HandshakeFailed
+from limpet.common.transport.raw import RawSocket
 from limpet.common.transport.sockets import (
     Authenticator,
     Context,
@@ -468,7 +469,7 @@ def test_a_minion_refuses_a_message_of_several_parts(context: Context) -> None:
         minion.socket.send(b"hello")
         assert listening.turn_until(lambda: listening.arrivals)
         raw = listening.router.handles()[0]
-        raw.send_multipart([listening.arrivals[0].peer, *[b""] * 5_000])
+        raw.send_parts((listening.arrivals[0].peer, *[b""] * 5_000))
         listening.router.send(listening.arrivals[0].peer, b"after")
 
         with pytest.raises(PeerError) as caught:
@@ -569,10 +570,10 @@ def test_every_option_is_what_it_should_be_on_both_ends(context: Context) -> Non
         assert read_back(strangers.router.handles()[0], small) == small
 
 
-def read_back(raw: "zmq.Socket[bytes]", names: Mapping[str, object]) -> dict[str, object]:
+def read_back(raw: RawSocket, names: Mapping[str, object]) -> dict[str, object]:
     found: dict[str, object] = {}
     for name in names:
-        value = raw.getsockopt(getattr(zmq, name))
+        value = raw.handle.get(getattr(zmq, name))
         found[name] = value.rstrip(b"\0") if isinstance(value, bytes) else value
     return found
 
