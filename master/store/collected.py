@@ -4,12 +4,12 @@ Of each delivery only the last word is written. A value of few bytes stands in i
 a larger one in a table of its own; in which it is, only the readers have to know.
 """
 
-import math
 import sqlite3
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, Final
 
-import msgspec
+from msgspec.structs import astuple
 
 from limpet.common.identifiers import JobId, MinionId
 from limpet.master.store.operations import DeliveryRow
@@ -22,9 +22,11 @@ Whose = tuple[JobId, MinionId]
 
 _WHOSE: Final = ("jid", "minion")
 _ROW: Final = DeliveryRow.__struct_fields__
-_PUT_DELIVERIES: Final = Many(lambda rows: upsert("delivery", _ROW, _WHOSE, rows))
-_PUT_RETURNED: Final = Many(lambda rows: replacement("delivery", (*_ROW, "body"), rows))
-_PUT_BODIES: Final = Many(lambda rows: upsert("body", (*_WHOSE, "body"), _WHOSE, rows))
+_RETURNED: Final = (*_ROW, "body")
+_BODY: Final = (*_WHOSE, "body")
+_PUT_DELIVERIES: Final = Many(len(_ROW), lambda rows: upsert("delivery", _ROW, _WHOSE, rows))
+_PUT_RETURNED: Final = Many(len(_RETURNED), lambda rows: replacement("delivery", _RETURNED, rows))
+_PUT_BODIES: Final = Many(len(_BODY), lambda rows: upsert("body", _BODY, _WHOSE, rows))
 
 
 class Collected:
@@ -39,18 +41,22 @@ class Collected:
         deliveries, bodies = self.deliveries, self.bodies
         if deliveries:
             self.deliveries = {}
-            plain: list[tuple[Any, ...]] = []
-            returned: list[tuple[Any, ...]] = []
+            plain: list[Any] = []
+            returned: list[Any] = []
             for whose in sorted(deliveries):
-                values = _values(deliveries[whose])
+                row = deliveries[whose]
+                # SQLite would keep NaN as NULL. A sum of numbers is finite if each is.
+                assert isfinite(row.expires_s + row.since_s + row.started_s + row.duration_s), row
                 body = bodies.get(whose)
                 if body is None:
-                    plain.append(values)
-                elif len(body) <= INLINE_BYTES_MAX:
-                    returned.append((*values, body))
+                    plain += astuple(row)
+                    continue
+                returned += astuple(row)
+                if len(body) <= INLINE_BYTES_MAX:
+                    returned.append(body)
                     del bodies[whose]
                 else:
-                    returned.append((*values, None))
+                    returned.append(None)
             _PUT_DELIVERIES.write(database, plain)
             _PUT_RETURNED.write(database, returned)
         if bodies:
@@ -68,10 +74,6 @@ def keep_apart(
     database.executemany(
         "UPDATE delivery SET body = NULL WHERE jid = ? AND minion = ? AND body IS NOT NULL", alone
     )
-    _PUT_BODIES.write(database, [(*whose, bodies[whose]) for whose in sorted(bodies)])
-
-
-def _values(row: DeliveryRow) -> tuple[Any, ...]:
-    """Give the columns; SQLite would keep NaN as NULL. A sum of numbers is finite if each is."""
-    assert math.isfinite(row.expires_s + row.since_s + row.started_s + row.duration_s), row
-    return msgspec.structs.astuple(row)
+    _PUT_BODIES.write(
+        database, [value for whose in sorted(bodies) for value in (*whose, bodies[whose])]
+    )

@@ -7,7 +7,6 @@ sizes, so that few statements have to be kept prepared.
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import Any, Final
 
 SIZES: Final = (64, 32, 16, 8, 4, 2, 1)
@@ -35,16 +34,20 @@ def _places(names: Sequence[str], rows: int) -> str:
 class Many:
     """One kind of statement, for any number of rows."""
 
-    def __init__(self, statement: Callable[[int], str]) -> None:
-        """Take what writes the statement for a number of rows."""
+    def __init__(self, columns: int, statement: Callable[[int], str]) -> None:
+        """Take what writes the statement for a number of rows of so many columns."""
+        self._columns = columns
         self._statements = tuple((size, statement(size)) for size in SIZES)
 
-    def write(self, database: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
-        """Write rows in their order, best that of their keys. Raises `sqlite3.Error`."""
-        start, left = 0, len(rows)
+    def write(self, database: sqlite3.Connection, values: list[Any]) -> None:
+        """Write the values of rows, one row after the other, best in the order of their keys.
+
+        Raises `sqlite3.Error`.
+        """
+        start, left = 0, len(values) // self._columns
         for size, statement in self._statements:
             while left >= size:
-                some = rows[start : start + size] if left > size or start else rows
-                database.execute(statement, tuple(chain.from_iterable(some)))
-                start += size
+                end = start + size * self._columns
+                database.execute(statement, values[start:end])
+                start = end
                 left -= size

@@ -46,9 +46,9 @@ WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 GROUP_BATCHES_MAX: Final = 2_000
 GROUP_BYTES_MAX: Final = 16 * 1024 * 1024
 GATHER_S: Final = 0.004
-"""From the beginning of one commit to that of the next, where the one before had as many batches
-as `GATHERED_BATCHES`: a commit costs a fifth of a millisecond of CPU, whatever is in it."""
-GATHERED_BATCHES: Final = 16
+"""From the beginning of one commit to that of the next, where the one before had as many operations
+as `GATHERED`: a commit costs a fifth of a millisecond of CPU, whatever is in it."""
+GATHERED: Final = 32
 _OPERATION_BYTES: Final = 300
 """What one operation without a body takes, roughly."""
 _MORE_BYTES: Final[dict[type[Operation], Callable[[Any], int]]] = {
@@ -210,11 +210,12 @@ class Writer:
         weight = sum(batch[2] for batch in group)
         self._written_bytes += weight
         self._report(Committed(group[-1][0]))
-        self._house.on_written(sum(len(batch[1]) for batch in group), weight)
+        operations = sum(len(batch[1]) for batch in group)
+        self._house.on_written(operations, weight)
         self._keep_reserve()
         self._house.keep_busy(is_in_trouble=bool(self._trouble))
         left_s = GATHER_S - (self._clock.now().boot - started)
-        if len(group) >= GATHERED_BATCHES and left_s > 0:
+        if operations >= GATHERED and left_s > 0:
             with self._changed:
                 if not self._is_stopping:
                     self._changed.wait(left_s)

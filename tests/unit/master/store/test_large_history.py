@@ -310,11 +310,11 @@ def test_after_a_migration_values_of_before_and_of_now_stand_side_by_side(tmp_pa
 
     (stored,) = history.answer(place.database, WatchJob(place.newest, False, False))
     assert isinstance(stored, JobStored)
-    found = {result.minion: result.body for result in stored.results}
+    found = {MinionId(result.minion): result.body for result in stored.results}
     assert (found.pop(one), found.pop(two), found.pop(three)) == (small, small, large)
     assert len(found) == MINIONS - 3
     for minion in found:
-        assert found[minion] == reading.body(place.database, place.newest, MinionId(minion))
+        assert found[minion] == reading.body(place.database, place.newest, minion)
         assert found[minion] not in (None, *before.values())
     for minion, body in ((one, small), (two, small), (three, large)):
         update = history.fetch(place.database, place.newest, minion)

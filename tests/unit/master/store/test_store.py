@@ -13,6 +13,7 @@ from limpet.common.identifiers import Commit, JobId, MinionId
 from limpet.common.storage import sqlite
 from limpet.common.storage.reserve import Reserve
 from limpet.master.effects import Client, Fetch, Query
+from limpet.master.store import writer
 from limpet.master.store.operations import (
     Operation,
     PruneHistory,
@@ -68,6 +69,30 @@ def test_closing_writes_what_waits(tmp_path: Path) -> None:
     assert store.close()
     again = _store(tmp_path)
     assert again.load(wall_s=0.0).commit == 50
+    again.close()
+
+
+def test_while_much_comes_in_what_follows_is_gathered_and_closing_waits_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "GATHER_S", 1.0)
+    store = _store(tmp_path)
+    store.start()
+    store.submit(Commit(1), tuple(PutNote(f"n{n}", "x") for n in range(writer.GATHERED)))
+    collect_until(store, lambda all_: Committed(Commit(1)) in all_)
+    for number in range(2, 12):
+        store.submit(Commit(number), _notes(number))
+        threading.Event().wait(0.005)
+    assert collect_until(store, bool) == [Committed(Commit(11))]
+    assert store.figures()["store_commits"] == 2
+
+    monkeypatch.setattr(writer, "GATHER_S", 3600.0)
+    store.submit(Commit(12), tuple(PutNote(f"n{n}", "y") for n in range(writer.GATHERED)))
+    collect_until(store, lambda all_: Committed(Commit(12)) in all_)
+    store.submit(Commit(13), _notes(13))
+    assert store.close(within_s=30.0)
+    again = _store(tmp_path)
+    assert again.load(wall_s=0.0).commit == 13
     again.close()
 
 
@@ -205,17 +230,17 @@ def test_after_a_failed_fsync_nothing_is_acknowledged_and_the_writer_ends(tmp_pa
         reports.append(outcome)
         is_reported.set()
 
-    writer = Writer(
+    broken = Writer(
         BrokenDisk(database, sqlite3.SQLITE_IOERR_FSYNC),  # type: ignore[arg-type]
         path,
         reserve=Reserve(tmp_path / "reserve", 4096),
         clock=SystemClock(),
         report=report,
     )
-    writer.start()
-    writer.submit(Commit(1), _notes(1))
+    broken.start()
+    broken.submit(Commit(1), _notes(1))
     assert is_reported.wait(10)
-    writer.stop(within_s=10)
+    broken.stop(within_s=10)
     (failed,) = reports
     assert isinstance(failed, Failed)
     assert "SQLITE_IOERR_FSYNC" in failed.text
