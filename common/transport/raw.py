@@ -5,6 +5,7 @@ default where that default waits for ever. What the sockets mean stands in `sock
 `listening.py`. One thread owns a socket from its making to its end. None of this survives a fork.
 """
 
+import contextlib
 import itertools
 import select
 import threading
@@ -33,6 +34,9 @@ _EVENTS: Final = int(zmq.EVENTS)
 _READABLE: Final = int(zmq.POLLIN)
 _SOURCE: Final = int(zmq.SRCFD)
 _DESCRIPTOR: Final = int(zmq.FD)
+_ZERO_COPY_RECEIVE: Final = 10
+"""A context option without a name in pyzmq. Left on, a message that waits keeps the 18 KB it was
+read into; and every message of CURVE is copied anyway, as it is decrypted."""
 _serial: Final = itertools.count()
 
 
@@ -78,6 +82,8 @@ class RawContext:
         self._context = LibraryContext(io_threads)
         self._context.set(zmq.MAX_SOCKETS, sockets_max)
         self._context.set(zmq.BLOCKY, 0)
+        with contextlib.suppress(zmq.ZMQError):  # one that does not know it only takes more memory
+            self._context.set(_ZERO_COPY_RECEIVE, 0)
         self._open: set[Socket] = set()
 
     def end(self, within_s: float) -> bool:
