@@ -6,6 +6,8 @@ unexpected one changes nothing. The conversation is in `link/`, the jobs are in 
 """
 
 import random
+from collections.abc import Callable
+from typing import Any, Final
 
 from limpet.common.clock import Instant, Moment
 from limpet.common.identifiers import Attempt, Commit, JobId, JournalId
@@ -21,6 +23,8 @@ from limpet.minion.jobs.book import JobBook
 from limpet.minion.jobs.instant import Instants
 from limpet.minion.jobs.records import JournalOpened, JournalState
 from limpet.minion.jobs.results import WorkerResult
+from limpet.minion.link.course import Course
+from limpet.minion.link.greeting import Line
 from limpet.minion.link.machine import Link
 from limpet.minion.link.states import State
 from limpet.minion.local.messages import AskSource, PullSource
@@ -60,7 +64,7 @@ class MinionCore:
             now=now,
             boot_id=boot_id,
         )
-        self.link = Link(
+        self._course = Course(
             settings,
             self.memory,
             self._outbox,
@@ -71,8 +75,11 @@ class MinionCore:
             journal_id=journal_id,
             identity=identity,
         )
-        self.facts = Facts(self.link, self.memory, self._outbox, now)
+        self.link = Link(self._course, self._outbox, now)
+        self.facts = Facts(self._course, self.memory, self._outbox, now)
         self.sources = Sources(self._outbox)
+        self._line: Line | None = None
+        """The line that was READY at the end of the last event."""
 
     @property
     def next_deadline(self) -> Instant:
@@ -87,12 +94,12 @@ class MinionCore:
     @property
     def is_ready(self) -> bool:
         """Say whether the link is READY."""
-        return self.link.is_ready
+        return self._course.ready is not None
 
     @property
     def state(self) -> State:
         """Give the state of the link."""
-        return self.link.state
+        return self._course.seat.state
 
     def start(self, now: Moment) -> list[Effect]:
         """Take up the jobs of before and begin to connect. Once, before anything else."""
@@ -130,22 +137,12 @@ class MinionCore:
     ) -> list[Effect]:
         """Hear the master."""
         self.link.on_turn(now)
-        if attempt != self.link.attempt:
-            return self._done(now)
-        if isinstance(message, Deliver | Cancel):
-            session = self.link.session
-            if session is None or not self.link.is_heeded(message.session):
-                self._outbox.debug("stale", "a frame of another session was ignored")
-            elif isinstance(message, Deliver):
-                self.book.on_deliver(now, session.line, session.clock, message)
+        if attempt == self._course.seat.attempt:
+            hear = _EARS.get(type(message))
+            if hear is None:
+                self.link.on_message(now, message)  # type: ignore[arg-type]  # the others are below
             else:
-                self.book.cancels.on_cancel(now, session.line, JobId(message.jid))
-        elif isinstance(message, ReturnAck | BulkAck):
-            self.book.on_return_message(now, message)
-        elif isinstance(message, Offer | Piece):
-            self.sources.on_message(now, message)
-        else:
-            self.link.on_message(now, message)
+                hear(self, now, message)
         return self._done(now)
 
     def on_bad_frame(self, now: Moment, attempt: Attempt, reason: str) -> list[Effect]:
@@ -261,7 +258,49 @@ class MinionCore:
         self.sources.on_stop()
         return self._done(now)
 
+    # --- each message that is not for the link alone --------------------------------------------
+
+    def _on_deliver(self, now: Moment, deliver: Deliver) -> None:
+        session = self.link.session_of(deliver.session)
+        if session is None:
+            self._on_stale()
+        else:
+            self.book.on_deliver(now, session.line, session.clock, deliver)
+
+    def _on_cancel(self, now: Moment, cancel: Cancel) -> None:
+        session = self.link.session_of(cancel.session)
+        if session is None:
+            self._on_stale()
+        else:
+            self.book.cancels.on_cancel(now, session.line, JobId(cancel.jid))
+
+    def _on_stale(self) -> None:
+        self._outbox.debug("stale", "a frame of another session was ignored")
+
+    def _on_return_ack(self, now: Moment, ack: ReturnAck) -> None:
+        self.book.on_acknowledged(now, JobId(ack.jid))
+
+    def _on_bulk_ack(self, now: Moment, ack: BulkAck) -> None:
+        self.book.returns.on_bulk_ack(now, ack)
+
+    def _on_served(self, now: Moment, message: Offer | Piece) -> None:
+        self.sources.on_message(now, message)
+
     def _done(self, now: Moment) -> list[Effect]:
-        self.facts.on_turn(now)
-        self.sources.on_line(now, self.link.line if self.link.is_ready else None)
+        line = self._course.ready
+        if line is not None:
+            self.facts.on_turn(now, line)
+        if line is not self._line:
+            self._line = line
+            self.sources.on_line(now, line)
         return self._outbox.take()
+
+
+_EARS: Final[dict[type, Callable[[MinionCore, Moment, Any], None]]] = {
+    Deliver: MinionCore._on_deliver,
+    Cancel: MinionCore._on_cancel,
+    ReturnAck: MinionCore._on_return_ack,
+    BulkAck: MinionCore._on_bulk_ack,
+    Offer: MinionCore._on_served,
+    Piece: MinionCore._on_served,
+}

@@ -4,8 +4,9 @@ An effect with `after` waits until the journal has made that commit durable (0: 
 never reorders effects, except that those waiting for a commit are passed by those that are not.
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from limpet.common.identifiers import Attempt, Commit, JobId
 from limpet.common.messages.enrolment import EnrolRequest
@@ -20,24 +21,21 @@ NOW = Commit(0)
 Port = Literal["main", "enrol"]
 
 
-@dataclass(frozen=True, slots=True)
-class Persist:
+class Persist(msgspec.Struct, frozen=True):
     """Append the records to the journal and sync; answer with `on_committed(commit)`."""
 
     commit: Commit
     records: tuple[Record, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Resolve:
+class Resolve(msgspec.Struct, frozen=True):
     """Look the master's name up, outside ZeroMQ; answer `on_resolved(attempt, addresses)`."""
 
     attempt: Attempt
     host: str
 
 
-@dataclass(frozen=True, slots=True)
-class OpenSocket:
+class OpenSocket(msgspec.Struct, frozen=True):
     """Make a new socket and connect it; answer with `on_link(attempt, what)`.
 
     The socket of an earlier attempt is closed already. With `is_new_context` the ZeroMQ context
@@ -55,15 +53,13 @@ class OpenSocket:
     """How long CURVE may take once TCP stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class CloseSocket:
+class CloseSocket(msgspec.Struct, frozen=True):
     """Throw the socket of the attempt away, unread and unsent."""
 
     attempt: Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """Put a message on the attempt's socket; dropped without a word if that socket is gone."""
 
     attempt: Attempt
@@ -71,8 +67,7 @@ class Send:
     after: Commit = NOW
 
 
-@dataclass(frozen=True, slots=True)
-class Prove:
+class Prove(msgspec.Struct, frozen=True):
     """Sign the request with the join string (in a child: cryptography is heavy) and send it.
 
     The shell answers `on_proof_failed(attempt, reason)` if it can't. Without a token the request
@@ -85,15 +80,13 @@ class Prove:
     """The master's key that this connection has proved, in hex: part of what is signed."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeepServerKey:
+class KeepServerKey(msgspec.Struct, frozen=True):
     """Write the master's key down, which let this minion in; failures are the shell's to tell."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class KeepTrust:
+class KeepTrust(msgspec.Struct, frozen=True):
     """Check what the master announces, and write it down (in a child: cryptography is heavy).
 
     Answered by `on_trust_kept(serial, verdict, text)`; a younger one takes its place.
@@ -104,8 +97,7 @@ class KeepTrust:
     """The site key that is known, in hex; empty: none yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpawnJob:
+class SpawnJob(msgspec.Struct, frozen=True):
     """Make a worker for the job, held before its first step.
 
     Answered by `on_job_spawned(jid, pid, process_start)` or `on_job_spawn_failed(jid, reason)`.
@@ -121,16 +113,14 @@ class SpawnJob:
     after: Commit = NOW
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseJob:
+class ReleaseJob(msgspec.Struct, frozen=True):
     """Let the held worker go. Its end comes as `on_job_ended(jid, result)`."""
 
     jid: JobId
     after: Commit
 
 
-@dataclass(frozen=True, slots=True)
-class AdoptJob:
+class AdoptJob(msgspec.Struct, frozen=True):
     """Watch a worker that an earlier link started: `on_job_ended`, at once if it is gone."""
 
     jid: JobId
@@ -139,8 +129,7 @@ class AdoptJob:
     is_streamed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class KillJob:
+class KillJob(msgspec.Struct, frozen=True):
     """End the job's whole process tree, sessions of its own included."""
 
     jid: JobId
@@ -148,8 +137,7 @@ class KillJob:
     after: Commit = NOW
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBody:
+class ReadBody(msgspec.Struct, frozen=True):
     """Read a piece of a result's body from the spool; answer `on_body(jid, offset, data)`."""
 
     jid: JobId
@@ -157,28 +145,24 @@ class ReadBody:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class DropSpool:
+class DropSpool(msgspec.Struct, frozen=True):
     """Delete the job's spool files: its return is acknowledged, or it never ran."""
 
     jid: JobId
     after: Commit
 
 
-@dataclass(frozen=True, slots=True)
-class CollectGrains:
+class CollectGrains(msgspec.Struct, frozen=True):
     """Collect the facts in a child with a limit; answer `on_grains(body, digest)` when done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reexec:
+class Reexec(msgspec.Struct, frozen=True):
     """Start this process afresh by exec; running jobs are kept and adopted."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """A line for log and status file; the shell rate-limits equal `topic`s to one a minute."""
 
     level: Literal["debug", "info", "warning", "error"]
@@ -186,8 +170,7 @@ class Report:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class LocalAnswer:
+class LocalAnswer(msgspec.Struct, frozen=True):
     """Tell a client of the minion's Unix socket how its own run ended (`limpet call`).
 
     A body over 16 KiB is in the spool until the `DropSpool` that follows.
@@ -198,16 +181,14 @@ class LocalAnswer:
     ending: JobFinished
 
 
-@dataclass(frozen=True, slots=True)
-class LocalStored:
+class LocalStored(msgspec.Struct, frozen=True):
     """Tell a client of the minion's Unix socket the id of its own run."""
 
     client: int
     jid: JobId
 
 
-@dataclass(frozen=True, slots=True)
-class LocalRefused:
+class LocalRefused(msgspec.Struct, frozen=True):
     """Tell a client of the minion's Unix socket that it is not served, and why."""
 
     client: int
@@ -215,8 +196,7 @@ class LocalRefused:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class LocalReply:
+class LocalReply(msgspec.Struct, frozen=True):
     """Tell a client of the minion's Unix socket what the master answered to its question."""
 
     client: int

@@ -10,8 +10,8 @@ from limpet.common.clock import Instant, Moment, to_micros
 from limpet.common.messages.fields import GRAINS_BYTES_MAX
 from limpet.common.messages.session import Grains
 from limpet.minion.effects import CollectGrains, Send
+from limpet.minion.link.course import Course
 from limpet.minion.link.greeting import Line
-from limpet.minion.link.machine import Link
 from limpet.minion.memory import Memory
 from limpet.minion.outbox import Outbox
 
@@ -24,8 +24,8 @@ TRY_AGAIN_S: Final = 300.0
 class Facts:
     """The facts of this host, on their way to the master."""
 
-    def __init__(self, link: Link, memory: Memory, outbox: Outbox, now: Moment) -> None:
-        self._link = link
+    def __init__(self, course: Course, memory: Memory, outbox: Outbox, now: Moment) -> None:
+        self._course = course
         self._memory = memory
         self._outbox = outbox
         self._is_due = True
@@ -36,13 +36,11 @@ class Facts:
         """The session that was looked at."""
         self.next_deadline: Instant = now.after(IDLE_S)
 
-    def on_turn(self, now: Moment) -> None:
-        """Begin to collect if it is time; comes last in every event."""
-        if not self._link.is_ready:
-            return
-        if self._line is not self._link.line:
-            self._line = self._link.line
-            self._is_due = self._is_due or self._link.wants_grains
+    def on_turn(self, now: Moment, line: Line) -> None:
+        """Begin to collect if it is time; comes last in every event while the link is READY."""
+        if self._line is not line:
+            self._line = line
+            self._is_due = self._is_due or self._course.wants_grains
         if self._is_due and not self._is_waiting:
             self._collect(now)
 
@@ -64,17 +62,17 @@ class Facts:
             text = f"{len(body)} bytes are over the limit of {GRAINS_BYTES_MAX}; they are not sent"
             self._outbox.error("grains size", f"grains: {text}")
             return
-        is_news = digest != self._link.grains_digest or self._link.wants_grains
-        line = self._link.line
+        is_news = digest != self._course.grains_digest or self._course.wants_grains
+        line = self._course.ready
         if not is_news:
             return
-        if line is None or not self._link.is_ready:
+        if line is None:
             self._is_due = True
             return
         at = max(0, to_micros(now.wall))
         self._outbox.add(Send(line.attempt, Grains(line.session, digest, body, at)))
-        self._link.grains_digest = digest
-        self._link.wants_grains = False
+        self._course.grains_digest = digest
+        self._course.wants_grains = False
         self._memory.keep(grains_digest=digest)
 
     def on_deadline(self, now: Moment) -> None:

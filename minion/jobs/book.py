@@ -18,10 +18,8 @@ from limpet.common.clock import Instant, Moment, to_micros, to_seconds
 from limpet.common.identifiers import JobId
 from limpet.common.messages.jobs import (
     Accepted,
-    BulkAck,
     Deliver,
     Outcome,
-    ReturnAck,
     Started,
 )
 from limpet.common.messages.session import SyncEntry, SyncVerdict
@@ -278,13 +276,6 @@ class JobBook:
         self._outbox.add(DropSpool(jid, commit))
         self.ledger.remembered.add(jid, Why.ACKNOWLEDGED, now.wall)
         self.returns.on_acknowledged(now, jid)
-
-    def on_return_message(self, now: Moment, message: ReturnAck | BulkAck) -> None:
-        """Hear what has arrived; valid in any session."""
-        if isinstance(message, ReturnAck):
-            self.on_acknowledged(now, JobId(message.jid))
-        else:
-            self.returns.on_bulk_ack(now, message)
 
     # --- the shell tells ----------------------------------------------------------------------
 

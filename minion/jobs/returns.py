@@ -41,11 +41,11 @@ class Returns:
     @property
     def next_deadline(self) -> Instant | None:
         """Give when something is to be sent again."""
-        first = min((deadline for deadline, _, _ in self._sent.values()), default=None)
         bulk = self.bulk.next_deadline
-        if first is None or bulk is None:
-            return bulk if first is None else first
-        return min(first, bulk)
+        if not self._sent:
+            return bulk
+        first = min(deadline for deadline, _, _ in self._sent.values())
+        return first if bulk is None else min(first, bulk)
 
     def on_ready(self, now: Moment, line: Line, finished: Iterable[Job]) -> None:
         """Send all that is finished on this line."""

@@ -19,30 +19,35 @@ class MasterClock:
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, float]] = deque(maxlen=SAMPLES_MAX)
+        """Of each the width of its window, and by how much that clock is ahead of this host's."""
+        self._best: tuple[float, float] | None = None
+        """The sample with the narrowest window: looked for when one comes, not for each job."""
 
     @property
     def is_known(self) -> bool:
         """Say whether the master has told its time yet."""
-        return bool(self._samples)
+        return self._best is not None
 
     @property
     def uncertainty_s(self) -> float:
         """Give half the width of the best sample's window; 0 if there is none."""
-        return min(self._samples)[0] / 2 if self._samples else 0.0
+        return 0.0 if self._best is None else self._best[0] / 2
 
     def restart(self) -> None:
         """Forget all samples: another master, or the same one after a reboot."""
         self._samples.clear()
+        self._best = None
 
     def on_answer(self, asked: Instant, answered: Instant, master_s: float) -> None:
         """Take a reading made between the two instants."""
         width = max(0.0, answered - asked)
         self._samples.append((width, master_s - (asked + width / 2)))
+        self._best = min(self._samples)
 
     def now_s(self, at: Instant) -> float:
         """Give the master's time at this instant. Only after a first answer."""
-        assert self._samples
-        return at + min(self._samples)[1]
+        assert self._best is not None
+        return at + self._best[1]
 
     def seconds_until(self, master_s: float, at: Instant) -> float:
         """Give the seconds left until the master's clock shows this; negative: it is past."""

@@ -3,16 +3,14 @@
     RESOLVING -> CONNECTING -> GREETING -> [WAITING] -> SYNCING -> READY -> LOST -> BACKOFF -> …
     key unknown: CONNECTING (enrolment port) -> ENROLLING -> PENDING -> …  GREETING -> DENIED -> …
 
-A state exists only together with its deadline: `Stay` can't be made without a finite one.
+A state is entered only together with its deadline (`Seat.enter_until`), which is finite.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
 
-from limpet.common.clock import Instant
+import msgspec
 
 
 class State(Enum):
@@ -126,21 +124,7 @@ CHANGES_KEPT: Final = 100
 """Changes of state kept for the status file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """A state and the instant at which it ends if nothing else happens."""
-
-    state: State
-    deadline: Instant
-
-    def __post_init__(self) -> None:
-        """Refuse a state that could last for ever."""
-        if not math.isfinite(self.deadline):
-            raise ValueError(f"{self.state} without a deadline")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One change of state, for people."""
 
     at_wall_s: float

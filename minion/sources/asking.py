@@ -103,9 +103,9 @@ class Sources:
     @property
     def next_deadline(self) -> Instant:
         """Give when `on_deadline` has something to do; may be infinite."""
-        return min(
-            (min(each.give_up, each.again) for each in self._waiting.values()), default=FOREVER
-        )
+        if not self._waiting:
+            return FOREVER
+        return min(min(each.give_up, each.again) for each in self._waiting.values())
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -159,9 +159,10 @@ class Hands:
         self.socket.close(effect.attempt)
 
     def _send(self, now: Moment, effect: do.Send) -> None:
-        if isinstance(effect.message, Beat) and not self._beat[0]:
-            self._beat = (effect.message.number, now.boot)
-        self.socket.send(effect.attempt, effect.message)
+        message = effect.message
+        if type(message) is Beat and not self._beat[0]:
+            self._beat = (message.number, now.boot)
+        self.socket.send(effect.attempt, message)
 
     def _prove(self, now: Moment, effect: do.Prove) -> None:
         self._shared.figures.enrolments_asked += 1

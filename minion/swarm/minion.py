@@ -87,26 +87,30 @@ class SwarmMinion:
     def on_frames(self) -> bool:
         """Hear the master; True: there may be more."""
         heard = 0
-        for message in self._hands.socket.messages(FRAMES_A_TURN):
+        now = self._now()
+        socket = self._hands.socket
+        for message in socket.messages(FRAMES_A_TURN):
             heard += 1
-            now = self._now()
-            attempt = self._hands.socket.attempt
-            core = self._the_core
+            core, attempt, kind = self._the_core, socket.attempt, type(message)
             if isinstance(message, BadFrame):
-                self._shared.figures.bad_frames += 1
-                self._do(now, core.on_bad_frame(now, attempt, message.reason))
-                if message.is_fatal:
-                    self._do(now, self._the_core.on_link(now, attempt, "disconnected"))
+                self._on_bad_frame(now, message)
                 continue
             effects = core.on_message(now, attempt, message)
-            if isinstance(message, MasterBeat):
-                self._hands.on_echo(now, message.echo)
-            elif isinstance(message, Deliver):
+            if kind is Deliver:
                 self._on_deliver(effects)
-            elif isinstance(message, ReturnAck):
+            elif kind is ReturnAck:
                 self._shared.figures.returns_acknowledged += 1
+            elif isinstance(message, MasterBeat):
+                self._hands.on_echo(now, message.echo)
             self._do(now, effects)
         return heard == FRAMES_A_TURN
+
+    def _on_bad_frame(self, now: Moment, bad: BadFrame) -> None:
+        self._shared.figures.bad_frames += 1
+        attempt = self._hands.socket.attempt
+        self._do(now, self._the_core.on_bad_frame(now, attempt, bad.reason))
+        if bad.is_fatal:
+            self._do(now, self._the_core.on_link(now, attempt, "disconnected"))
 
     def on_due(self) -> bool:
         """Do what is due; True: there may be frames that nobody announces."""
@@ -174,6 +178,8 @@ class SwarmMinion:
     def _do(self, now: Moment, effects: list[do.Effect]) -> None:
         """Carry effects out, and tell the core what they came to, until nothing is left."""
         hands = self._hands
+        if not effects and not hands.follow:
+            return  # nor can the state have changed: that is always told of
         for _ in range(ROUNDS_MAX):
             hands.carry_out(now, effects)
             if hands.is_afresh:
@@ -209,5 +215,5 @@ class SwarmMinion:
         figures = self._shared.figures
         figures.jobs_delivered += 1
         for effect in effects:
-            if isinstance(effect, do.Send) and isinstance(effect.message, Return):
+            if type(effect) is do.Send and type(effect.message) is Return:
                 figures.jobs_at_once += 1

@@ -84,7 +84,7 @@ class Conduct(Checker):
             if first != minion_do.CloseSocket(stay.attempt):  # type: ignore[arg-type]
                 self.broken(
                     f"{host.name} stood still for {now - last[1]:.0f} s and then obeys its socket: "
-                    f"{first}, {link.state}"
+                    f"{first}, {link.seat.state}"
                 )
 
     def on_minion_heard(self, host: MinionHost, message: Message) -> None:
@@ -101,16 +101,16 @@ class Conduct(Checker):
         """Check that no state lasts longer than it may."""
         core = host.the_core
         stay, link = self._stays.get(host.name), core.link
-        deadline = link.seat.stay.deadline
+        deadline = link.seat.deadline
         if (
             stay is None
             or stay.life != host.life
-            or stay.state is not link.state
+            or stay.state is not link.seat.state
             or stay.attempt != link.attempt
             or (stay.state is State.SYNCING and stay.deadline != deadline)
         ):
             since = self.world.t
-            self._stays[host.name] = Stay(host.life, link.state, link.attempt, deadline, since)
+            self._stays[host.name] = Stay(host.life, link.seat.state, link.attempt, deadline, since)
         else:
             self._is_short(host, stay)
 

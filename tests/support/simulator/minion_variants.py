@@ -4,6 +4,8 @@
 import random
 from typing import Any
 
+import msgspec
+
 from limpet.common.clock import Instant, Moment
 from limpet.common.identifiers import JobId
 from limpet.common.messages.jobs import Accepted
@@ -15,9 +17,10 @@ from limpet.minion.jobs.ledger import Ledger
 from limpet.minion.jobs.remembered import Remembered
 from limpet.minion.jobs.returns import Returns
 from limpet.minion.link import backoff
-from limpet.minion.link import machine as link_module
+from limpet.minion.link import course as course_module
 from limpet.minion.link.beats import Beats
 from limpet.minion.link.clockwork import MasterClock
+from limpet.minion.link.course import Course
 from limpet.minion.link.machine import Link
 from limpet.minion.link.retreat import Retreat
 from limpet.minion.link.seat import Seat
@@ -34,7 +37,7 @@ from support.simulator.story import FLEET_ONES
 @variant(within=800)
 def no_deadline_in_greeting() -> list[Change]:
     """A master that says nothing is waited for without end."""
-    return [(link_module, "GREETING_S", 1e9)]
+    return [(course_module, "GREETING_S", 1e9)]
 
 
 @variant()
@@ -109,10 +112,10 @@ def beat_is_life_without_echo() -> list[Change]:
 def sync_skipped() -> list[Change]:
     """READY at once after the Welcome."""
 
-    def send_page(link: Link, now: Moment, session: Session) -> None:
-        link._become_ready(now, session)
+    def send_page(course: Course, now: Moment, session: Session) -> None:
+        course.become_ready(now, session)
 
-    return [(Link, "_send_page", send_page)]
+    return [(Course, "send_page", send_page)]
 
 
 @variant()
@@ -147,10 +150,10 @@ def retries_end_after_three() -> list[Change]:
 def frames_of_other_sessions_heeded() -> list[Change]:
     """Whatever comes while READY is obeyed."""
 
-    def is_heeded(link: Link, _session: int) -> bool:
-        return link.is_ready
+    def session_of(link: Link, _session: int) -> Session | None:
+        return None if link.course.ready is None else link.session
 
-    return [(Link, "is_heeded", is_heeded)]
+    return [(Link, "session_of", session_of)]
 
 
 @variant()
@@ -176,10 +179,7 @@ def _without_after(kind: type) -> list[Change]:
             isinstance(effect, minion_do.Send) and type(effect.message) is kind
         )
         if is_it and effect.after:
-            effect = type(effect)(
-                **{name: getattr(effect, name) for name in effect.__slots__ if name != "after"},
-                after=minion_do.NOW,
-            )
+            effect = msgspec.structs.replace(effect, after=minion_do.NOW)
         plain(outbox, effect)
 
     return [(Outbox, "add", add)]

@@ -7,24 +7,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limpet.common.clock import FOREVER, Instant
+from limpet.common.clock import FOREVER, Instant, Moment
 from limpet.minion.link import backoff
 from limpet.minion.link.retreat import Retreat
-from limpet.minion.link.states import Loss, State, Stay
+from limpet.minion.link.seat import Seat
+from limpet.minion.link.states import Loss, State
 from limpet.minion.memory import Memory
 from limpet.minion.outbox import Outbox
 from limpet.minion.settings import JobLimits
 
 
 @pytest.mark.parametrize("state", list(State))
-def test_a_state_without_a_finite_deadline_cannot_be_made(state: State) -> None:
-    assert Stay(state, Instant(1.0)).state is state
+@pytest.mark.parametrize("deadline", [FOREVER, Instant(math.nan)])
+def test_no_state_is_entered_or_stayed_in_without_a_finite_deadline(
+    state: State, deadline: Instant
+) -> None:
+    now = Moment(Instant(1.0), 1.0)
+    seat = Seat(now, Outbox())
     with pytest.raises(ValueError, match="without a deadline"):
-        Stay(state, FOREVER)
+        seat.enter_until(now, state, deadline, "")
+    assert (seat.state, seat.deadline) == (State.BACKOFF, 1.0)
+
+    seat.enter(now, state, 2.0, "")
     with pytest.raises(ValueError, match="without a deadline"):
-        Stay(state, Instant(math.nan))
-    with pytest.raises(TypeError):
-        Stay(state)  # type: ignore[call-arg]
+        seat.renew(deadline)
+    assert (seat.state, seat.deadline) == (state, 3.0)
 
 
 @given(st.integers(), st.integers(1, 10_000), st.integers(1, 100_000))
