@@ -47,7 +47,7 @@ _FIGURES: Final[tuple[tuple[str, str, Kind, str], ...]] = (
         "Bytes of the file roots that were read for their digest.",
     ),
     ("pillar_waiting", "pillar_waiting", "gauge", "Pillars that wait to be rendered."),
-    ("pillar_rendering", "pillar_rendering", "gauge", "Pillars that are rendered now."),
+    ("pillar_rendering", "pillar_rendering", "gauge", "Pillars that are rendered now, or next."),
     ("pillar_starts", "pillar_starts_total", "counter", "Starts of the rendering process."),
     ("enrol_starts", "enrol_starts_total", "counter", "Lines opened to the enrolment process."),
     (

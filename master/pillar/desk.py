@@ -22,7 +22,7 @@ from limpet.common.messages.sources import BUSY, IN_LINE_PROTOCOL, Ask, Pull, in
 from limpet.master.effects import Render
 from limpet.master.pillar.known import KnownPillars
 from limpet.master.pillar.limits import PillarLimits
-from limpet.master.pillar.line import Rendered
+from limpet.master.pillar.line import AT_ONCE, Rendered
 from limpet.master.sessions.minion import Minion, Session
 from limpet.master.sessions.roster import Due
 from limpet.master.sources.answering import offer_of, piece_of
@@ -31,6 +31,7 @@ from limpet.master.sources.turns import Turns
 from limpet.master.timetable import Timetable
 from limpet.master.turn import Turn
 
+_ANSWER: Final[Due] = ("pillar", "", "")
 ANSWERED_MAX: Final = 4096
 """Answers remembered, so that a question that is asked again is answered again."""
 
@@ -97,6 +98,8 @@ class PillarDesk:
         """Minions whose pillar a target waits for, and nothing is under way."""
         self._is_targets_turn = False
         self._running: dict[int, _Rendering] = {}
+        """Handed out, and not answered yet."""
+        self._running_bytes = 0
         self._open: dict[MinionKey, set[tuple[MinionKey, int, int]]] = {}
         self._open_count = 0
         self._answered: OrderedDict[tuple[MinionKey, int, int], str] = OrderedDict()
@@ -212,8 +215,10 @@ class PillarDesk:
     # -- renderings ---------------------------------------------------------------------------
 
     def _begin_next(self, turn: Turn) -> None:
-        """Hand out renderings as long as somebody is free to do them."""
-        while len(self._running) < self._limits.at_once:
+        """Hand out renderings, some more than are done side by side: nobody is to be idle."""
+        while len(self._running) < self._limits.at_once and (
+            len(self._running) < AT_ONCE or self._running_bytes < self._limits.at_once_bytes_max
+        ):
             ways = (self._begin_asked, self._begin_needed)
             first, second = reversed(ways) if self._is_targets_turn else ways
             if not first(turn) and not second(turn):
@@ -251,9 +256,10 @@ class PillarDesk:
 
     def _begin(self, turn: Turn, rendering: _Rendering) -> None:
         self._numbers += 1
+        if not self._running:
+            self._timetable.set(_ANSWER, turn.now.after(self._limits.answer_s_max))
         self._running[self._numbers] = rendering
-        due = ("pillar", str(self._numbers), "")
-        self._timetable.set(due, turn.now.after(self._limits.answer_s_max))
+        self._running_bytes += len(rendering.arguments)
         turn.effects.append(Render(self._numbers, rendering.minion.minion, rendering.arguments))
 
     def on_rendered(self, turn: Turn, rendered: Rendered) -> None:
@@ -261,7 +267,11 @@ class PillarDesk:
         rendering = self._running.pop(rendered.number, None)
         if rendering is None:
             return  # it was given up
-        self._timetable.clear(("pillar", str(rendered.number), ""))
+        self._running_bytes -= len(rendering.arguments)
+        if self._running:
+            self._timetable.set(_ANSWER, turn.now.after(self._limits.answer_s_max))
+        else:
+            self._timetable.clear(_ANSWER)
         minion = rendering.minion
         for line in rendered.problems:
             turn.report("error", f"pillar {minion.minion} {line}", line)
@@ -281,22 +291,21 @@ class PillarDesk:
             self.on_known(turn, minion.key, not rendered.has_errors)
         self._begin_next(turn)
 
-    def on_due(self, turn: Turn, due: Due) -> None:
-        """Give a rendering up that is never answered."""
-        rendering = self._running.pop(int(due[1]), None)
-        if rendering is None:
-            return
-        minion = rendering.minion
-        text = f"the pillar of {minion.minion} was not rendered in time"
-        turn.report("error", "pillar.answer", text)
-        if rendering.asked:
-            self._turns.done(minion.key)
-        for asked in rendering.asked:
-            self._close(asked)
-            if asked.is_wanted:
-                turn.send(asked.session.peer, minion.key, refused_offer(asked.ask, text))
-        if not rendering.asked:
-            self.on_known(turn, minion.key, False)
+    def on_due(self, turn: Turn, _due: Due) -> None:
+        """Give up what was handed out: nothing of it has been answered for too long."""
+        given_up, self._running, self._running_bytes = self._running, {}, 0
+        for rendering in given_up.values():
+            minion = rendering.minion
+            text = f"the pillar of {minion.minion} was not rendered in time"
+            turn.report("error", "pillar.answer", text)
+            if rendering.asked:
+                self._turns.done(minion.key)
+            for asked in rendering.asked:
+                self._close(asked)
+                if asked.is_wanted:
+                    turn.send(asked.session.peer, minion.key, refused_offer(asked.ask, text))
+            if not rendering.asked:
+                self.on_known(turn, minion.key, False)
         self._begin_next(turn)
 
     def on_deadline(self, turn: Turn) -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 class PillarLimits:
     """What the desk takes on, and how long it waits."""
 
-    at_once: int = 2
-    """Renderings side by side; of one minion one at a time."""
+    at_once: int = 64
+    """Renderings handed out, which are done two at a time; of one minion one."""
+    at_once_bytes_max: int = 4 * 1024 * 1024
+    """What comes with them; two are handed out whatever they come with."""
     open_max: int = 32_768
     """Questions that wait or are answered, of all minions: a fleet may ask at the same time."""
     open_of_one_max: int = 64
@@ -19,7 +21,7 @@ class PillarLimits:
     waits_s_max: float = 120.0
     """A question that nobody has repeated for so long is answered with `busy`: nobody listens."""
     answer_s_max: float = 60.0
-    """A rendering that the shell has not answered after this is given up; it never happens."""
+    """Renderings are given up if the shell answers none of them for so long; it never happens."""
     shelf_bytes_max: int = 64 * 1024 * 1024
     shelf_s: float = 60.0
     """How long a body is kept after it was last pulled of."""

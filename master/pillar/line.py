@@ -1,7 +1,8 @@
 """What the master and its pillar workshop say to each other over their socket pair.
 
 The master speaks first (`Setup`, and again when its configuration has changed); after that each
-`Render` is answered by one `Rendered`, in the order in which they end.
+`Render` is answered by one `Rendered`, in the order in which they end. Between the workshop and its
+processes `Given` is answered by `Rendered`, which `Last` may precede, or by `OfItsOwn`.
 """
 
 from typing import Any, Final
@@ -15,7 +16,11 @@ LINE_BYTES_MAX: Final = BODY_BYTES_MAX + 256 * 1024
 SETUP_BYTES_MAX: Final = 4 * 1024 * 1024
 """The largest frame to it: a configuration, or the grains of a minion."""
 AT_ONCE: Final = 2
-"""Renderings side by side."""
+"""Processes that render side by side."""
+GIVEN_BYTES_MAX: Final = SETUP_BYTES_MAX + 1024
+"""The largest frame to one of them."""
+LIFE_S: Final = 1.0
+"""After this a process is given nothing more."""
 
 
 class LineMessage(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -88,5 +93,22 @@ class Ready(LineMessage, tag="ready", frozen=True):
     """The workshop has loaded what it needs."""
 
 
+class Given(LineMessage, tag="given", frozen=True):
+    """What the workshop gives one of its processes to render; answered before the next one."""
+
+    asked: Render
+    asked_s: float
+    """When the workshop had it, on the clock of `time.monotonic`."""
+
+
+class Last(LineMessage, tag="last", frozen=True):
+    """The process is to be given nothing more after what it renders now."""
+
+
+class OfItsOwn(LineMessage, tag="of_its_own", frozen=True):
+    """What was given has to be rendered by a process that has rendered nothing else."""
+
+
+FromRenderer = Rendered | Last | OfItsOwn
 FromMaster = Setup | Render
 FromWorkshop = Ready | Rendered

@@ -4,7 +4,9 @@ idle ─ render ─▶ starting ─▶ running ─ nothing to do for a minute �
                                 └ its line ends, or no answer in time ─▶ killed ─▶ started again
 
 A rendering that was lost with its workshop is begun again, once; after that it is answered with an
-error. So each `render` is followed by one `Rendered` from `collect`, whatever happens.
+error. What was lost goes before all else then, and one at a time: a pillar that ends its workshop
+each time takes no other with it. So each `render` is followed by one `Rendered` from `collect`,
+whatever happens.
 """
 
 import hashlib
@@ -48,8 +50,7 @@ class _Pending:
 
     asked: Render
     attempts: int = 0
-    give_up_at: Instant = FOREVER
-    """Set when it has been sent."""
+    is_sent: bool = False
 
 
 class WorkshopLink:
@@ -66,7 +67,11 @@ class WorkshopLink:
         self._is_ready = False
         self._start_at = Instant(0.0)
         self._ready_by = FOREVER
+        self._answer_by = FOREVER
+        """When the workshop has to have answered something."""
         self._pending: OrderedDict[int, _Pending] = OrderedDict()
+        self._lost: set[int] = set()
+        """Of those that are pending, the ones that were lost with a workshop."""
         self._answers: list[Rendered] = []
 
     @property
@@ -88,12 +93,12 @@ class WorkshopLink:
             return self._start_at if self._pending else FOREVER
         if not self._is_ready:
             return self._ready_by
-        return min((each.give_up_at for each in self._pending.values()), default=FOREVER)
+        return self._answer_by
 
     def render(self, asked: Render, now: Moment) -> None:
         """Have a minion's pillar rendered."""
         self._pending[asked.number] = pending = _Pending(asked)
-        if self._process is not None and self._is_ready:
+        if self._process is not None and self._is_ready and not self._lost:
             self._send(pending, now)
 
     def reconfigure(self, setup: Setup) -> None:
@@ -114,6 +119,7 @@ class WorkshopLink:
     def close(self, *, within_s: float = 1.0) -> None:
         """End the workshop with what it renders; nothing is answered any more."""
         self._pending.clear()
+        self._lost.clear()
         if self._process is not None:
             self._process.close(within_s)
             self._process = None
@@ -125,9 +131,8 @@ class WorkshopLink:
                 message = _decoder.decode(payload)
                 if isinstance(message, Ready):
                     self._on_ready(now)
-                elif self._pending.pop(message.number, None) is not None:
-                    self._answers.append(message)
-                    self.problem = ""
+                else:
+                    self._on_rendered(message, now)
         except (PeerError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._log.error(f"the pillar workshop said what can't be read: {error}")
             line.close()
@@ -139,15 +144,38 @@ class WorkshopLink:
 
     def _on_ready(self, now: Moment) -> None:
         self._is_ready = True
-        for pending in list(self._pending.values()):
+        self._send_next(now)
+
+    def _on_rendered(self, rendered: Rendered, now: Moment) -> None:
+        pending = self._pending.pop(rendered.number, None)
+        if pending is None:
+            return
+        self._answers.append(rendered)
+        self.problem = ""
+        # None takes longer than its limit, so among those that wait there is always one that ends.
+        self._answer_by = self._next_answer(now) if self._pending else FOREVER
+        if rendered.number in self._lost:
+            self._lost.discard(rendered.number)
+            self._send_next(now)
+
+    def _send_next(self, now: Moment) -> None:
+        """Send what has not been sent; while there is any that was lost, one at a time."""
+        waiting = [each for each in self._pending.values() if not each.is_sent]
+        if self._lost:
+            is_one_under_way = len(waiting) < len(self._pending)
+            waiting = [] if is_one_under_way else waiting[:1]  # those that were lost are the oldest
+        for pending in waiting:
             self._send(pending, now)
+
+    def _next_answer(self, now: Moment) -> Instant:
+        return now.after(self._setup.wall_s + GRACE_S)
 
     def _send(self, pending: _Pending, now: Moment) -> None:
         assert self._process is not None
         pending.attempts += 1
-        # Two are rendered at once, and what is before this one may take its whole time.
-        turns = 1 + len(self._pending) // 2
-        pending.give_up_at = now.after(self._setup.wall_s * turns + GRACE_S)
+        pending.is_sent = True
+        if self._answer_by == FOREVER:
+            self._answer_by = self._next_answer(now)
         self._process.line.send(_encoder.encode(pending.asked))
 
     def _start(self, now: Moment) -> None:
@@ -180,13 +208,16 @@ class WorkshopLink:
         code = self._process.end()
         self._process = None
         was_ready, self._is_ready = self._is_ready, False
+        self._answer_by = FOREVER
         if not self._pending:
             return
         self.problem = f"the pillar workshop ended (status {code}) and is started again"
         self._log.report("error", "pillar.ended", self.problem)
         self._start_at = now.boot if was_ready else now.after(BACKOFF_S)
-        for pending in list(self._pending.values()):
-            pending.give_up_at = FOREVER
+        for number, pending in list(self._pending.items()):
+            if pending.is_sent:
+                pending.is_sent = False
+                self._lost.add(number)
             self._note_attempt(pending, f"the pillar workshop ended (status {code})", was_ready)
 
     def _note_attempt(self, pending: _Pending, why: str, is_counted: bool = False) -> None:
@@ -196,6 +227,7 @@ class WorkshopLink:
             return
         asked = pending.asked
         del self._pending[asked.number]
+        self._lost.discard(asked.number)
         text = f"Pillar of {asked.minion}: {why} while it was rendered; ask again"
         # What the workshop would say, whose modules are not loaded here.
         body = _encoder.encode({"data": {}, "errors": [text]})

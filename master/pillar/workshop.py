@@ -1,10 +1,14 @@
-"""`python -I -m limpet.master.pillar.workshop FD`: forks a process for each rendering of pillar.
+"""`python -I -m limpet.master.pillar.workshop FD`: forks processes that render pillar.
 
 It has loaded what rendering needs, and never renders itself: templates are the administrator's
 code and may run for ever, eat memory or crash. What they do ends with the process that does it:
 
-    Render ─ fork ─▶ running ─ whole report, ended ─────────────▶ Rendered
-                             └ too long, too large, no report ─▶ killed ▶ Rendered (an error)
+    Render ─ waiting ─ given ─▶ running ─ whole report ───────────────────▶ Rendered
+                 ▲                  ├ too long, too large, no report ─ killed ▶ Rendered (an error)
+                 └──────────────────┘ it needs a process of its own
+
+A process is given one after another while it leaves nothing behind (`rendering`), for a second at
+most; one that ends costs the minion that it was at, and the others go to the next one.
 
 The descriptor of the line to the master is the only argument. It ends with that line, or when it
 has had nothing to do for a while.
@@ -13,18 +17,14 @@ has had nothing to do for a while.
 import codecs
 import ctypes
 import gc
-import mmap
 import os
-import resource
 import select
 import signal
 import socket
 import sys
 import time
-import traceback
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from collections import deque
+from typing import Final
 
 import msgspec
 
@@ -34,49 +34,28 @@ from limpet.common.service.logs import Level, Log
 from limpet.master.pillar import rendering
 from limpet.master.pillar.line import (
     AT_ONCE,
+    BODY_BYTES_MAX,
     LINE_BYTES_MAX,
     SETUP_BYTES_MAX,
     FromMaster,
+    Given,
     LineMessage,
+    OfItsOwn,
     Ready,
     Render,
     Rendered,
     Setup,
 )
+from limpet.master.pillar.process import RenderingProcess, bury_orphans, said
+from limpet.master.pillar.renderer import PR_SET_PDEATHSIG
 
-_READ_BYTES: Final = 64 * 1024
 _TURN_S_MAX: Final = 1.0
-_PLACE_BYTES: Final = 4096
-_GENERATIONS_MAX: Final = 100
-_PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_UNREAD_BYTES_MAX: Final = BODY_BYTES_MAX
+"""While the master has more than this to read, nothing new begins."""
 
 _decoder: Final[msgspec.msgpack.Decoder[FromMaster]] = msgspec.msgpack.Decoder(FromMaster)
-_report_decoder: Final[msgspec.msgpack.Decoder[Rendered]] = msgspec.msgpack.Decoder(Rendered)
 _encoder: Final = msgspec.msgpack.Encoder()
-
-
-@dataclass(slots=True)
-class _Running:
-    """One rendering and the process that does it."""
-
-    asked: Render
-    pid: int
-    ended: int
-    """A pidfd: readable when the process has ended."""
-    report: int
-    """The reading end of its pipe; -1: closed."""
-    place: mmap.mmap
-    """Shared with the process, which notes here which file it renders."""
-    give_up_s: float
-    """On the clock of `time.monotonic`."""
-    data: bytearray = field(default_factory=bytearray)
-
-    @property
-    def file(self) -> str:
-        """The file that is being rendered; empty: none yet."""
-        noted: bytes = self.place[:_PLACE_BYTES]
-        return noted.partition(b"\0")[0].decode("utf-8", "replace")
 
 
 class Workshop:
@@ -86,8 +65,11 @@ class Workshop:
         self._line = line
         self._log = log
         self._setup: Setup | None = None
-        self._running: list[_Running] = []
-        self._waiting: list[Render] = []
+        self._setup_payload = b""
+        self._running: list[RenderingProcess] = []
+        self._waiting: deque[Given] = deque()
+        self._own: deque[Given] = deque()
+        """Those that need a process of their own; they go before the others."""
         self._busy_s = time.monotonic()
 
     def run(self) -> None:
@@ -98,14 +80,13 @@ class Workshop:
             self._hear()
             for each in list(self._running):
                 self._follow(each)
-            while self._waiting and len(self._running) < AT_ONCE:
-                self._begin(self._waiting.pop(0))
+            self._hand_out()
             self._line.flush()
         for each in list(self._running):
             self._end(each)
 
     def _is_over(self) -> bool:
-        if self._running or self._waiting or self._line.wants_write:
+        if self._running or self._waiting or self._own or self._line.wants_write:
             self._busy_s = time.monotonic()
             return self._line.is_closed
         idle_s = 60.0 if self._setup is None else self._setup.idle_s
@@ -118,9 +99,10 @@ class Workshop:
         soonest = time.monotonic() + _TURN_S_MAX
         for each in self._running:
             poll.register(each.ended, select.POLLIN)
-            if each.report >= 0:
-                poll.register(each.report, select.POLLIN)
-            soonest = min(soonest, each.give_up_s)
+            if not each.line.is_closed:
+                wanted = select.POLLIN | (select.POLLOUT if each.line.wants_write else 0)
+                poll.register(each.line.fileno(), wanted)
+            soonest = min(soonest, each.next_deadline_s)
         poll.poll(max(0.0, soonest - time.monotonic()) * 1000 + 1)
 
     def _hear(self) -> None:
@@ -128,111 +110,88 @@ class Workshop:
             for payload in self._line.receive():
                 message = _decoder.decode(payload)
                 if isinstance(message, Setup):
-                    self._setup = message
-                    self._log.level = Level(message.log_level)
+                    self._set_up(message, payload)
                 else:
-                    self._waiting.append(message)
+                    self._waiting.append(Given(message, time.monotonic()))
         except (PeerError, msgspec.DecodeError) as error:
             self._log.critical(f"the line to the master is broken: {error}")
             self._line.close()
 
-    # -- one rendering ------------------------------------------------------------------------
+    def _set_up(self, setup: Setup, payload: bytes) -> None:
+        """Let what begins from now on go by another configuration."""
+        self._setup, self._setup_payload = setup, payload
+        self._log.level = Level(setup.log_level)
+        for each in self._running:
+            each.retire()
 
-    def _begin(self, asked: Render) -> None:
+    # -- renderings ---------------------------------------------------------------------------
+
+    def _hand_out(self) -> None:
+        """Give what waits to whoever may render it; end those that are of no more use."""
+        for each in list(self._running):
+            if each.is_over:
+                self._end(each)
+        while self._waiting or self._own:
+            if self._line.queued_bytes > _UNREAD_BYTES_MAX:
+                return
+            free = next((each for each in self._running if each.can_go_on), None)
+            if free is not None and not self._own:
+                free.give(self._waiting.popleft())
+                continue
+            if len(self._running) >= AT_ONCE:
+                if free is None:
+                    return
+                self._end(free)
+            self._begin((self._own or self._waiting).popleft())
+
+    def _begin(self, given: Given) -> None:
         assert self._setup is not None
-        place = mmap.mmap(-1, _PLACE_BYTES)
-        report_read, report_write = os.pipe()
         try:
-            pid = os.fork()
+            process = RenderingProcess(self._setup_payload, self._setup.wall_s)
         except OSError as error:
-            os.close(report_read)
-            os.close(report_write)
-            place.close()
-            self._say(rendering.failed(asked, f"no process can be started: {error.strerror}"))
+            told = f"no process can be started: {error.strerror}"
+            self._say(rendering.failed(given.asked, told))
             return
-        if pid == 0:
-            os.close(report_read)
-            _render(self._setup, asked, report_write, place)
-        os.close(report_write)
-        os.set_blocking(report_read, False)
-        give_up_s = time.monotonic() + self._setup.wall_s
-        ended = os.pidfd_open(pid)
-        self._running.append(_Running(asked, pid, ended, report_read, place, give_up_s))
+        self._running.append(process)
+        process.give(given)
 
-    def _follow(self, each: _Running) -> None:
-        """Take in what a rendering says, and end it if it has ended or has to."""
+    def _follow(self, each: RenderingProcess) -> None:
+        """Take in what a process says, and end it if it has ended or has to."""
         assert self._setup is not None
-        is_ended = bool(select.select([each.ended], [], [], 0)[0])
-        is_large = not self._read(each)
-        if is_large:
-            self._fail(each, f"it says more than {self._setup.body_bytes_max} bytes")
-        elif is_ended:
-            self._finish(each)
+        has_ended = each.has_ended  # before the line is read: what it said last is heard
+        given = each.given
+        each.line.flush()
+        try:
+            heard = each.hear()
+        except (PeerError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._fail(each, f"its process said what is no pillar ({error})")
+            return
+        if heard is not None:
+            assert given is not None
+            if isinstance(heard, OfItsOwn):
+                self._own.append(given)
+            else:
+                self._say(heard)
+        if each.given is None:
+            return
+        if has_ended or each.line.is_closed:
+            where = each.where
+            status = self._end(each)
+            self._say(rendering.failed(each.given.asked, f"{where}its process {said(status)}"))
         elif time.monotonic() >= each.give_up_s:
             self._fail(each, f"it took longer than {self._setup.wall_s:g} s")
 
-    def _read(self, each: _Running) -> bool:
-        """Read the report as far as it is there; False if it is larger than anything allowed."""
-        assert self._setup is not None
-        while each.report >= 0:
-            try:
-                data = os.read(each.report, _READ_BYTES)
-            except BlockingIOError:
-                break
-            if not data:
-                os.close(each.report)
-                each.report = -1
-                break
-            each.data += data
-            if len(each.data) > LINE_BYTES_MAX:
-                return False
-        return True
-
-    def _finish(self, each: _Running) -> None:
-        """Pass the report on; without one say how the process ended."""
-        status = self._end(each)
-        try:
-            rendered = _report_decoder.decode(bytes(each.data))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            self._say(rendering.failed(each.asked, f"{self._at(each)}its process {_said(status)}"))
-            return
-        self._say(rendered)
-
-    def _fail(self, each: _Running, why: str) -> None:
+    def _fail(self, each: RenderingProcess, why: str) -> None:
+        where = each.where
         self._end(each)
-        self._say(rendering.failed(each.asked, f"{self._at(each)}{why} and was ended"))
+        if each.given is not None:
+            self._say(rendering.failed(each.given.asked, f"{where}{why} and was ended"))
 
-    @staticmethod
-    def _at(each: _Running) -> str:
-        return f"while {each.file} was rendered: " if each.file else ""
-
-    def _end(self, each: _Running) -> int:
-        """End the process with all below it, bury it, and give its status."""
-        for pid in (*_below(each.pid), each.pid):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(each.pid, 0)
-        self._bury_orphans()
-        os.close(each.ended)
-        if each.report >= 0:
-            os.close(each.report)
+    def _end(self, each: RenderingProcess) -> int:
         self._running.remove(each)
+        status = each.end()
+        bury_orphans({other.pid for other in self._running})
         return status
-
-    def _bury_orphans(self) -> None:
-        """Bury what renderings left behind: it is this process's own by now.
-
-        Each that ends may leave others, which are then this process's too.
-        """
-        own = {each.pid for each in self._running}
-        for _ in range(_GENERATIONS_MAX):
-            orphans = [pid for pid in _children(os.getpid()) if pid not in own]
-            if not orphans:
-                return
-            for pid in orphans:
-                with suppress(ProcessLookupError, ChildProcessError):
-                    os.kill(pid, signal.SIGKILL)
-                    os.waitpid(pid, 0)
 
     def _say(self, message: LineMessage) -> None:
         try:
@@ -242,82 +201,6 @@ class Workshop:
             assert isinstance(message, Rendered)
             asked = Render(message.number, "", b"")
             self._say(rendering.failed(asked, "it is too large to be handed over"))
-
-
-def _render(setup: Setup, asked: Render, report: int, place: mmap.mmap) -> NoReturn:
-    """Be the process that renders, from the fork to its end."""
-    status = 70
-    try:
-        _become_renderer(setup, report)
-
-        def note(path: str) -> None:
-            data = path.encode("utf-8", "backslashreplace")[: _PLACE_BYTES - 1] + b"\0"
-            place[: len(data)] = data
-
-        try:
-            rendered = rendering.render(setup, asked, note)
-        except Exception as error:  # noqa: BLE001 - the boundary: told as the pillar's error
-            at = place[:_PLACE_BYTES].partition(b"\0")[0].decode("utf-8", "replace")
-            where = f"while {at} was rendered: " if at else ""
-            rendered = rendering.failed(asked, f"{where}{_words(error)}")
-        view = memoryview(_encoder.encode(rendered))
-        while view:
-            view = view[os.write(report, view) :]
-        status = 0
-    except BaseException:  # noqa: BLE001 - a forked process must never run its parent's code
-        traceback.print_exc()
-    finally:
-        os._exit(status)
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return "it needs more memory than is allowed"
-    return f"{type(error).__name__}: {error}"[:500]
-
-
-def _become_renderer(setup: Setup, report: int) -> None:
-    """Take on the limits, and let go of everything that is the workshop's."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    os.setsid()
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != report:
-            with suppress(OSError):  # the one that listed them is closed already
-                os.close(int(name))
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    seconds = max(1, int(setup.wall_s) + 1)
-    for kind, limit in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_AS, setup.memory_bytes),
-        (resource.RLIMIT_DATA, setup.memory_bytes),
-    ):
-        resource.setrlimit(kind, (limit, limit))
-
-
-def _below(pid: int) -> list[int]:
-    """Give all processes below one, the nearest first."""
-    found = _children(pid)
-    for each in found:  # grows while those below are added
-        found += _children(each)
-    return found
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
-            return [int(each) for each in file.read().split()]
-    except OSError:
-        return []
-
-
-def _said(status: int) -> str:
-    if os.WIFSIGNALED(status):
-        name = signal.Signals(os.WTERMSIG(status)).name
-        more = ", as when memory or time is used up" if name in ("SIGKILL", "SIGXCPU") else ""
-        return f"was ended by {name}{more}"
-    return f"ended with {os.waitstatus_to_exitcode(status)} and without a result"
 
 
 def _load() -> None:
@@ -339,7 +222,7 @@ def main(words: list[str]) -> int:
     """Run the process: the descriptor of the line is the only argument."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the master ends it, by closing the line
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     connection = socket.socket(fileno=int(words[0]))
     os.set_inheritable(connection.fileno(), False)
@@ -347,7 +230,7 @@ def main(words: list[str]) -> int:
         connection,
         read_bytes_max=SETUP_BYTES_MAX,
         write_bytes_max=LINE_BYTES_MAX,
-        queue_bytes_max=AT_ONCE * LINE_BYTES_MAX,
+        queue_bytes_max=(AT_ONCE + 1) * LINE_BYTES_MAX,
     )
     _load()
     Workshop(line, Log(identifier="limpet-pillar")).run()

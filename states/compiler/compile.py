@@ -43,6 +43,7 @@ from limpet.states.pillar.secrets import Secret
 from limpet.states.ports import Host
 from limpet.states.sls.errors import RenderError
 from limpet.states.sls.jinja.calls import Functions
+from limpet.states.sls.kept import Kept
 from limpet.states.sls.limits import LimitReached, rendering
 from limpet.states.sls.names import SlsNames
 from limpet.states.sls.renderers import Renderers
@@ -94,6 +95,10 @@ class Minion:
     """Where commands of external pillar run; None: there is no external pillar."""
     on_pillar_file: Callable[[str], None] | None = None
     """Told the path of each pillar file before it is rendered."""
+    kept: Kept | None = None
+    """What pillar files of other minions have left that is the same for all."""
+    before_foreign: Callable[[str], None] = lambda _what: None
+    """Told before a pillar file, or a source of external pillar, does anything to this process."""
 
 
 class Compilation:
@@ -180,7 +185,7 @@ class Compilation:
                 ),
             )
 
-        return External(settings.pillar.external, asked, self._merged)
+        return External(settings.pillar.external, asked, self._merged, minion.before_foreign)
 
     def _merged(self, under: Any, over: Any) -> Any:  # noqa: ANN401
         settings = self.minion.settings.pillar
@@ -234,6 +239,8 @@ class Compilation:
             file_settings=minion.settings.file_templates,
             allowed=minion.settings.limits,
             secret=secret,
+            kept=minion.kept if roots is minion.pillar_roots else None,
+            before_foreign=minion.before_foreign,
         )
 
     def pillar_items(self) -> dict[str, Any]:

@@ -14,14 +14,6 @@ from limpet.states.context import FunctionContext, Loose
 from limpet.states.merging import merge as merged
 from limpet.states.traversal import traverse
 
-_DEFAULTS: Mapping[str, Any] = {
-    "hosts.file": "/etc/hosts",
-    "aliases.file": "/etc/aliases",
-    "ca.cert_base_path": "/etc/pki",
-    "virt.images": "/srv/salt-images",
-    "mongo.db": "salt",
-    "solrcloud.connection": {"url": "http://localhost:8080/solr/", "timeout": 10},
-}
 _SECRETS = ("join", "master_key")
 _NOTHING = object()
 
@@ -207,7 +199,19 @@ def _places(
         places.append(context.pillar)
     if not omit_master:
         places.append(_MasterInPillar(context.pillar))
-    return [*places, _DEFAULTS]
+    return [*places, _defaults()]
+
+
+def _defaults() -> dict[str, Any]:
+    """Give Salt's own defaults; nobody else has this very mapping, whatever is done to it."""
+    return {
+        "hosts.file": "/etc/hosts",
+        "aliases.file": "/etc/aliases",
+        "ca.cert_base_path": "/etc/pki",
+        "virt.images": "/srv/salt-images",
+        "mongo.db": "salt",
+        "solrcloud.connection": {"url": "http://localhost:8080/solr/", "timeout": 10},
+    }
 
 
 class _MasterInPillar(Mapping[str, Any]):

@@ -14,6 +14,7 @@ from limpet.states.sls.errors import RenderError, code_frame
 from limpet.states.sls.jinja.calls import SaltFunctions
 from limpet.states.sls.jinja.environment import Compiled
 from limpet.states.sls.jinja.rendering import TemplateSettings, render
+from limpet.states.sls.kept import Documents, Kept
 from limpet.states.sls.places import sls_variables
 from limpet.states.sls.surroundings import Surroundings
 from limpet.states.sls.yaml_source import Document, Ordered, load
@@ -21,6 +22,10 @@ from limpet.states.sls.yaml_source import Document, Ordered, load
 DEFAULT: Final = "jinja|yaml"
 _SHEBANG: Final = "#!"
 _OLD_NAMES: Final = {"yaml_jinja": "jinja|yaml", "json_jinja": "jinja|json"}
+
+
+def _nobody(what: str) -> None:
+    """Stand where nobody wants to know of foreign code."""
 
 
 class Renderers:
@@ -37,17 +42,22 @@ class Renderers:
         allowed: limits.Limits = limits.DEFAULT,
         compiled: Compiled | None = None,
         secret: type[str] | None = None,
+        kept: Kept | None = None,
+        before_foreign: Callable[[str], None] = _nobody,
     ) -> None:
         """Take the roots; each file may take what is `allowed` of time and memory (`limits`).
 
-        `secret` is what values with the YAML tag `!secret` become, in files of pillar.
+        `secret` is what values with the YAML tag `!secret` become, in files of pillar. `kept` is
+        shared with other renderings that read YAML alike. `before_foreign` is told before code
+        runs that can do anything to this process (`#!py`); what it raises passes through.
         """
         self.roots = roots
         self.surroundings = surroundings
         self._default = default
         self._sls_settings = sls_settings or TemplateSettings()
         self._file_settings = file_settings or TemplateSettings()
-        self._compiled = compiled or Compiled()
+        self._compiled = compiled or (Compiled() if kept is None else kept.compiled)
+        self._before_foreign = before_foreign
         self._allowance = limits.Allowance(allowed)
         self._renderers: dict[str, Callable[[Any, _Call], Any]] = {
             "jinja": self._jinja,
@@ -55,7 +65,9 @@ class Renderers:
             "py": self._py,
             "text": lambda text, _call: text,
             "toml": _toml,
-            "yaml": partial(_yaml, secret=secret),
+            "yaml": partial(
+                _yaml, secret=secret, documents=None if kept is None else kept.documents
+            ),
         }
 
     def source(
@@ -195,6 +207,7 @@ class Renderers:
 
     def _py(self, text: Any, call: "_Call") -> Any:  # noqa: ANN401
         """Run a file of Python and give what its function `run` gives."""
+        self._before_foreign(call.real_path)
         seen = self._variables(call.environment)
         names: dict[str, Any] = {
             **seen,
@@ -257,8 +270,16 @@ def _line_in(error: BaseException, real_path: str) -> int | None:
     return line
 
 
-def _yaml(text: Any, call: _Call, secret: type[str] | None = None) -> Document:  # noqa: ANN401
-    document = load(str(text), call.real_path, secret=secret)
+def _yaml(
+    text: Any,  # noqa: ANN401
+    call: _Call,
+    secret: type[str] | None = None,
+    documents: Documents | None = None,
+) -> Document:
+    def read() -> Document:
+        return load(str(text), call.real_path, secret=secret)
+
+    document = read() if documents is None else documents.read(str(text), call.real_path, read)
     return document if document.data else Document({}, document.lines)
 
 

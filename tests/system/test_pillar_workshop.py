@@ -181,6 +181,91 @@ def test_a_pillar_that_kills_the_workshop_is_given_up_and_says_so(workshop: Work
     assert workshop.render().data == {"v": 1}
 
 
+def test_a_pillar_that_kills_the_workshop_each_time_takes_no_other_with_it(
+    workshop: Workshop,
+) -> None:
+    kills = "#!py\nimport os\ndef run():\n    os.kill(os.getppid(), 9)\n    while True: pass\n"
+    workshop.write(
+        {"top.sls": "base: {bad: [k], 'web*': [a]}\n", "k.sls": kills, "a.sls": "v: 1\n"}
+    )
+    workshop.render("web0")
+    bad, *others = [workshop.ask(name) for name in ("bad", *(f"web{n}" for n in range(1, 30)))]
+    assert [each.data for each in workshop.wait(*others)] == [{"v": 1}] * len(others)
+    (pillar,) = workshop.wait(bad)
+    assert "the pillar workshop ended" in told(pillar)
+    assert workshop.link.starts == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "{% if grains.id == 'web7' %}{% for i in range(99999) %}{% for j in range(99999) %}"
+            "{% endfor %}{% endfor %}{% endif %}v: 1\n",
+            "did not end within",
+        ),
+        ("{% if grains.id == 'web7' %}{{ salt['cmd.run']('kill -9 $PPID') }}{% endif %}v: 1\n",
+         "SIGKILL"),
+        ("v: {% if grains.id == 'web7' %}{{ 'x' * 999999999 }}{% else %}1{% endif %}\n",
+         "MiB of memory"),
+    ],
+    ids=["endless", "killed", "memory"],
+)  # fmt: skip
+def test_a_process_that_ends_or_overruns_costs_the_minion_that_it_was_at(
+    workshop: Workshop, text: str, said: str
+) -> None:
+    workshop.write({"a.sls": text})
+    workshop.reconfigure({"render_timeout": 1.0})
+    numbers = {f"web{n}": workshop.ask(f"web{n}") for n in range(20)}
+    pillars = dict(zip(numbers, workshop.wait(*numbers.values()), strict=True))
+    assert "a.sls" in told(pillars.pop("web7"))
+    assert said in workshop.answers[numbers["web7"]].problems[0]
+    assert {name for name, pillar in pillars.items() if pillar.data != {"v": 1}} == set()
+    assert workshop.link.starts == 1
+
+
+def test_what_code_does_to_its_process_reaches_no_other_minion(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    sloppy = (
+        "#!py\nimport builtins, json, locale, os, random, sys, threading, time\ndef run():\n"
+        "    os.environ['SEEN'] = '1'; os.chdir('/'); os.umask(0); sys.path.append('/seen')\n"
+        "    json.loads = builtins.open = None; random.seed(1); builtins.seen = 1\n"
+        "    import jinja2.sandbox, yaml; yaml.parse = None; sys.setrecursionlimit(100)\n"
+        "    jinja2.sandbox.SandboxedEnvironment.is_safe_attribute = lambda *_: True\n"
+        "    threading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n"
+        "    __opts__['nodegroups'] = __grains__['roles'] = 'seen'\n"
+        "    return {'pid': os.getpid()}\n"
+    )
+    looks = (
+        "#!py\nimport builtins, json, os, random, sys, threading\ndef run():\n"
+        "    json.loads('1'); open('/dev/null').close()\n"
+        "    return {'pid': os.getpid(), 'id': __grains__['id'], 'seen': [\n"
+        "        os.environ.get('SEEN'), os.getcwd(), '/seen' in sys.path,\n"
+        "        hasattr(builtins, 'seen'), threading.active_count(),\n"
+        "        sys.getrecursionlimit(), str(__opts__.get('nodegroups')), str(__grains__)]}\n"
+    )
+    plain = "class: {{ ''.__class__ }}\n"
+    workshop.write(
+        {
+            "top.sls": "base: {'bad*': [bad], 'look*': [look], 'web*': [a], 'esc*': [esc]}\n",
+            "bad.sls": sloppy, "look.sls": looks, "a.sls": "v: {{ opts.nodegroups }}\n",
+            "esc.sls": plain,
+        }
+    )  # fmt: skip
+    kinds = ("look0", *(f"{kind}{n}" for n in range(1, 7) for kind in ("bad", "look", "web")))
+    numbers = {name: workshop.ask(name) for name in kinds}
+    found = dict(zip(numbers, workshop.wait(*numbers.values()), strict=True))
+    assert {name for name, each in found.items() if each.errors} == set()
+    looked = [found[name].data for name in kinds if name.startswith("look")]
+    seen = [[str(each).replace(pillar["id"], "ID") for each in pillar["seen"]] for pillar in looked]
+    assert seen == [seen[0]] * len(seen)
+    pids = [each.data["pid"] for each in found.values() if "pid" in each.data]
+    assert len(set(pids)) == len(pids) == 13
+    assert {str(found[f"web{n}"].data) for n in range(1, 7)} == {"{'v': {}}"}
+    assert workshop.render("esc1").errors
+
+
 def test_a_workshop_that_stands_still_is_replaced(tmp_path: Path) -> None:
     with Workshop(tmp_path, wall_s=1.0) as workshop:
         workshop.write({"top.sls": TOP, "a.sls": "v: 1\n"})

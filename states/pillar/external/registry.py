@@ -19,6 +19,9 @@ from limpet.states.pillar.external.source import Asked, Source
 GROUP: Final = "limpet.ext_pillar"
 MODULES: Final = module_names(os.path.dirname(__file__), ("commands", "registry", "source"))
 
+READING: Final = frozenset(("file_tree",))
+"""Those that only read files, and leave nothing behind in the process."""
+
 
 @cache
 def find(name: str) -> Source:
@@ -44,7 +47,10 @@ class External:
         listed: Sequence[Any],
         asked: Callable[[Mapping[str, Any]], Asked],
         merge: Callable[[Any, Any], Any],
+        before_foreign: Callable[[str], None] = lambda _name: None,
     ) -> None:
+        """`before_foreign` is told of sources that may do anything to this process or its host."""
+        self._before_foreign = before_foreign
         self._listed = listed
         self._asked = asked
         self._merge = merge
@@ -68,6 +74,8 @@ class External:
         return pillar
 
     def _given(self, name: str, value: Any, pillar: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ANN401
+        if name not in READING:
+            self._before_foreign(name)
         source = find(name)
         asked = self._asked(pillar)
         if isinstance(value, Mapping):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Final
 
 import jinja2
+from jinja2.sandbox import SandboxedEnvironment
 
 from limpet.states.sls.scalars import BadScalar, build, kind_of
 
@@ -240,12 +241,21 @@ def json_query(data: Any, expression: str) -> Any:  # noqa: ANN401
     return jmespath.search(expression, data)
 
 
-def method_call(value: Any, name: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-    """Call a public method; nothing where there is none of that name."""
-    if name.startswith("_"):
-        raise jinja2.exceptions.SecurityError(f"access to {name!r} is not allowed")
+@jinja2.pass_environment
+def method_call(
+    environment: SandboxedEnvironment,
+    value: Any,  # noqa: ANN401
+    name: str,
+    *args: Any,  # noqa: ANN401
+    **kwargs: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Call a public method, as a template may; nothing where there is none of that name."""
     method = getattr(value, name, None)
-    return method(*args, **kwargs) if callable(method) else None
+    if not environment.is_safe_attribute(value, name, method):
+        raise jinja2.exceptions.SecurityError(f"access to {name!r} is not allowed")
+    if not callable(method):
+        return None
+    return (environment.wrap_str_format(method) or method)(*args, **kwargs)
 
 
 def _at(

@@ -8,6 +8,7 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Callable, Mapping, MutableMapping
+from functools import cache, wraps
 from types import CodeType
 from typing import Any, Final
 
@@ -27,9 +28,16 @@ _FILTERS: Final[dict[str, Any]] = {
     **network_filters.FILTERS,
     **hash_filters.FILTERS,
 }
+_AT_ITS_TIME: Final = (
+    "date_format", "gen_mac", "rand_str", "random_hash", "random_sample", "random_shuffle",
+    "random_str", "strftime",
+)  # fmt: skip
+"""Chance and the clock: Jinja would work them out when it compiles, once for all renderings."""
 _REMOVED: Final = ("urlize", "xmlattr")
 """Of no use in what is no HTML, and each was the way into a known weakness."""
 _HEADER: Final = "#jinja2:"
+COMPILED_MAX: Final = 4096
+"""Templates whose code is kept; then it begins anew."""
 
 
 class Compiled:
@@ -45,6 +53,8 @@ class Compiled:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         key = (digest, real_path, getattr(environment, "options_text", ""))
         if key not in self._codes:
+            if len(self._codes) >= COMPILED_MAX:
+                self._codes.clear()
             self._codes[key] = environment.compile(text, name, real_path)
         return self._codes[key]
 
@@ -148,8 +158,9 @@ def make_environment(
         **known,
     )
     environment.options_text = repr(sorted(known.items(), key=str))
-    environment.filters.update(_FILTERS)
-    environment.filters.update(filters_by_call(functions))
+    environment.filters.update(_filters())
+    by_call = filters_by_call(functions)
+    environment.filters.update({name: _at_its_time(each) for name, each in by_call.items()})
     for name in _REMOVED:
         environment.filters.pop(name, None)
     environment.tests.update(
@@ -169,6 +180,22 @@ def make_environment(
         }
     )
     return environment
+
+
+@cache
+def _filters() -> dict[str, Any]:
+    return {**_FILTERS, **{name: _at_its_time(_FILTERS[name]) for name in _AT_ITS_TIME}}
+
+
+def _at_its_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a filter called when the template is rendered, also where it stands on a constant."""
+
+    @jinja2.pass_context
+    @wraps(function)
+    def called(_context: Context, *positional: Any, **keyword: Any) -> Any:  # noqa: ANN401
+        return function(*positional, **keyword)
+
+    return called
 
 
 def header_options(text: str) -> tuple[str, dict[str, Any]]:

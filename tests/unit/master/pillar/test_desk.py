@@ -48,8 +48,11 @@ def test_a_minion_is_given_its_own_pillar_whatever_it_says() -> None:
     assert offers(bench, web2) == []
 
 
-def test_two_are_rendered_at_once_and_of_one_minion_one() -> None:
-    bench, minions = ready("web1", "web2", "web3")
+TWO = MasterSettings(pillar=PillarLimits(at_once=2))
+
+
+def test_so_many_are_handed_out_and_of_one_minion_one() -> None:
+    bench, minions = ready("web1", "web2", "web3", settings=TWO)
     web1, web2, web3 = minions
     for number in range(3):
         web1.say(ask(web1, number + 1, bytes([number])))
@@ -60,6 +63,21 @@ def test_two_are_rendered_at_once_and_of_one_minion_one() -> None:
     assert [each.minion for each in bench.renders] == ["web2", "web3"]
     bench.render()
     assert [each.minion for each in bench.renders] == ["web3", "web1"]
+
+
+def test_of_large_questions_two_are_handed_out_and_of_small_ones_more() -> None:
+    names = [f"web{number}" for number in range(6)]
+    limits = PillarLimits(at_once=4, at_once_bytes_max=250)
+    bench, minions = ready(*names, settings=MasterSettings(pillar=limits))
+    for minion in minions[:3]:
+        minion.say(ask(minion, 1, b"x" * 200))
+    for minion in minions[3:]:
+        minion.say(ask(minion, 1, b"x"))
+    assert [each.minion for each in bench.renders] == names[:2]
+    bench.render()
+    assert [each.minion for each in bench.renders] == names[1:3]
+    bench.render()
+    assert [each.minion for each in bench.renders] == names[2:]
 
 
 def test_equal_questions_that_wait_are_answered_by_one_rendering() -> None:
@@ -165,7 +183,7 @@ def test_questions_over_the_bound_are_answered_with_busy() -> None:
 
 
 def test_what_one_minion_has_waiting_is_bounded_in_bytes_and_that_of_all_too() -> None:
-    limits = PillarLimits(waiting_bytes_max=250, waiting_bytes_of_one_max=150)
+    limits = PillarLimits(at_once=2, waiting_bytes_max=250, waiting_bytes_of_one_max=150)
     bench, (web1, web2, web3) = ready(
         "web1", "web2", "web3", settings=MasterSettings(pillar=limits)
     )
@@ -213,14 +231,27 @@ def test_a_rendering_that_is_never_answered_is_given_up() -> None:
     assert bench.renders[0].number > asked.number
 
 
+def test_a_rendering_is_not_given_up_while_others_are_answered() -> None:
+    bench, (web1, web2) = ready("web1", "web2")
+    web1.say(ask(web1, 1))
+    for number in range(30):
+        web2.say(ask(web2, number + 1))
+        for minion in (web1, web2):
+            minion.beat()
+        bench.advance(4.0)
+        bench.render({"v": 1}, number=bench.renders[-1].number)
+    assert offers(bench, web1) == []
+    bench.render({"v": 2})
+    assert [each.problem for each in offers(bench, web1)] == [""]
+
+
 class Questions(RuleBasedStateMachine):
     """Any order of questions, answers, reconnects and time: every question ends, nobody leaks."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.bench, self.minions = ready("web1", "web2", "web3")
+        self.bench, self.minions = ready("web1", "web2", "web3", settings=TWO)
         self.requests = 0
-        self.begun: dict[int, float] = {}
 
     @rule(which=st.integers(0, 2), arguments=st.sampled_from([b"a", b"b"]))
     def ask(self, which: int, arguments: bytes) -> None:
@@ -246,18 +277,12 @@ class Questions(RuleBasedStateMachine):
             seconds -= 4.0
             for minion in self.minions:
                 minion.beat()
-            for each in self.bench.renders:  # seen at most four seconds after it began
-                self.begun.setdefault(each.number, self.bench.t)
 
     @invariant()
     def one_rendering_of_a_minion_and_two_in_all(self) -> None:
-        limit_s = PillarLimits().answer_s_max
-        now = self.bench.t
-        names = [
-            each.minion
-            for each in self.bench.renders
-            if now - self.begun.setdefault(each.number, now) < limit_s - 5  # else it is given up
-        ]
+        under_way = self.bench.core._pillar._running  # those that were given up are not
+        names = [each.minion for each in self.bench.renders if each.number in under_way]
+        assert len(names) == len(under_way)
         assert len(names) <= 2
         assert len(set(names)) == len(names)
 
@@ -277,6 +302,7 @@ class Questions(RuleBasedStateMachine):
         desk = self.bench.core._pillar
         assert desk.figures["pillar_waiting"] == 0
         assert desk._open_count == 0
+        assert desk._running_bytes == 0
 
 
 TestQuestions = Questions.TestCase

@@ -176,9 +176,12 @@ def test_pillars_that_memory_has_no_room_for_are_rendered_again() -> None:
         assert meant(bench, client) == ["web1", "web2"]
 
 
-def test_what_is_left_of_a_fleet_is_rendered_two_at_a_time() -> None:
+TWO = MasterSettings(pillar=PillarLimits(at_once=2))
+
+
+def test_what_is_left_of_a_fleet_is_handed_out_a_few_at_a_time() -> None:
     names = [f"web{number}" for number in range(20)]
-    bench, _minions = ready(*names)
+    bench, _minions = ready(*names, settings=TWO)
     begin(bench, "role:web")
     rendered = []
     while bench.renders:
@@ -208,7 +211,7 @@ def test_the_pillar_of_a_key_that_is_deleted_is_forgotten_also_while_it_is_rende
 
 
 def test_a_command_does_not_wait_for_the_pillar_of_a_key_that_is_deleted() -> None:
-    bench, _minions = ready("web1", "web2", "web3")
+    bench, _minions = ready("web1", "web2", "web3", settings=TWO)
     begin(bench, "role:web")
     begun = {each.minion for each in bench.renders}
     (waiting,) = {"web1", "web2", "web3"} - begun
