@@ -267,6 +267,8 @@ class Master:
         if self._carrier.go_on(now):
             self._control.flush(now)
         self._port.sweep(now.boot)
+        if self._port.authenticator.tidy(now.boot):
+            self._poller.register(self._port.authenticator)
         self._guard.look(now)
         self._check_oneself(now)
         if now.boot >= self._log_sweep_at:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from limpet.common.transport import chance, options, raw
 
 if TYPE_CHECKING:
-    from limpet.common.transport.listening import Authenticator
+    from limpet.common.transport.authenticator import Authenticator
 
 
 class Context:

@@ -5,19 +5,16 @@ No call in here can wait without a deadline. Frames are bytes: what they mean is
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Final
 
 from limpet.common.errors import UsageError
-from limpet.common.transport import chance, connections, endpoints, monitor, options, raw, zap
+from limpet.common.transport import chance, connections, endpoints, monitor, options, raw
 from limpet.common.transport.context import Context
 from limpet.common.transport.errors import FrameTooLarge
 from limpet.common.transport.events import Arrival, RouterEvent
 from limpet.common.transport.polling import Poller
 from limpet.common.transport.waiting import wait_for
-
-_ZAP_ENDPOINT: Final = "inproc://zeromq.zap.01"
 
 
 class RouterSocket(raw.MonitoredSocket):
@@ -197,51 +194,3 @@ class RouterSocket(raw.MonitoredSocket):
         """Cut off the connection that frames of this peer came from. False: it was not there."""
         connection = self.connections.of_peer(peer)
         return connection is not None and self.shut(connection.fd, peer)
-
-
-class Authenticator:
-    """Says at every handshake whether the key may connect; answers from the poll loop."""
-
-    def __init__(self, context: Context, domains: Mapping[str, zap.Admission]) -> None:
-        """Begin to answer for these domains; one per context, made before any port is opened."""
-        assert context.authenticator is None
-        self.desk = zap.Desk(domains)
-        self._context = context
-        self._raw = raw.RawSocket(context.raw, raw.ROUTER, {"LINGER": 0})
-        self._raw.bind(_ZAP_ENDPOINT)
-        context.authenticator = self
-
-    def serve(self) -> int:
-        """Answer the requests that wait; says how many. Anything odd is refused.
-
-        Whatever a domain's function raises goes through, after a refusal.
-        """
-        for served in range(options.REQUESTS_MAX):
-            part = self._raw.receive()
-            if part is None:
-                return served
-            route = part.bytes
-            request: list[bytes] = []
-            while part is not None and part.more:
-                part = self._raw.receive()
-                request.append(b"" if part is None else part.bytes)
-            reply = zap.refusal(request[1:])
-            try:
-                reply = self.desk.answer(request[1:])
-            finally:
-                self._raw.send_parts((route, b"", *reply))
-        return options.REQUESTS_MAX
-
-    def refusals(self) -> list[zap.Refusal]:
-        """Give what was refused since the last call, for counters and the log."""
-        return self.desk.take_refusals()
-
-    def close(self) -> None:
-        """Stop answering: from now on nobody is let in."""
-        if not self._raw.is_closed:
-            self._raw.close()
-            self._context.authenticator = None
-
-    def handles(self) -> tuple[raw.RawSocket, ...]:
-        """Give what a `Poller` has to watch."""
-        return (self._raw,)

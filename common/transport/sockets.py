@@ -7,10 +7,11 @@ fork.
 
 from limpet.common.errors import HostError, PeerError
 from limpet.common.transport import endpoints, monitor, options, raw
+from limpet.common.transport.authenticator import Authenticator
 from limpet.common.transport.context import Context
 from limpet.common.transport.errors import BadArrival, FrameTooLarge, PeerFull, PeerGone
 from limpet.common.transport.events import Arrival, LinkEvent
-from limpet.common.transport.listening import Authenticator, RouterSocket
+from limpet.common.transport.listening import RouterSocket
 from limpet.common.transport.polling import Poller
 from limpet.common.transport.raw import check_library, make_keypair, public_key_of
 from limpet.common.transport.waiting import wait_for

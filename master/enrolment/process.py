@@ -197,6 +197,8 @@ class EnrolmentProcess:
         for arrival in port.arrivals(now):
             self._on_arrival(port, arrival, now)
         port.sweep(now)
+        if port.authenticator.tidy(now):
+            self._poller.register(port.authenticator)
         if len(port) > CONNECTIONS_MAX or resident_bytes() > MEMORY_BYTES_MAX:
             self._rejected["enrol_reopened"] += 1
             self._log.report(

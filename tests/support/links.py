@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from limpet.common.identifiers import MinionKey
+from limpet.common.transport.authenticator import RENEW_FROM
 from limpet.common.transport.events import Arrival, LinkEvent, RouterEvent
 from limpet.common.transport.sockets import (
     Authenticator,
@@ -83,11 +84,12 @@ def listener(
     small_buffers: bool = False,
     addresses: tuple[str, ...] = ("127.0.0.1",),
     keypair: tuple[bytes, bytes] | None = None,
+    renew_from: int = RENEW_FROM,
 ) -> Iterator[Listener]:
     """Give a listening end that is closed afterwards."""
     public_key, secret_key = keypair or make_keypair()
     context = Context(burn=True)
-    authenticator = Authenticator(context, {DOMAIN: admit})
+    authenticator = Authenticator(context, {DOMAIN: admit}, renew_from=renew_from)
     router = RouterSocket(
         context,
         secret_key=secret_key,
