@@ -12,16 +12,28 @@ LINE_BYTES_MAX: Final = 4096
 """A longer line is cut, saying how many bytes are missing."""
 
 
+_REMEMBERED_BELOW: Final = 0x3000
+"""What stands for letters below this code is worked out once: those of the commonest scripts."""
+
+
+class _Escapes(dict[int, str]):
+    """What stands for each letter, as `str.translate` asks for it."""
+
+    def __missing__(self, code: int) -> str:
+        letter = chr(code)
+        if not letter.isprintable() and letter != "\t":
+            letter = letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+        if code < _REMEMBERED_BELOW:
+            self[code] = letter
+        return letter
+
+
+_ESCAPES: Final = _Escapes()
+
+
 def escape_line(text: str) -> str:
     """Escape what does not print, ends of lines included; tabs stay."""
-    if text.isprintable():
-        return text
-    return "".join(
-        letter
-        if letter.isprintable() or letter == "\t"
-        else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for letter in text
-    )
+    return text if text.isprintable() else text.translate(_ESCAPES)
 
 
 def cut_line(text: str, bytes_max: int = LINE_BYTES_MAX) -> str:

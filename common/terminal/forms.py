@@ -8,6 +8,8 @@ can act on a terminal.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
+from msgspec.json import format as format_json
+
 from limpet.common.terminal.escape import decoded, lines
 
 Form = Literal["json", "yaml", "txt"]
@@ -49,7 +51,9 @@ def json_text(value: Any, *, indent: int | None = 4) -> str:  # noqa: ANN401
     """Give JSON in ASCII, without a line end; `indent` None: on one line."""
     import json
 
-    text = json.dumps(plain(value), indent=indent, allow_nan=False)
+    text = json.dumps(plain(value), allow_nan=False)
+    if indent is not None:  # the encoder's own way is one for each value in Python
+        text = format_json(text, indent=indent)
     return text.replace("\x7f", "\\u007f")
 
 

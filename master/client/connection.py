@@ -12,6 +12,7 @@ import socket
 import stat
 import struct
 import time
+from collections import deque
 from pathlib import Path
 from typing import Final
 
@@ -73,7 +74,7 @@ class Connection:
         )
         self._poll = select.poll()
         self._poll.register(plug, select.POLLIN)
-        self._replies: list[bytes] = []
+        self._replies: deque[bytes] = deque()
 
     def send(self, request: Request) -> None:
         """Send a request, waiting at most ten seconds for the master to read it.
@@ -103,7 +104,7 @@ class Connection:
         Raises `ConnectionLost` when the connection is over, `PeerError` for what is no reply.
         """
         while not self._replies:
-            self._replies.extend(reversed(self._socket.receive()))
+            self._replies.extend(self._socket.receive())
             if self._replies:
                 break
             self._raise_if_closed()
@@ -111,7 +112,7 @@ class Connection:
             if left <= 0:
                 return None
             self._poll.poll(min(left, 3600.0) * 1000)
-        payload = self._replies.pop()
+        payload = self._replies.popleft()
         try:
             return _decoder.decode(payload)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
@@ -122,11 +123,16 @@ class Connection:
             ) from error
 
     @property
+    def is_at_hand(self) -> bool:
+        """Say whether a reply has been read that was not given yet."""
+        return bool(self._replies)
+
+    @property
     def is_usable(self) -> bool:
         """Say whether it is open and quiet, so that another request may follow."""
         if self._replies or self._socket.is_closed:
             return False
-        self._replies.extend(reversed(self._socket.receive()))
+        self._replies.extend(self._socket.receive())
         return not self._replies and not self._socket.is_closed
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ safe, and nothing is told twice.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -51,7 +52,7 @@ class Following:
         self._request = request
         self._on_over = on_over
         self._book = JobBook()
-        self._waiting: list[Change] = []
+        self._waiting: deque[Change] = deque()
         self._is_asked = False
         self._is_over = False
         self._heard_at = 0.0
@@ -67,6 +68,11 @@ class Following:
     def is_over(self) -> bool:
         """Say whether nothing more will come."""
         return self._is_over and not self._waiting
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Say whether something more has come already: `next_change` gives it without waiting."""
+        return bool(self._waiting) or self._line.is_at_hand
 
     @property
     def is_timed_out(self) -> bool:
@@ -99,7 +105,7 @@ class Following:
         while not self._waiting and not self._is_over:
             if not self._take(deadline) and time.monotonic() >= deadline:
                 return None
-        return self._waiting.pop(0) if self._waiting else None
+        return self._waiting.popleft() if self._waiting else None
 
     def __iter__(self) -> Iterator[Change]:
         """Give all changes until the job has ended or the timeout has passed."""

@@ -82,6 +82,11 @@ class Line:
         assert self._connection is not None
         return self._connection.receive(deadline)
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Say whether a reply has been read that nobody has been given."""
+        return self._connection is not None and self._connection.is_at_hand
+
     def on_notice(self, text: str) -> None:
         """Pass on what the master wants the person to know."""
         self._on_notice(text)

@@ -1,6 +1,6 @@
 """What is known of a job: one answer for each targeted minion, and what it all amounts to."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -85,6 +85,9 @@ def exit_code(answers: Any) -> ExitCode:  # noqa: ANN401 - an iterable of Minion
     return ExitCode.NO_RESULT if statuses - {"ok"} else ExitCode.OK
 
 
+_decode: Final = msgspec.msgpack.Decoder().decode
+
+
 def answer_of(result: MinionResult) -> MinionAnswer:
     """Read one result of the master. A body that can't be read is said to be so, never raised."""
     value: Any = None
@@ -96,7 +99,7 @@ def answer_of(result: MinionResult) -> MinionAnswer:
             trouble = f"it holds more than {VALUES_MAX:,} values"
         else:
             try:
-                value = msgspec.msgpack.decode(result.body)
+                value = _decode(result.body)
             except (msgspec.DecodeError, ValueError, TypeError, RecursionError) as broken:
                 trouble = str(broken)
         if trouble:

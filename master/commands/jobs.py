@@ -115,6 +115,7 @@ def show(jid: str, form: str, state_output: Form, is_state_verbose: bool) -> int
     output = TextOutput(session.palette, look)
     for answer in job.minions.values():
         output.on_answer(answer)
+    sys.stdout.flush()
     return 0
 
 

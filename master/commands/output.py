@@ -19,7 +19,7 @@ PARTIAL_BYTES_MAX = 64 * 1024
 
 
 class Output(Protocol):
-    """Shows a job."""
+    """Shows a job. Whoever calls flushes stdout when nothing more has come yet, and at the end."""
 
     def on_answer(self, answer: MinionAnswer) -> None:
         """Show a final answer that has come."""
@@ -122,7 +122,6 @@ class TextOutput:
     def _write(self, lines: object) -> None:
         assert not isinstance(lines, str)
         sys.stdout.write("".join(f"{line}\n" for line in lines))  # type: ignore[attr-defined]
-        sys.stdout.flush()
 
 
 class AllAtOnce:
@@ -171,7 +170,6 @@ class TxtOutput:
         self._streamed.on_end(answer.minion)
         for line in txt_lines(answer.minion, bare_value(answer)):
             sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
 
     def on_output(self, output: JobOutput) -> None:
         """Show live output on stderr."""

@@ -67,6 +67,7 @@ class Watching:
             raise
         except KeyboardInterrupt:
             self._live.hide()
+            sys.stdout.flush()
             self._on_interrupted(following)
             return INTERRUPTED
         finally:
@@ -74,10 +75,13 @@ class Watching:
             if following is not None:
                 following.close()
         self._output.on_end(result)
+        sys.stdout.flush()
         return self._sum_up(result, timeout_s, named)
 
     def _show_changes(self, following: Following) -> None:
         while not following.is_over:
+            if not following.is_at_hand:
+                sys.stdout.flush()
             change = following.next_change(self._tick_s)
             if isinstance(change, MinionAnswer):
                 self._answers[change.minion] = change

@@ -35,6 +35,7 @@ def test_any_value_is_valid_json_in_ascii_without_control_characters(value: obje
     text = json_text(value)
 
     assert json.loads(text) == plain(value)
+    assert text == json.dumps(plain(value), indent=4).replace("\x7f", "\\u007f")
     assert text.isascii()
     assert all(line.isprintable() for line in text.split("\n"))
 
