@@ -63,6 +63,13 @@ def decode_pillar(body: bytes) -> Pillar:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
+    if type(value) is str:
+        return value if value.isascii() else _text(value)
+    if isinstance(value, dict):
+        return {
+            key if type(key) is str and key.isascii() else _key(key): _plain(each)
+            for key, each in value.items()
+        }
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, str):

@@ -112,7 +112,8 @@ def compile_pillar(
             is_joining_lists=settings.merge_lists,
         )
     pillar.secret_paths = marked_paths(pillar.data)
-    pillar.data = unmarked(pillar.data)
+    if pillar.secret_paths:
+        pillar.data = unmarked(pillar.data)
     return pillar
 
 

@@ -32,6 +32,17 @@ class Ordered(dict[Any, Any]):
     It is a plain `dict` to everybody else.
     """
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Ordered":
+        """Copy as a `dict` is copied, which is several times as fast as what a subclass gets."""
+        made = memo[id(self)] = type(self)()
+        for key, each in self.items():
+            made[key] = each if type(each) in _SINGLE else copy.deepcopy(each, memo)
+        return made
+
+
+_SINGLE: Final = frozenset((str, int, float, bool, bytes, type(None)))
+"""What nobody can change."""
+
 
 @dataclass(slots=True)
 class Document:

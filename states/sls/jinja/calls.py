@@ -6,6 +6,9 @@ Filters that need the machine (`which`, `file_hashsum`, `http_query`, …) are s
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
+import jinja2
+from jinja2.runtime import Context
+
 _ALIASES: Final = {"cmd.run": "cmd.shell"}
 """In a template a command takes a shell, as in Salt: there `cmd.run` is `cmd.shell`."""
 
@@ -112,10 +115,14 @@ _BY_CALL: Final = {
 
 
 def filters_by_call(functions: Functions) -> dict[str, Callable[..., Any]]:
-    """Give the filters whose answer an execution function has."""
+    """Give the filters whose answer an execution function has.
+
+    They see the context, so that Jinja does not ask when it compiles, once for all renderings.
+    """
 
     def asking(name: str) -> Callable[..., Any]:
-        def ask(*positional: Any, **keyword: Any) -> Any:  # noqa: ANN401
+        @jinja2.pass_context
+        def ask(_context: Context, *positional: Any, **keyword: Any) -> Any:  # noqa: ANN401
             return functions.call(name, list(positional), keyword)
 
         return ask

@@ -8,7 +8,7 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Callable, Mapping, MutableMapping
-from functools import cache, wraps
+from functools import wraps
 from types import CodeType
 from typing import Any, Final
 
@@ -22,6 +22,18 @@ from limpet.states.sls.jinja import data_filters, hash_filters, network_filters,
 from limpet.states.sls.jinja.calls import Functions, filters_by_call
 from limpet.states.sls.jinja.serializing import Serializing
 
+
+def _at_its_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a filter called when the template is rendered, also where it stands on a constant."""
+
+    @jinja2.pass_context
+    @wraps(function)
+    def called(_context: Context, *positional: Any, **keyword: Any) -> Any:  # noqa: ANN401
+        return function(*positional, **keyword)
+
+    return called
+
+
 _FILTERS: Final[dict[str, Any]] = {
     **text_filters.FILTERS,
     **data_filters.FILTERS,
@@ -33,6 +45,7 @@ _AT_ITS_TIME: Final = (
     "random_str", "strftime",
 )  # fmt: skip
 """Chance and the clock: Jinja would work them out when it compiles, once for all renderings."""
+_FILTERS.update({name: _at_its_time(_FILTERS[name]) for name in _AT_ITS_TIME})
 _REMOVED: Final = ("urlize", "xmlattr")
 """Of no use in what is no HTML, and each was the way into a known weakness."""
 _HEADER: Final = "#jinja2:"
@@ -158,9 +171,8 @@ def make_environment(
         **known,
     )
     environment.options_text = repr(sorted(known.items(), key=str))
-    environment.filters.update(_filters())
-    by_call = filters_by_call(functions)
-    environment.filters.update({name: _at_its_time(each) for name, each in by_call.items()})
+    environment.filters.update(_FILTERS)
+    environment.filters.update(filters_by_call(functions))
     for name in _REMOVED:
         environment.filters.pop(name, None)
     environment.tests.update(
@@ -180,22 +192,6 @@ def make_environment(
         }
     )
     return environment
-
-
-@cache
-def _filters() -> dict[str, Any]:
-    return {**_FILTERS, **{name: _at_its_time(_FILTERS[name]) for name in _AT_ITS_TIME}}
-
-
-def _at_its_time(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a filter called when the template is rendered, also where it stands on a constant."""
-
-    @jinja2.pass_context
-    @wraps(function)
-    def called(_context: Context, *positional: Any, **keyword: Any) -> Any:  # noqa: ANN401
-        return function(*positional, **keyword)
-
-    return called
 
 
 def header_options(text: str) -> tuple[str, dict[str, Any]]:
