@@ -10,7 +10,8 @@ from limpet.common.errors import ExitCode, UsageError
 from limpet.common.identifiers import job_id
 from limpet.common.terminal.arguments import parse_arguments
 from limpet.common.terminal.session import Session, complain
-from limpet.master.client.client import TARGET_BYTES_MAX, Client
+from limpet.master.client.client import Client
+from limpet.master.client.job_calls import TARGET_BYTES_MAX
 from limpet.master.commands.run import look_of, look_options, send, sent_options, shown_options
 from limpet.master.commands.targets import kind_of, target_options
 from limpet.master.commands.wording import names_text
