@@ -37,6 +37,7 @@ COUNTERS: Final = (
     "restarts",
     "cpu_s",
 )
+INSTANTS: Final = ("began_at", "all_ready_at")
 HISTOGRAMS: Final = ("beat_s", "login_s", "file_s", "pillar_s", "turn_s")
 
 
@@ -54,6 +55,10 @@ class Figures(msgspec.Struct):
     handshakes: int = 0
     """Handshakes that were finished, on either port."""
     enrolments_asked: int = 0
+    began_at: float = 0.0
+    """CLOCK_BOOTTIME when the first minion began, before it had a socket; 0: none has."""
+    all_ready_at: float = 0.0
+    """CLOCK_BOOTTIME when all were READY for the first time; 0: they never were."""
     logins: int = 0
     """How often a minion became READY."""
     losses: int = 0
@@ -102,6 +107,11 @@ class Figures(msgspec.Struct):
     turn_s: Histogram = msgspec.field(default_factory=Histogram)
     """How long a turn of the loop works: so late may be whoever is due."""
 
+    @property
+    def all_ready_s(self) -> float | None:
+        """Give the seconds from the first minion's begin until all were READY; None: never."""
+        return self.all_ready_at - self.began_at if self.all_ready_at else None
+
     def count_failure(self, reason: str) -> None:
         """Count why something went wrong."""
         _count(self.failures, reason)
@@ -122,6 +132,9 @@ def merged(parts: Iterable[Figures]) -> Figures:
     whole = Figures()
     for name in (*GAUGES, *COUNTERS):
         setattr(whole, name, sum(getattr(part, name) for part in parts))
+    whole.began_at = min((part.began_at for part in parts if part.began_at), default=0.0)
+    if parts and all(part.all_ready_at for part in parts):
+        whole.all_ready_at = max(part.all_ready_at for part in parts)
     for part in parts:
         for own, others in (
             (whole.failures, part.failures),

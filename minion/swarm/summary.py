@@ -62,12 +62,14 @@ def live_lines(figures: Figures, recent: Recent) -> list[str]:
 def summary_lines(figures: Figures, *, seconds: float, problems: list[str]) -> list[str]:
     """Give what is told at the end."""
     login_s, beat_s = figures.login_s, figures.beat_s
+    all_ready_s = figures.all_ready_s
+    whole = "never" if all_ready_s is None else f"after {all_ready_s:.3g} s"
     ends = f"{figures.jobs_ok} ok, {figures.jobs_failed} failed, {figures.jobs_cancelled} cancelled"
     lines = [
         f"{figures.ready} of {figures.minions} minions were ready at the end, "
         f"after {duration_text(seconds)}",
         f"logins: {figures.logins}, {_waits(login_s)}; sessions lost: {figures.losses}; "
-        f"attempts: {figures.sockets_opened}",
+        f"attempts: {figures.sockets_opened}; all were ready together {whole}",
         f"beats: {figures.beats}, {_waits(beat_s)}",
         f"the swarm itself: {figures.cpu_s:.1f} s of CPU, {figures.rss_bytes / 2**20:.0f} MiB; "
         f"turns of its loops: {_waits(figures.turn_s)}",
@@ -97,6 +99,7 @@ def document(figures: Figures, *, seconds: float, processes: int, problems: list
     return {
         "seconds": round(seconds, 3),
         "processes": processes,
+        "all_ready_s": None if figures.all_ready_s is None else round(figures.all_ready_s, 4),
         **{name: round(getattr(figures, name), 3) for name in (*GAUGES, *COUNTERS)},
         "failures": dict(sorted(figures.failures.items())),
         "warnings": dict(sorted(figures.warnings.items())),

@@ -118,6 +118,8 @@ class Loop:
         now = self._clock.now()
         for index in touched:
             self._timers.wake(index, self._minions[index].next_deadline(now))
+        if self.figures.ready == len(self._minions) and not self.figures.all_ready_at:
+            self.figures.all_ready_at = now.boot
         self.figures.turn_s.add(self._clock.now().boot - woken)
         return others
 
@@ -170,6 +172,8 @@ class Loop:
             else:
                 index = self._new.popleft()
                 self._new_begun += 1
+            if not self.figures.started:
+                self.figures.began_at = now.boot
             self.figures.started += 1
             self._minions[index].start(now)
             if self._minions[index].on_frames():

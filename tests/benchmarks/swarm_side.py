@@ -11,7 +11,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Final
 
@@ -22,8 +22,10 @@ from limpet.common.errors import LimpetError
 from support.fleet import LIMPET, Fleet, descendants, wait_until
 
 PATIENCE_S: Final = 120.0
-LOOK_S: Final = 0.02
-"""How often it is asked how many are ready: that late the end of a login may be seen."""
+LOOK_S: Final = 0.25
+"""How often a master is asked how many are ready while they log in: it has better things to do."""
+SETTLED_S: Final = 0.3
+"""After this long, processes that stood still have made up for what was due meanwhile."""
 
 
 def lasting_ports(fleet: Fleet) -> Fleet:
@@ -40,6 +42,13 @@ def lasting_ports(fleet: Fleet) -> Fleet:
             )
             return fleet
     raise AssertionError("no free port between 20000 and 32000")
+
+
+def signal_all(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to processes, some of which may have ended."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 class Swarm:
@@ -109,9 +118,7 @@ class Swarm:
             self.process.kill()
             self.process.wait(PATIENCE_S)
             self.process = None
-            for pid in below:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            signal_all(below, signal.SIGKILL)
 
 
 class SwarmSide:
@@ -197,9 +204,10 @@ class SwarmSide:
             self.fleet.master.stop()
 
     def login(self) -> float:
-        """Start master and swarm anew, all with known keys and all at once.
+        """Start master and swarm anew, all with known keys and all at once, and end both.
 
-        Gives the seconds from the first connection at the port to the last READY.
+        Gives the seconds from the first minion's begin to the last one's READY, by the swarm's own
+        clock: who asks the master for it costs it time, and learns of it late.
         """
         self.stop()
         self.fleet.start_master()
@@ -207,20 +215,27 @@ class SwarmSide:
             client.status()  # it has started, then
             used_s = self.master_cpu_s()
             self.swarm.start()
-            first: float | None = None
             until = time.monotonic() + PATIENCE_S
-            while time.monotonic() < until:
-                status = client.status()
-                # One connection is the master's own, which looks whether anybody can log in.
-                if first is None and status.figures["connections"] > 1:
-                    first = time.perf_counter()
-                if status.ready >= self.minions:
-                    assert first is not None, "all are ready and nobody was seen to come"
-                    took_s = time.perf_counter() - first
-                    self.login_cpu_s.append(self.master_cpu_s() - used_s)
-                    return took_s
-                time.sleep(LOOK_S if first is not None else LOOK_S / 2)
-        raise AssertionError(f"{status.ready} of {self.minions} are READY after {PATIENCE_S:g} s")
+            while (ready := client.status().ready) < self.minions:
+                assert time.monotonic() < until, f"{ready} of {self.minions} are READY"
+                time.sleep(LOOK_S)
+            self.login_cpu_s.append(self.master_cpu_s() - used_s)
+        took_s = self.swarm.stop()["all_ready_s"]
+        self.fleet.master.stop()
+        assert took_s is not None, "not all were ready at the same time"
+        return float(took_s)
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Stop master and swarm for a moment: their beats would take time from others."""
+        assert self.swarm.process is not None
+        pids = [*tree(self.fleet.master.pid), *tree(self.swarm.pid)]
+        signal_all(pids, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            signal_all(pids, signal.SIGCONT)
+            time.sleep(SETTLED_S)
 
     def ping_all(self, client: Client) -> float:
         """Run `test.ping` on the swarm; gives seconds. All have to answer."""

@@ -98,6 +98,7 @@ def test_a_swarm_joins_works_comes_back_and_comes_again(tmp_path: Path) -> None:
             data, _ = ended(process)
         assert data["ready"] == data["connected"] == data["started"] == MINIONS
         assert data["processes"] == 2
+        assert 0 < data["all_ready_s"] < data["seconds"]
         assert data["logins"] >= 2 * MINIONS
         assert data["losses"] >= MINIONS
         assert data["enrolments_asked"] >= MINIONS

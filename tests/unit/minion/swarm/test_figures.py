@@ -6,6 +6,7 @@ from limpet.common.clock import Instant
 from limpet.minion.swarm.figures import (
     COUNTERS,
     GAUGES,
+    INSTANTS,
     REASONS_MAX,
     Figures,
     copied,
@@ -34,7 +35,20 @@ def test_processes_add_up() -> None:
 
 def test_every_number_is_merged() -> None:
     fields = {name: getattr(Figures(), name) for name in Figures.__struct_fields__}
-    assert {name for name, value in fields.items() if value == 0} == {*GAUGES, *COUNTERS}
+    assert {name for name, value in fields.items() if value == 0} == {
+        *GAUGES,
+        *COUNTERS,
+        *INSTANTS,
+    }
+
+
+def test_all_are_ready_when_the_last_process_has_all_its_own() -> None:
+    first = Figures(began_at=10.0, all_ready_at=12.0)
+    last = Figures(began_at=9.5, all_ready_at=14.5)
+    assert merged([first, last]).all_ready_s == 5.0
+    assert merged([first, Figures(began_at=9.0)]).all_ready_s is None
+    assert merged([first, Figures()]).all_ready_s is None
+    assert merged([]).all_ready_s is None
 
 
 def test_reasons_are_bounded() -> None:
@@ -86,7 +100,7 @@ def test_the_live_line_and_the_summary_tell_the_figures() -> None:
 def test_the_document_has_every_figure_and_is_json() -> None:
     data = json.loads(json.dumps(document(some(1), seconds=2.5, processes=2, problems=[])))
     assert set(data) == {
-        *GAUGES, *COUNTERS, "seconds", "processes", "failures", "warnings",
+        *GAUGES, *COUNTERS, "seconds", "processes", "all_ready_s", "failures", "warnings",
         "beat_s", "login_s", "file_s", "pillar_s", "turn_s", "problems",
     }  # fmt: skip
     assert data["beat_s"]["count"] == 1
