@@ -58,6 +58,9 @@ DEADLINES_APART_S: Final = 0.01
 """No turn is begun for the core's deadlines alone sooner after the last were looked at. Those of
 thousands of sessions are seconds long, and fall due one by one: a turn costs more than ten of them.
 """
+LINES_APART_S: Final = 0.05
+"""Clients, the enrolment process and the workshop are heard as soon as they speak or something of
+theirs is due; where nothing tells of them, no sooner after the last time than this."""
 GATHER_S: Final = 0.003
 """How long beats and logins are gathered for one turn, while no job is open: a turn for each costs
 several times what is in it. Clients and jobs never wait for it."""
@@ -162,6 +165,7 @@ class Master:
         self._is_stop_asked = False
         self._drain_until = Instant(0.0)
         self._deadlines_from = Instant(0.0)
+        self._lines_at = self._lines_from = Instant(0.0)
         self._log_sweep_at = Instant(0.0)
 
     def run(self, signals: SignalPipe, notifier: Notifier) -> End:
@@ -207,17 +211,21 @@ class Master:
             self._others.wait(GATHER_S)
         self._follow_lines()
         now = self._clock.now().boot
-        soonest = min(
-            max(self._core.next_deadline, self._deadlines_from),
+        self._lines_at = min(
             self._control.next_deadline,
             self._enrolment.next_deadline,
             self._pillar.next_deadline,
+        )
+        soonest = min(
+            max(self._core.next_deadline, self._deadlines_from),
+            self._lines_at,
             self._port.next_sweep,
             self._check.next_deadline,
             now + TURN_S_MAX,
         )
         if self._stop_at is not None:
             soonest = min(soonest, now + 0.05)
+        self._lines_at = min(self._lines_at, self._lines_from)
         return self._poller.wait(0.0 if self._carrier.can_go_on else max(0.0, soonest - now))
 
     def _turn(self, now: Moment, ready: set[Polled]) -> None:
@@ -247,21 +255,14 @@ class Master:
             is_busy = now.boot < self._heard_at + BUSY_S
             self._is_gathering = is_busy and self._core.is_at_rest and self._stop_at is None
             self._heard_at = now.boot
-        if now.boot >= self._core.next_deadline:
+        if now.boot >= self._deadlines_from and now.boot >= self._core.next_deadline:
             self._carry(self._core.on_deadline(now), now)
             self._deadlines_from = now.after(DEADLINES_APART_S)
         for shelved in self._packages.collect() if self._packages in ready else ():
             self._on_shelved(shelved, now)
-        for asked in self._control.collect(now):
-            self._on_client(asked, now)
-        for question in self._enrolment.collect(now):
-            effects = self._core.on_enrolment(
-                now, question.handle, question.key, question.address, question.request
-            )
-            self._carry(effects, now)
-        self._enrolment.raise_if_never_open(now)
-        for rendered in self._pillar.collect(now):
-            self._carry(self._core.on_rendered(now, rendered), now)
+        lines = (self._control, self._enrolment.pollable, self._pillar.line)
+        if now.boot >= self._lines_at or not ready.isdisjoint(lines):
+            self._hear_lines(now)
         self._tell_failed_sends(now)
         self._control.flush(now)
         if self._carrier.go_on(now):
@@ -274,6 +275,20 @@ class Master:
         if now.boot >= self._log_sweep_at:
             self._log_sweep_at = now.after(LOG_SWEEP_S)
             self._log.sweep()
+
+    def _hear_lines(self, now: Moment) -> None:
+        """Hear clients, the enrolment process and the pillar workshop."""
+        for asked in self._control.collect(now):
+            self._on_client(asked, now)
+        for question in self._enrolment.collect(now):
+            effects = self._core.on_enrolment(
+                now, question.handle, question.key, question.address, question.request
+            )
+            self._carry(effects, now)
+        self._enrolment.raise_if_never_open(now)
+        for rendered in self._pillar.collect(now):
+            self._carry(self._core.on_rendered(now, rendered), now)
+        self._lines_from = now.after(LINES_APART_S)
 
     def _carry(self, effects: list[Effect], now: Moment) -> None:
         self._carrier.carry_out(effects, now)

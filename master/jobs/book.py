@@ -17,7 +17,7 @@ from limpet.master.effects import DeliveryEnded
 from limpet.master.events.making import job_event
 from limpet.master.jobs.arguments import without_secrets
 from limpet.master.jobs.bulk import Bodies
-from limpet.master.jobs.delivery import RUNNING, Delivery
+from limpet.master.jobs.delivery import RUNNING, Delivery, shown_status
 from limpet.master.jobs.gathering import Gathering
 from limpet.master.jobs.job import Job, Lane
 from limpet.master.jobs.sending import Sending
@@ -222,33 +222,34 @@ class Book:
         is_bulk: bool = False,
     ) -> bool:
         """Let one delivery change, and all that hangs on it. `act` gives False: no news."""
-        stored, before, was_open = delivery.state, delivery.status, delivery.is_open
+        jid, stored, was_open = delivery.jid, delivery.state, delivery.is_open
         job.count(delivery, -1)
         is_news = act()
         job.count(delivery, 1)
         if is_news is False:
             return False
         is_closed = was_open and not delivery.is_open
+        is_shown = shown_status(stored) != delivery.status
         if body is not None:
-            turn.keep(PutReturn(job.jid, delivery.minion, body))
+            turn.keep(PutReturn(jid, delivery.minion, body))
         delivery.commit = job.commit = turn.keep(PutDelivery(delivery.row(), stored))
         lane = self.lane(delivery.minion)
         if delivery.cancel == "wanted":
-            lane.cancels[job.jid] = delivery
-        elif lane.cancels and lane.cancels.pop(job.jid, None) is not None:
-            self.timetable.clear(("cancel", job.jid, delivery.minion))
+            lane.cancels[jid] = delivery
+        elif lane.cancels and lane.cancels.pop(jid, None) is not None:
+            self.timetable.clear(("cancel", jid, delivery.minion))
         if is_closed:
             self._close(turn, job, delivery, lane)
         elif not was_open and delivery.is_open:
             self._reopen(turn, job, delivery, lane)
         if is_bulk:
-            self.gathering.fetch(turn, job.jid, delivery.minion, job.commit)
-        elif delivery.status != before or body is not None:
+            self.gathering.fetch(turn, jid, delivery.minion, job.commit)
+        elif is_shown or body is not None:
             self.gathering.tell(turn, delivery, body, job.commit)
-        if is_closed or (not delivery.is_open and delivery.status != before):
+        if is_closed or (is_shown and not delivery.is_open):
             turn.effects.append(
                 DeliveryEnded(
-                    job.jid,
+                    jid,
                     delivery.minion,
                     delivery.status,
                     job.row.function,
@@ -267,7 +268,8 @@ class Book:
 
     def _close(self, turn: Turn, job: Job, delivery: Delivery, lane: Lane) -> None:
         del lane.open[job.jid]
-        job.waiting.pop(delivery.minion, None)
+        if job.waiting:
+            job.waiting.pop(delivery.minion, None)
         self.open_deliveries -= 1
         self.timetable.clear(("delivery", job.jid, delivery.minion))
         if delivery.is_returned and self.bodies:

@@ -20,8 +20,14 @@ class Rates:
     def take(self, kind: str, now: Instant, amount: float = 1.0) -> bool:
         """Take from the bucket of a kind; False: it does not hold so much, nothing is taken."""
         rate, burst = self._limits.get(kind, UNLIMITED)
-        level, at = self._levels.get(kind, (burst, now))
-        level = min(burst, level + max(0.0, now - at) * rate)
+        known = self._levels.get(kind)
+        level = burst
+        if known is not None:
+            before, at = known
+            if now > at:
+                before += (now - at) * rate
+            if before < burst:
+                level = before
         is_enough = level >= amount
         self._levels[kind] = (level - amount if is_enough else level, now)
         return is_enough
