@@ -29,7 +29,6 @@ from limpet.master.store.operations import (
     JobRow,
     PutDelivery,
     PutJob,
-    PutReturn,
     Snapshot,
 )
 from limpet.master.timetable import Timetable
@@ -230,9 +229,7 @@ class Book:
             return False
         is_closed = was_open and not delivery.is_open
         is_shown = shown_status(stored) != delivery.status
-        if body is not None:
-            turn.keep(PutReturn(jid, delivery.minion, body))
-        delivery.commit = job.commit = turn.keep(PutDelivery(delivery.row(), stored))
+        delivery.commit = job.commit = turn.keep(PutDelivery(delivery.row(), stored, body))
         lane = self.lane(delivery.minion)
         if delivery.cancel == "wanted":
             lane.cancels[jid] = delivery

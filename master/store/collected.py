@@ -5,7 +5,6 @@ a larger one in a table of its own; in which it is, only the readers have to kno
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, Final
 
@@ -33,47 +32,42 @@ class Collected:
     """What is still to be written."""
 
     def __init__(self) -> None:
-        self.deliveries: dict[Whose, DeliveryRow] = {}
-        self.bodies: dict[Whose, bytes] = {}
+        self._deliveries: dict[Whose, tuple[DeliveryRow, bytes | None]] = {}
+
+    def put(self, row: DeliveryRow, body: bytes | None) -> None:
+        """Take a delivery in, with its value; None: the value that is there stays."""
+        whose = (row.jid, row.minion)
+        if body is None and whose in self._deliveries:
+            body = self._deliveries[whose][1]
+        self._deliveries[whose] = (row, body)
 
     def write(self, database: sqlite3.Connection) -> None:
         """Write all of it, in the order of the keys. Raises `sqlite3.Error`."""
-        deliveries, bodies = self.deliveries, self.bodies
-        if deliveries:
-            self.deliveries = {}
-            plain: list[Any] = []
-            returned: list[Any] = []
-            for whose in sorted(deliveries):
-                row = deliveries[whose]
-                # SQLite would keep NaN as NULL. A sum of numbers is finite if each is.
-                assert isfinite(row.expires_s + row.since_s + row.started_s + row.duration_s), row
-                body = bodies.get(whose)
-                if body is None:
-                    plain += astuple(row)
-                    continue
-                returned += astuple(row)
-                if len(body) <= INLINE_BYTES_MAX:
-                    returned.append(body)
-                    del bodies[whose]
-                else:
-                    returned.append(None)
-            _PUT_DELIVERIES.write(database, plain)
-            _PUT_RETURNED.write(database, returned)
-        if bodies:
-            self.bodies = {}
-            keep_apart(database, bodies, [whose for whose in bodies if whose not in deliveries])
+        if not self._deliveries:
+            return
+        deliveries, self._deliveries = self._deliveries, {}
+        plain: list[Any] = []
+        returned: list[Any] = []
+        large: list[Any] = []
+        for whose in sorted(deliveries):
+            row, body = deliveries[whose]
+            # SQLite would keep NaN as NULL. A sum of numbers is finite if each is.
+            assert isfinite(row.expires_s + row.since_s + row.started_s + row.duration_s), row
+            if body is None:
+                plain += astuple(row)
+                continue
+            returned += astuple(row)
+            if len(body) <= INLINE_BYTES_MAX:
+                returned.append(body)
+            else:
+                returned.append(None)
+                large += (*whose, body)
+        _PUT_DELIVERIES.write(database, plain)
+        _PUT_RETURNED.write(database, returned)
+        _PUT_BODIES.write(database, large)
 
 
-def keep_apart(
-    database: sqlite3.Connection, bodies: Mapping[Whose, bytes], alone: Sequence[Whose]
-) -> None:
-    """Keep values in the table of large ones. `alone`: those whose delivery was not just written.
-
-    Raises `sqlite3.Error`.
-    """
-    database.executemany(
-        "UPDATE delivery SET body = NULL WHERE jid = ? AND minion = ? AND body IS NOT NULL", alone
-    )
-    _PUT_BODIES.write(
-        database, [value for whose in sorted(bodies) for value in (*whose, bodies[whose])]
-    )
+def keep_apart(database: sqlite3.Connection, whose: Whose, body: bytes) -> None:
+    """Keep a value of any size that came without its delivery. Raises `sqlite3.Error`."""
+    database.execute("UPDATE delivery SET body = NULL WHERE jid = ? AND minion = ?", whose)
+    _PUT_BODIES.write(database, [*whose, body])

@@ -145,14 +145,8 @@ class PutDelivery(Operation, frozen=True):
     row: DeliveryRow
     before: str = ""
     """The state that the store has it in; empty: it is new. So none has to be counted."""
-
-
-class PutReturn(Operation, frozen=True):
-    """Keep the body of a return that came inline; the delivery row goes in the same transaction."""
-
-    jid: JobId
-    minion: MinionId
-    body: bytes
+    body: bytes | None = None
+    """What the minion returned, where that came inline (MessagePack); None: what is there stays."""
 
 
 class PutChunk(Operation, frozen=True):

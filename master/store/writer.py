@@ -33,9 +33,9 @@ from limpet.master.store.operations import (
     Operation,
     PruneHistory,
     PutChunk,
+    PutDelivery,
     PutJob,
     PutKey,
-    PutReturn,
 )
 from limpet.master.store.writing import Transaction
 
@@ -48,11 +48,10 @@ GROUP_BYTES_MAX: Final = 16 * 1024 * 1024
 GATHER_S: Final = 0.004
 """From the beginning of one commit to that of the next, where the one before had as many operations
 as `GATHERED`: a commit costs a fifth of a millisecond of CPU, whatever is in it."""
-GATHERED: Final = 32
+GATHERED: Final = 16
 _OPERATION_BYTES: Final = 300
 """What one operation without a body takes, roughly."""
 _MORE_BYTES: Final[dict[type[Operation], Callable[[Any], int]]] = {
-    PutReturn: lambda operation: len(operation.body),
     PutChunk: lambda operation: len(operation.data),
     PutJob: lambda operation: len(operation.row.arguments),
     ChangeJob: lambda operation: len(operation.row.arguments),
@@ -259,7 +258,9 @@ def _weight(operations: tuple[Operation, ...]) -> int:
     """Estimate the bytes of memory that operations take."""
     weight = _OPERATION_BYTES * len(operations)
     for operation in operations:
-        more = _MORE_BYTES.get(type(operation))
-        if more is not None:
+        if isinstance(operation, PutDelivery):
+            if operation.body:
+                weight += len(operation.body)
+        elif (more := _MORE_BYTES.get(type(operation))) is not None:
             weight += more(operation)
     return weight

@@ -34,7 +34,6 @@ from limpet.master.store.operations import (
     PutJob,
     PutKey,
     PutNote,
-    PutReturn,
     PutToken,
     TokenRow,
 )
@@ -256,7 +255,7 @@ class Transaction:
             counts[row.state] = counts.get(row.state, 0) + 1
             if operation.before:
                 counts[operation.before] = counts.get(operation.before, 0) - 1
-        self._collected.deliveries[row.jid, row.minion] = row
+        self._collected.put(row, operation.body)
 
     def _open_counts(self, jid: JobId) -> dict[str, int]:
         """Give the deliveries of an open job by state, to be changed."""
@@ -293,10 +292,6 @@ class Transaction:
         )
         self._resize(row.jid, more_bytes)
 
-    def _put_return(self, operation: PutReturn) -> None:
-        if self._is_over(operation.jid) is not None:
-            self._collected.bodies[operation.jid, operation.minion] = operation.body
-
     def _put_chunk(self, operation: PutChunk) -> None:
         if self._is_over(operation.jid) is None:
             return
@@ -319,7 +314,7 @@ class Transaction:
         found = hashlib.sha256(body).hexdigest()
         if found != operation.digest:
             body = damaged_body(operation.digest, found)
-        keep_apart(self._database, {whose: body}, [whose])
+        keep_apart(self._database, whose, body)
         self._database.execute("DELETE FROM chunk WHERE jid = ? AND minion = ?", whose)
 
     def _drop_chunks(self, operation: DropChunks) -> None:
@@ -335,7 +330,6 @@ class Transaction:
         PutJob: _put_job,
         ChangeJob: _change_job,
         PutDelivery: _put_delivery,
-        PutReturn: _put_return,
         PutChunk: _put_chunk,
         JoinChunks: _join_chunks,
         DropChunks: _drop_chunks,

@@ -16,7 +16,6 @@ from limpet.master.store.operations import (
     Operation,
     PutDelivery,
     PutJob,
-    PutReturn,
 )
 from limpet.master.store.schema import MIGRATIONS
 from limpet.master.store.writing import Transaction
@@ -96,10 +95,7 @@ class Fleet:
     ) -> tuple[Operation, ...]:
         """Give what the core keeps when a minion has returned a value of so many bytes."""
         body = self.body(size)
-        return (
-            PutReturn(job.jid, minion, body),
-            PutDelivery(self.delivery(job, minion, "ok", len(body)), before),
-        )
+        return (PutDelivery(self.delivery(job, minion, "ok", len(body)), before, body),)
 
 
 def write_history(path: Path, *, jobs: int, minions: int, body_bytes: int = 100) -> Fleet:

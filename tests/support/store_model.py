@@ -37,7 +37,6 @@ from limpet.master.store.operations import (
     PutJob,
     PutKey,
     PutNote,
-    PutReturn,
     PutToken,
     Snapshot,
     TokenRow,
@@ -100,15 +99,14 @@ class StoreModel:
             case ChangeJob(row=job_row):
                 if job_row.jid in self.jobs:
                     self.jobs[job_row.jid] = job_row
-            case PutDelivery(row=row, before=before):
+            case PutDelivery(row=row, before=before, body=body):
                 if row.jid in self.jobs:
                     rows = self.deliveries[row.jid]
                     known = rows[row.minion].state if row.minion in rows else ""
                     assert before == known, f"it is said to be {before!a}, and is {known!a}: {row}"
                     rows[row.minion] = row
-            case PutReturn(jid=jid, minion=minion, body=body):
-                if jid in self.jobs:
-                    self.bodies[jid, minion] = body
+                    if body is not None:
+                        self.bodies[row.jid, row.minion] = body
             case PutChunk(jid=jid, minion=minion, digest=digest, offset=offset, data=data):
                 if jid in self.jobs:
                     present = self.chunks.get((jid, minion))

@@ -6,7 +6,7 @@ from limpet.common.messages.fields import Message
 from limpet.common.messages.session import Hello, Regreet, Welcome
 from limpet.common.wire.codec import FromMinion
 from limpet.master import effects as master_do
-from limpet.master.store.operations import PutChunk, PutDelivery, PutReturn
+from limpet.master.store.operations import PutChunk, PutDelivery
 from limpet.minion import effects as minion_do
 from limpet.minion.link.backoff import NEW_HANDSHAKE_S
 from limpet.minion.link.states import SUSPENDED_GAP_S, SUSPENDED_LATE_S, State
@@ -157,7 +157,7 @@ class Conduct(Checker):
             return
         for effect in effects:
             operations = effect.operations if isinstance(effect, master_do.Persist) else ()
-            if any(isinstance(each, PutDelivery | PutReturn | PutChunk) for each in operations):
+            if any(isinstance(each, PutDelivery | PutChunk) for each in operations):
                 self.broken(
                     f"a {type(message).__name__} of {self.scene.minion_of(connection.key)} is "
                     f"obeyed, and its key is not accepted: {effect}"

@@ -79,7 +79,7 @@ MATTERS = {
         "submit",
         "commit",
         "apply PutJob",
-        "apply PutReturn",
+        "apply PutDelivery",
         "answer JobStored",
         "send Deliver",
         "send ReturnAck",

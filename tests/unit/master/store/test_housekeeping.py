@@ -11,13 +11,13 @@ import pytest
 
 from limpet.common.clock import SystemClock
 from limpet.common.control.requests import ListJobs, WatchJob
-from limpet.common.identifiers import Commit, MinionId
+from limpet.common.identifiers import Commit
 from limpet.common.storage import sqlite
 from limpet.master.effects import Client, Query
 from limpet.master.store import housekeeping
 from limpet.master.store.figures import WriterFigures
 from limpet.master.store.housekeeping import Housekeeper
-from limpet.master.store.operations import Operation, PruneHistory, PutJob, PutNote, PutReturn
+from limpet.master.store.operations import Operation, PruneHistory, PutDelivery, PutJob, PutNote
 from limpet.master.store.reader import Answered
 from limpet.master.store.store import Store
 from limpet.master.store.writer import Committed
@@ -106,17 +106,17 @@ def test_readers_one_after_the_other_do_not_let_the_log_grow_for_ever(
     store = Store(path, clock=SystemClock())
     store.start()
     batch = _ended(fleet, 1, minions=500, size=1_000)
-    (jid,) = {each.row.jid for each in batch if isinstance(each, PutJob)}
+    job = next(each.row for each in batch if isinstance(each, PutJob))
     store.submit(Commit(1), batch)
-    question = Query(Client(1), WatchJob(jid, False, False))
+    question = Query(Client(1), WatchJob(job.jid, False, False))
     longest = 0
     for number in range(2, 120):
         for _ in range(3):
             store.ask(question)
-        names = fleet.names[:200]
+        names, changed = fleet.names[:200], bytes([number]) * 1000
         store.submit(
             Commit(number),
-            tuple(PutReturn(jid, MinionId(n), bytes([number]) * 1000) for n in names),
+            tuple(PutDelivery(fleet.delivery(job, n, "ok"), "ok", changed) for n in names),
         )
         collect_until(store, lambda all_, n=number: Committed(Commit(n)) in all_)  # type: ignore[misc]
         longest = max(longest, os.stat(f"{path}-wal").st_size)

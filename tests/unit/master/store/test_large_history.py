@@ -25,7 +25,6 @@ from limpet.master.store.operations import (
     PruneHistory,
     PutDelivery,
     PutJob,
-    PutReturn,
 )
 from limpet.master.store.schema import MIGRATIONS
 from limpet.master.store.statements import SIZES
@@ -304,7 +303,7 @@ def test_after_a_migration_values_of_before_and_of_now_stand_side_by_side(tmp_pa
     large, small = bytes(INLINE_BYTES_MAX + 1), bytes(INLINE_BYTES_MAX)
     for minion, body in ((one, small), (two, large), (two, small), (three, small), (three, large)):
         row = place.fleet.delivery(place.job, minion, "failed", len(body))
-        place.write(PutReturn(place.newest, minion, body), PutDelivery(row, "ok"))
+        place.write(PutDelivery(row, "ok", body))
     row = place.fleet.delivery(place.job, one, "failed", len(small))
     place.write(PutDelivery(msgspec.structs.replace(row, cancel="answered"), "failed"))
 

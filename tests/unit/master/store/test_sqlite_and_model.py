@@ -16,6 +16,7 @@ from limpet.common.control.requests import ListJobs, WatchJob
 from limpet.common.identifiers import JobId, MinionId, MinionKey
 from limpet.common.storage import sqlite
 from limpet.master.store import history, reading
+from limpet.master.store.collected import INLINE_BYTES_MAX
 from limpet.master.store.dropping import drop_piece
 from limpet.master.store.operations import (
     ChangeJob,
@@ -33,7 +34,6 @@ from limpet.master.store.operations import (
     PutJob,
     PutKey,
     PutNote,
-    PutReturn,
     PutToken,
     TokenRow,
 )
@@ -123,6 +123,7 @@ def _pieces(operation_jid: JobId, minion: MinionId, digest: str) -> list[Operati
     return [PutChunk(operation_jid, minion, digest, a, BODY[a:b]) for a, b in cuts]
 
 
+bodies = st.binary(max_size=5) | st.just(bytes(INLINE_BYTES_MAX)) | st.just(bytes(600))
 operations = st.one_of(
     st.builds(PutKey, key_rows),
     st.builds(DeleteKey, keys),
@@ -130,8 +131,7 @@ operations = st.one_of(
     st.builds(DeleteToken, st.sampled_from(("a", "b", "c"))),
     st.builds(PutJob, job_rows),
     st.builds(ChangeJob, job_rows),
-    st.builds(PutDelivery, delivery_rows),
-    st.builds(PutReturn, jids, minions, st.binary(max_size=5)),
+    st.builds(PutDelivery, delivery_rows, st.just(""), st.none() | bodies),
     st.builds(
         PutChunk,
         jids,
@@ -227,8 +227,7 @@ def test_a_value_too_large_for_one_answer_is_left_out_with_a_word(directory: Pat
         row = DeliveryRow(
             jid, MinionId(minion), MinionKey("0" * 64), "ok", "j", 1.0, 1.0, body_bytes=size
         )
-        transaction.apply(PutDelivery(row))
-        transaction.apply(PutReturn(jid, MinionId(minion), b"body"))
+        transaction.apply(PutDelivery(row, body=b"body"))
 
     transaction.finish(None)
     (stored,) = history.answer(database, WatchJob(jid, False, False))
@@ -244,7 +243,8 @@ def _as_known(model: StoreModel, operation: Operation) -> Operation:
     """Say of a delivery in which state the store has it, as the core does."""
     if isinstance(operation, PutDelivery):
         present = model.deliveries.get(operation.row.jid, {}).get(operation.row.minion)
-        return PutDelivery(operation.row, "" if present is None else present.state)
+        before = "" if present is None else present.state
+        return PutDelivery(operation.row, before, operation.body)
     return operation
 
 
@@ -261,7 +261,7 @@ def _assert_sums(database: sqlite3.Connection, model: StoreModel) -> None:
 
 def _is_asked(model: StoreModel, operation: Operation) -> bool:
     """Say whether the core would ask for this: bodies only beside a delivery."""
-    if isinstance(operation, PutReturn | PutChunk | JoinChunks):
+    if isinstance(operation, PutChunk | JoinChunks):
         return operation.minion in model.deliveries.get(operation.jid, {})
     return True
 

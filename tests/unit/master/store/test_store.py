@@ -20,7 +20,6 @@ from limpet.master.store.operations import (
     PutDelivery,
     PutJob,
     PutNote,
-    PutReturn,
 )
 from limpet.master.store.reader import Answered
 from limpet.master.store.schema import MIGRATIONS
@@ -123,8 +122,7 @@ def test_questions_are_answered_in_order_with_bodies(tmp_path: Path) -> None:
         Commit(1),
         (
             PutJob(job_row(1)),
-            PutDelivery(delivery_row(1, state="ok")),
-            PutReturn(jid, MinionId("web1"), b"\xc3"),
+            PutDelivery(delivery_row(1, state="ok"), body=b"\xc3"),
         ),
     )
     collect_until(store, lambda all_: Committed(Commit(1)) in all_)
@@ -172,13 +170,11 @@ def test_pruned_history_gives_its_room_back(tmp_path: Path) -> None:
     path = tmp_path / "store" / "master.db"
     store.start()
     for number in range(1, 401):
-        jid = JobId(job_row(number).jid)
         store.submit(
             Commit(number),
             (
                 PutJob(job_row(number, ended_s=2.0)),
-                PutDelivery(delivery_row(number, state="ok")),
-                PutReturn(jid, MinionId("web1"), bytes(50_000)),
+                PutDelivery(delivery_row(number, state="ok"), body=bytes(50_000)),
             ),
         )
     store.submit(Commit(401), (PruneHistory(before_s=1.0, jobs_max=1, bytes_max=1 << 40),))
