@@ -1,5 +1,6 @@
 """What states may ask of the file system; `limpet.states.host` answers with the real one."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -120,3 +121,13 @@ class FileSystem(Protocol):
     def umask(self, mask: int | None) -> AbstractContextManager[None]:
         """Hold another umask for a while; None changes nothing."""
         ...
+
+
+def missing_folders(folder: str, is_there: Callable[[str], bool]) -> list[str]:
+    """Give a directory and those above it, as far as they have to be made: the uppermost first."""
+    missing = []
+    path = folder.rstrip("/")
+    while path and not is_there(path):
+        missing.append(path)
+        path = path.rpartition("/")[0]
+    return missing[::-1]

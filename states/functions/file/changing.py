@@ -2,6 +2,7 @@
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose
+from limpet.states.file_system import missing_folders
 from limpet.states.functions.file.looking import directory_exists
 
 
@@ -236,12 +237,7 @@ def link(context: FunctionContext, src: str, path: str) -> bool:
 
 
 def _make(context: FunctionContext, path: str, user: Loose, group: Loose, mode: Loose) -> None:
-    missing = []
-    folder = path.rstrip("/")
-    while folder and not directory_exists(context, folder):
-        missing.append(folder)
-        folder = folder.rpartition("/")[0]
-    for each in reversed(missing):
+    for each in missing_folders(path, lambda folder: directory_exists(context, folder)):
         bits = None if mode is None else int(str(mode).removeprefix("0o"), 8)
         context.host.file_system.make_directory(each, bits)
         if user is not None or group is not None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 from limpet.common.errors import HostError
 from limpet.states import programs
 from limpet.states.context import FunctionContext, Loose
+from limpet.states.file_system import missing_folders
 from limpet.states.functions.mount.fstab import Line, Table, decoded
 
 _LIMIT_S: Final = 120.0
@@ -235,12 +236,7 @@ def _plain(*names: str) -> str:
 
 
 def _make_place(context: FunctionContext, name: str) -> None:
-    missing = []
-    path = name.rstrip("/")
-    while path and not context.host.files.exists(path):
-        missing.append(path)
-        path = path.rpartition("/")[0]
-    for each in reversed(missing):
+    for each in missing_folders(name, context.host.files.exists):
         context.host.file_system.make_directory(each, None)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from limpet.common.errors import HostError
 from limpet.states.context import Loose
+from limpet.states.file_system import missing_folders
 from limpet.states.library.context import StateContext
 
 
@@ -157,13 +158,13 @@ def enforce(
 
 def make_parents(context: StateContext, path: str, wanted: Ownership) -> None:
     """Make the missing directories above `path`, each with that owner and mode."""
-    missing = []
+    system = context.file_system
     parent = path.rstrip("/").rpartition("/")[0]
-    while parent and context.file_system.facts(parent, is_following=True) is None:
-        missing.append(parent)
-        parent = parent.rpartition("/")[0]
+    missing = missing_folders(
+        parent, lambda each: system.facts(each, is_following=True) is not None
+    )
     uid, gid = wanted.ids(context)
-    for each in reversed(missing):
+    for each in missing:
         context.file_system.make_directory(each, wanted.mode_bits)
         if (uid, gid) != (-1, -1):
             context.file_system.set_owner(each, uid, gid)

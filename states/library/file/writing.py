@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from limpet.common.errors import HostError
 from limpet.states.context import Loose
+from limpet.states.file_system import missing_folders
 from limpet.states.library.context import StateContext
 from limpet.states.library.file.owners import Ownership
 
@@ -47,11 +48,7 @@ def keep_backup(context: StateContext, path: str) -> str | None:
 
 
 def _make_private(context: StateContext, folder: str) -> None:
-    missing = []
-    while folder and context.file_system.facts(folder) is None:
-        missing.append(folder)
-        folder = folder.rpartition("/")[0]
-    for each in reversed(missing):
+    for each in missing_folders(folder, lambda path: is_there(context, path)):
         context.file_system.make_directory(each, 0o700)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from limpet.common.errors import HostError
 from limpet.states import accounts
 from limpet.states.context import Loose
+from limpet.states.file_system import missing_folders
 from limpet.states.library.context import StateContext
 
 AGES: Final = (
@@ -164,12 +165,8 @@ def _make_home(context: StateContext, name: str) -> None:
     """Make the home that is missing, the user's own; whatever is above it must be there."""
     account = accounts.user(context.host, name)
     assert account is not None
-    missing = []
-    path = account.home.rstrip("/")
-    while path and not context.host.files.exists(path):
-        missing.append(path)
-        path = path.rpartition("/")[0]
-    for each in reversed(missing):
+    missing = missing_folders(account.home, context.host.files.exists)
+    for each in missing:
         context.file_system.make_directory(each, 0o755)
     if missing:
         context.file_system.set_owner(account.home, account.uid, account.gid)
