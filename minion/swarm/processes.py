@@ -156,7 +156,9 @@ class Processes:
             command(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C on a terminal is heard by the command alone
+            # Ctrl-C on a terminal is heard by the command alone. Not sessions of their own: to the
+            # scheduler (autogroup) each would weigh as much as the whole master beside it.
+            process_group=0,
         )
         process = Process(number, len(order.members), popen)
         process.figures.minions = len(order.members)
