@@ -1,7 +1,8 @@
 """`python -I -m limpet.master.pillar.workshop FD`: forks processes that render pillar.
 
-It has loaded what rendering needs, and never renders itself: templates are the administrator's
-code and may run for ever, eat memory or crash. What they do ends with the process that does it:
+It has loaded what rendering needs, and renders nobody's files itself: templates are the
+administrator's code and may run for ever, eat memory or crash. What they do ends with the process
+that does it:
 
     Render ─ waiting ─ given ─▶ running ─ whole report ───────────────────▶ Rendered
                  ▲                  ├ too long, too large, no report ─ killed ▶ Rendered (an error)
@@ -14,9 +15,7 @@ The descriptor of the line to the master is the only argument. It ends with that
 has had nothing to do for a while.
 """
 
-import codecs
 import ctypes
-import gc
 import os
 import select
 import signal
@@ -48,6 +47,7 @@ from limpet.master.pillar.line import (
 )
 from limpet.master.pillar.process import RenderingProcess, bury_orphans, said
 from limpet.master.pillar.renderer import PR_SET_PDEATHSIG
+from limpet.master.pillar.warming import warm_up
 
 _TURN_S_MAX: Final = 1.0
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -203,21 +203,6 @@ class Workshop:
             self._say(rendering.failed(asked, "it is too large to be handed over"))
 
 
-def _load() -> None:
-    """Import what renderings need, once, and keep the garbage collector off the shared pages."""
-    import jinja2  # noqa: F401 - loaded for the processes that are forked
-    import yaml  # noqa: F401
-
-    from limpet.states.functions import registry
-
-    for module in ("cmd", "grains", "pillar", "slsutil"):
-        registry.functions_of(module)
-    for encoding in ("utf-8-sig", "unicode_escape"):
-        codecs.lookup(encoding)
-    gc.collect()
-    gc.freeze()
-
-
 def main(words: list[str]) -> int:
     """Run the process: the descriptor of the line is the only argument."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
@@ -232,7 +217,7 @@ def main(words: list[str]) -> int:
         write_bytes_max=LINE_BYTES_MAX,
         queue_bytes_max=(AT_ONCE + 1) * LINE_BYTES_MAX,
     )
-    _load()
+    warm_up()
     Workshop(line, Log(identifier="limpet-pillar")).run()
     line.close()
     return 0
