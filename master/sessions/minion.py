@@ -177,7 +177,7 @@ class Minion:
     @property
     def ready_session(self) -> Session | None:
         """Give the session if jobs may be sent in it."""
-        return self.session if self.presence == "ready" else None
+        return self.session if self._presence == "ready" else None
 
     def shown(self, left_behind: str = "") -> MinionRow:
         """Give the line of `limpet minions`; an offline one's `since` is when it was last heard.

@@ -35,6 +35,12 @@ MEMORIES: Final = (
         "master.timetable.Timetable._heap",
         2 * 8,
         64,
+        "times of deadlines that were moved, until they are swept: twice the deadlines set",
+    ),
+    Memory(
+        "master.timetable.Timetable._named",
+        2 * 8,
+        64,
         "deadlines that were moved, until they are swept: twice the deadlines set",
     ),
     Memory(
@@ -116,7 +122,7 @@ HEADLINES: Final = {
     "turns of SYNC": "master.sessions.admission.Admission._inside",
     "waiting for a turn of SYNC": "master.sessions.admission.Admission._queue",
     "deadlines": "master.timetable.Timetable._entries",
-    "entries in the heap of deadlines": "master.timetable.Timetable._heap",
+    "times in the heap of deadlines": "master.timetable.Timetable._heap",
     "jobs in memory": "master.jobs.book.Book.jobs",
     "deliveries in memory": "master.jobs.delivery.Delivery",
     "lanes": "master.jobs.book.Book.lanes",
@@ -141,7 +147,7 @@ HEADLINES: Final = {
 NAMING_GONE: Final = (
     "master.pillar.desk.PillarDesk._answered",
     "master.enrolment.rates._Buckets._buckets",
-    "master.timetable.Timetable._heap",
+    "master.timetable.Timetable._named",
     "master.sources.flight.Flight._of",
 )
 """Memories that may name keys which were deleted: bounded, and without anything secret."""

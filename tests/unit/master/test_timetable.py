@@ -58,3 +58,22 @@ def test_deadlines_moved_for_ever_take_no_more_memory() -> None:
         table.set(number % 10, Instant(number))
     assert len(table) == 10
     assert len(table._heap) < 100
+    assert len(table._named) < 100
+
+
+def test_deadlines_moved_to_and_fro_between_two_times_take_no_more_memory() -> None:
+    table: Timetable[int] = Timetable()
+    for number in range(10_000):
+        table.set(number % 10, Instant(number // 10 % 2))
+    assert sum(map(len, table._named.values())) < 100
+    assert {table.take_due(Instant(1)) for _ in range(10)} == set(range(10))
+    assert (table.take_due(Instant(1)), table.next_deadline) == (None, FOREVER)
+    assert (table._heap, table._named) == ([], {})
+
+
+def test_many_that_are_due_at_once_share_a_place_in_the_heap() -> None:
+    table: Timetable[int] = Timetable()
+    for number in range(1000):
+        table.set(number, Instant(7))
+    assert len(table._heap) == 1
+    assert {table.take_due(Instant(7)) for _ in range(1000)} == set(range(1000))
