@@ -24,6 +24,7 @@ from limpet.master.settings import MasterSettings
 from limpet.master.sources.work import Work
 from limpet.master.store.operations import Operation
 from limpet.master.tally import Tally
+from support.hour.alarm import Alarm
 from support.simulator.master_host import (
     MasterHost,
     enrol_decoder_shared,
@@ -53,7 +54,7 @@ class FleetMaster(MasterHost):
         """Lines for the log at `error`, by topic."""
         self._ended: Counter[str] = Counter()
         self._events = Tally()
-        self._rung_at = float("inf")
+        self._alarm = Alarm(self, self.clock, lambda: self.core, self._wake_up)
         self._enrol_handles = count(1)
 
     # -- life ---------------------------------------------------------------------------------
@@ -62,7 +63,7 @@ class FleetMaster(MasterHost):
         """Start on what the store holds, with a shell that holds nothing."""
         if self.is_alive:
             return
-        self._rung_at = float("inf")
+        self._alarm.forget()
         life = self.life
         self.rates = EnrolRates(self.clock.now().boot)
         self._events = Tally()
@@ -108,24 +109,11 @@ class FleetMaster(MasterHost):
         self._set_alarm()
 
     def _set_alarm(self) -> None:
-        """Ring when it is due; an alarm that is too early asks again: few are under way."""
-        assert self.core is not None
-        at, life = self.clock.at(self.core.next_deadline) + 1e-6, self.life
-        if at >= self._rung_at:
-            return
-        self._rung_at = at
+        """Ring when it is due: few alarms are under way."""
+        self._alarm.set()
 
-        def ring() -> None:
-            if life != self.life or self._rung_at != at:
-                return
-            self._rung_at = float("inf")
-            core = self.core
-            if core is not None and self.clock.now().boot >= core.next_deadline:
-                self.step(lambda core: core.on_deadline(self.clock.now()))
-            elif core is not None:
-                self._set_alarm()
-
-        self.world.at(at, ring)
+    def _wake_up(self) -> None:
+        self.step(lambda core: core.on_deadline(self.clock.now()))
 
     def _committed_to(self, life: int, commit: int) -> None:
         def act() -> None:
