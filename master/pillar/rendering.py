@@ -22,8 +22,9 @@ import msgspec
 
 from limpet.common.errors import LimpetError
 from limpet.master.pillar.line import Given, Render, Rendered, Setup, Wanted
-from limpet.states.compiler.compile import Compilation, Minion
+from limpet.states.compiler.compile import Compilation
 from limpet.states.compiler.functions import ContextFunctions
+from limpet.states.compiler.minion import Minion
 from limpet.states.compiler.options import salt_options
 from limpet.states.compiler.settings import CompilerSettings, language_of
 from limpet.states.context import FunctionContext, Places

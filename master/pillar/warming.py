@@ -9,7 +9,8 @@ import codecs
 import gc
 from typing import Final
 
-from limpet.states.compiler.compile import Compilation, Minion
+from limpet.states.compiler.compile import Compilation
+from limpet.states.compiler.minion import Minion
 from limpet.states.fileroots.port import SourceFile
 from limpet.states.functions import registry
 from limpet.states.pillar.body import encode_pillar

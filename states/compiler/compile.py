@@ -8,7 +8,7 @@ data, or a list of errors.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,8 +23,8 @@ from limpet.states.compiler.extending import (
 from limpet.states.compiler.graph import Graph
 from limpet.states.compiler.highstate import Highstate, HighstateRenderer
 from limpet.states.compiler.matching import Matching
-from limpet.states.compiler.ordering import WATCHING, order_chunks
-from limpet.states.compiler.settings import CompilerSettings
+from limpet.states.compiler.minion import Environments, Minion, pillar_of, renderers_for
+from limpet.states.compiler.ordering import order_chunks
 from limpet.states.compiler.top import (
     NoTargets,
     Top,
@@ -34,20 +34,11 @@ from limpet.states.compiler.top import (
     verify_top,
 )
 from limpet.states.compiler.verify import verify_high
-from limpet.states.fileroots.port import FileRoots
-from limpet.states.pillar.compile import Pillar, compile_pillar
-from limpet.states.pillar.external.registry import External
-from limpet.states.pillar.external.source import Asked
-from limpet.states.pillar.merging import merge
-from limpet.states.pillar.secrets import Secret
-from limpet.states.ports import Host
+from limpet.states.pillar.compile import Pillar
 from limpet.states.sls.errors import RenderError
-from limpet.states.sls.jinja.calls import Functions
-from limpet.states.sls.kept import Kept
 from limpet.states.sls.limits import LimitReached, rendering
 from limpet.states.sls.names import SlsNames
 from limpet.states.sls.renderers import Renderers
-from limpet.states.sls.surroundings import Surroundings
 
 Matches = dict[str, list[str]]
 """SLS by environment."""
@@ -76,31 +67,6 @@ class Lowstate:
     """The files had something in them, though all of it may have been excluded."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Minion:
-    """For whom is compiled, and out of what."""
-
-    minion_id: str
-    grains: Mapping[str, Any]
-    file_roots: FileRoots
-    pillar_roots: FileRoots
-    functions: Callable[[Mapping[str, Any]], Functions]
-    """Gives the functions that see a pillar; asked for pillar's own templates, then for SLS."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Salt's `opts`, for templates."""
-    settings: CompilerSettings = field(default_factory=CompilerSettings)
-    can_watch: Callable[[str], bool] = lambda module: module in WATCHING
-    """Whether a state module reacts to changes in what it watches."""
-    host: Host | None = None
-    """Where commands of external pillar run; None: there is no external pillar."""
-    on_pillar_file: Callable[[str], None] | None = None
-    """Told the path of each pillar file before it is rendered."""
-    kept: Kept | None = None
-    """What pillar files of other minions have left that is the same for all."""
-    before_foreign: Callable[[str], None] = lambda _what: None
-    """Told before a pillar file, or a source of external pillar, does anything to this process."""
-
-
 class Compilation:
     """One compilation. What is rendered once is kept, save high data, which stages change."""
 
@@ -117,9 +83,9 @@ class Compilation:
         """`pillar`: compiled elsewhere (by the master); None: compiled here when it is needed."""
         self.minion = minion
         self._saltenv = saltenv
-        self._pillarenv = pillarenv
         if pillarenv is None and minion.settings.pillarenv_from_saltenv:
-            self._pillarenv = saltenv
+            pillarenv = saltenv
+        self._environments = Environments(saltenv, pillarenv)
         self._override = pillar_override
         self._seed = seed_pillar
         self._pillar = pillar
@@ -133,72 +99,21 @@ class Compilation:
     def pillar(self) -> Pillar:
         """The minion's pillar, with its errors."""
         if self._pillar is None:
-            self._pillar = self._compiled_pillar()
-        return self._pillar
-
-    def _compiled_pillar(self) -> Pillar:
-        minion, settings = self.minion, self.minion.settings
-        seed = self._seed or {}
-        external = self._external(seed)
-        begin: dict[str, Any] | None = None
-        if external is not None and settings.pillar.is_external_first:
-            begin = external.extend(dict(self._override or {}))
-        seen = seed if begin is None else {**seed, **begin}
-        pillar = compile_pillar(
-            minion.pillar_roots,
-            self._renderers_for(seen, minion.pillar_roots, secret=Secret),
-            Matching(minion.minion_id, minion.grains, seen, settings.nodegroups),
-            settings.pillar,
-            pillarenv=self._pillarenv,
-            saltenv=self._saltenv,
-            override=self._override,
-            seed=self._seed,
-            begin=begin,
-            external=external if begin is None else None,
-            on_file=minion.on_pillar_file,
-        )
-        if external is not None and begin is not None:
-            pillar.errors += external.errors
-        return pillar
-
-    def _external(self, seed: Mapping[str, Any]) -> External | None:
-        """Give the sources of external pillar, where there are any."""
-        minion, host, settings = self.minion, self.minion.host, self.minion.settings
-        if host is None or not settings.pillar.external:
-            return None
-        matching = Matching(minion.minion_id, minion.grains, seed, settings.nodegroups)
-
-        def nodegroups() -> list[str]:
-            return [each for each in settings.nodegroups if matching.matches(each, "nodegroup")]
-
-        def asked(pillar: Mapping[str, Any]) -> Asked:
-            renderers = self._renderers_for(pillar, minion.pillar_roots, secret=Secret)
-            return Asked(
-                minion_id=minion.minion_id,
-                pillar=pillar,
-                grains=minion.grains,
-                options=renderers.surroundings.options,
-                host=host,
-                nodegroups=nodegroups,
-                render=lambda text, pipe, path: (
-                    renderers.text(text, "base", "", path, pipe=pipe).data
-                ),
+            self._pillar = pillar_of(
+                self.minion, self._environments, override=self._override, seed=self._seed
             )
-
-        return External(settings.pillar.external, asked, self._merged, minion.before_foreign)
-
-    def _merged(self, under: Any, over: Any) -> Any:  # noqa: ANN401
-        settings = self.minion.settings.pillar
-        return merge(
-            under, over, settings.source_merging_strategy, is_joining_lists=settings.merge_lists
-        )
+        return self._pillar
 
     @property
     def renderers(self) -> Renderers:
         """Renders SLS and templates of managed files with this minion's pillar."""
         if self._renderers is None:
-            self._renderers = self._renderers_for(
-                self.pillar.data, self.minion.file_roots, kind=self.renderers_kind
+            self._renderers = renderers_for(
+                self.minion,
+                self.pillar.data,
+                self.minion.file_roots,
+                self._environments,
+                kind=self.renderers_kind,
             )
         return self._renderers
 
@@ -211,37 +126,6 @@ class Compilation:
                 minion.minion_id, minion.grains, self.pillar.data, minion.settings.nodegroups
             )
         return self._matching
-
-    def _renderers_for(
-        self,
-        pillar: Mapping[str, Any],
-        roots: FileRoots,
-        secret: type[str] | None = None,
-        kind: type[Renderers] = Renderers,
-    ) -> Renderers:
-        minion = self.minion
-        return kind(
-            roots,
-            Surroundings(
-                minion_id=minion.minion_id,
-                grains=minion.grains,
-                pillar=pillar,
-                options={
-                    **minion.options,
-                    "saltenv": self._saltenv,
-                    "pillarenv": self._pillarenv,
-                    "pillar": pillar,
-                },
-                functions=minion.functions(pillar),
-            ),
-            default=minion.settings.renderer,
-            sls_settings=minion.settings.sls_templates,
-            file_settings=minion.settings.file_templates,
-            allowed=minion.settings.limits,
-            secret=secret,
-            kept=minion.kept if roots is minion.pillar_roots else None,
-            before_foreign=minion.before_foreign,
-        )
 
     def pillar_items(self) -> dict[str, Any]:
         """Give pillar as `pillar.items` shows it."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from limpet.common.errors import UsageError
-from limpet.states.compiler.compile import Compilation, Lowstate, Minion
+from limpet.states.compiler.compile import Compilation, Lowstate
 from limpet.states.compiler.declarations import declare
 from limpet.states.compiler.functions import ContextFunctions
+from limpet.states.compiler.minion import Minion
 from limpet.states.compiler.options import salt_options
 from limpet.states.compiler.ordering import WATCHING
 from limpet.states.compiler.settings import CompilerSettings

@@ -24,14 +24,11 @@ an inner one (an SLS that renders another) shares what is left of the outer one'
 """
 
 import contextlib
-import ctypes
-import faulthandler
 import gc
 import mmap
 import os
 import resource
 import signal
-import struct
 import sys
 import threading
 import time
@@ -42,7 +39,9 @@ from types import FrameType, TracebackType
 from typing import Any, Final, NoReturn
 
 from limpet.common.errors import ExitCode
+from limpet.states.sls.backstop import Backstop
 from limpet.states.sls.errors import RenderError
+from limpet.states.sls.stacks import line_of, template_place
 
 AGAIN_S: Final = 0.25
 """After this the code that goes on is interrupted again."""
@@ -107,6 +106,7 @@ on_hard_end: Callable[[str], NoReturn] = _say_and_end
 """Called where code does not let itself be interrupted; has to end the process. A worker sets one
 that reports first."""
 
+_backstop: Final = Backstop()
 _breadcrumb: mmap.mmap | None = None
 _section: "_Section | None" = None
 
@@ -204,42 +204,6 @@ def lift_memory() -> None:
     """Let what tells of a `MemoryError` have memory for that; for the rest of the section."""
     if _section is not None:
         _section.lift_memory()
-
-
-def line_of(frame: FrameType | None, path: str) -> tuple[str, int] | None:
-    """Give file and line of the innermost template (or of the file `path`) on the stack."""
-    while frame is not None:
-        found = _place_of(frame, frame.f_lineno, path)
-        if found is not None:
-            return found
-        frame = frame.f_back
-    return None
-
-
-def template_place(error: BaseException, path: str) -> tuple[str, int] | None:
-    """Give file and line of the innermost template that an error passed through."""
-    found: tuple[str, int] | None = None
-    trace = error.__traceback__
-    while trace is not None:
-        found = _place_of(trace.tb_frame, trace.tb_lineno, path) or found
-        trace = trace.tb_next
-    return found
-
-
-def _place_of(frame: FrameType, line: int, path: str) -> tuple[str, int] | None:
-    """Give the place in a source file that a frame stands for, if it is of one."""
-    name = frame.f_code.co_filename
-    template: Any = frame.f_globals.get("__jinja_template__")
-    if template is not None and name == template.filename:
-        return str(name), int(template.get_corresponding_lineno(line))
-    if name == path:
-        return path, line
-    if frame.f_globals.get("__name__") == "jinja2.compiler":  # it works out what is constant
-        generator, node = frame.f_locals.get("self"), frame.f_locals.get("node")
-        file_name = getattr(generator, "filename", None)
-        if file_name and isinstance(getattr(node, "lineno", None), int):
-            return str(file_name), int(node.lineno)  # type: ignore[union-attr]
-    return None
 
 
 class _Section:
@@ -371,52 +335,6 @@ class _Section:
 
 _OWN_CODES: Final = frozenset((rendering.__enter__.__code__, rendering.__exit__.__code__))
 """Where nothing may be raised: nobody would end the section."""
-
-
-class _Backstop:
-    """A clock of the kernel's that ends this process, for code that lets no Python run.
-
-    It sends SIGVTALRM, for which no handler in Python stands: the place goes to stderr, and the
-    process ends. One for each process; a fork has none until it sets its own.
-    """
-
-    def __init__(self) -> None:
-        self._pid = 0
-        self._library: Any = None
-        self._timer = ctypes.c_void_p()
-
-    def set(self, seconds: float) -> None:
-        """Have it ring once, after so long; 0: never."""
-        if self._pid != os.getpid():
-            if not seconds:
-                return
-            self._make()
-        whole = int(seconds)
-        times = (ctypes.c_long * 4)(0, 0, whole, int((seconds - whole) * 1e9))
-        if self._library.timer_settime(self._timer, 0, times, None):
-            raise OSError(ctypes.get_errno(), "a timer can't be set")
-
-    def _make(self) -> None:
-        signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
-        faulthandler.register(signal.SIGVTALRM, file=2, all_threads=False, chain=True)
-        self._library = _library_of_timers()
-        # `struct sigevent`: a value, the signal, and how it is told (0: by that signal).
-        event = struct.pack("PiI", 0, int(signal.SIGVTALRM), 0).ljust(64, b"\0")
-        clock = time.CLOCK_MONOTONIC
-        if self._library.timer_create(clock, event, ctypes.byref(self._timer)):
-            raise OSError(ctypes.get_errno(), "a timer can't be made")
-        self._pid = os.getpid()
-
-
-def _library_of_timers() -> Any:  # noqa: ANN401 - a library of C's
-    """Give libc, or where it is older the library beside it that has the timers."""
-    library = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(library, "timer_create"):
-        library = ctypes.CDLL("librt.so.1", use_errno=True)
-    return library
-
-
-_backstop: Final = _Backstop()
 
 
 def _address_space() -> int:

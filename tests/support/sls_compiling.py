@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from limpet.common.errors import LimpetError
-from limpet.states.compiler.compile import Compilation, Minion, PillarFailed
+from limpet.states.compiler.compile import Compilation, PillarFailed
 from limpet.states.compiler.functions import ContextFunctions
+from limpet.states.compiler.minion import Minion
 from limpet.states.compiler.options import salt_options
 from limpet.states.compiler.settings import CompilerSettings
 from limpet.states.context import FunctionContext, Places

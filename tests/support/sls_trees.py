@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from limpet.states.compiler.compile import Compilation, Minion
+from limpet.states.compiler.compile import Compilation
+from limpet.states.compiler.minion import Minion
 from limpet.states.compiler.settings import CompilerSettings
 from limpet.states.fileroots.port import SourceFile
 from limpet.states.sls.renderers import Renderers
