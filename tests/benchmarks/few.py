@@ -1,6 +1,6 @@
 """A few real minions of limpet, beside Salt's where that is installed, and the floor.
 
-    python tests/benchmarks/few.py --few 5 --rounds 5 --salt /path/to/salt/bin
+    python tests/benchmarks/few.py --few 20 --rounds 3 --salt /path/to/salt/bin --parts rest,pings
 
 What a swarm can't show, as its jobs run nothing: states and pillar in workers, processes at rest.
 All three are driven in a process that stays, by `limpet.Client` and by Salt's `LocalClient`.
@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +28,8 @@ from benchmarks.measuring import (
     in_turns,
     main,
     pss_mb,
+    quantiles,
+    spread,
     timed,
     tree,
 )
@@ -38,23 +42,31 @@ from support.fleet import Fleet
 STATES: Final = "".join(f"nop-{number}:\n  test.nop: []\n" for number in range(200))
 PILLAR: Final = "bench:\n" + "".join(f"  key{number}: value {number}\n" for number in range(50))
 MEGABYTE: Final = "head -c 1000000 /dev/zero | tr '\\0' x"
-UNICASTS: Final = 20
+UNICASTS: Final = 50
 FILE_BYTES: Final = 20_000_000
 SETTLE_S: Final = 12.0
 """Grains are collected, helpers have ended."""
 
+CLIENTS: Final = 4
+JOBS: Final = 25
+"""Pings of each of the clients in a round."""
+
 Call = Callable[..., float]
+Callers = Callable[[int], contextlib.AbstractContextManager[list[Callable[[str], bool]]]]
 
 
 def measure(place: Place, options: Options) -> Figures:
     """Measure."""
-    few, rounds = options.few, options.rounds
+    few, rounds, parts = options.few, options.rounds, options.parts.split(",")
     # Not below the folder of the place: Salt's Unix sockets have long names of their own.
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lb-")))
+        began = time.perf_counter()
         fleet, limpet = stack.enter_context(limpet_side(folder / "limpet", few))
+        figures: Figures = {"started_s": {"limpet": round(time.perf_counter() - began, 2)}}
         floor = stack.enter_context(Floor(few))
         calls: dict[str, Call] = {"limpet": limpet}
+        callers: dict[str, Callers] = {"limpet": partial(clients, fleet)}
         trees = {"limpet": folder / "limpet"}
         salt: SaltSide | None = None
         if options.salt:
@@ -63,18 +75,79 @@ def measure(place: Place, options: Options) -> Figures:
         for root in trees.values():
             write_trees(root)
         if salt is not None:
-            calls["salt"] = stack.enter_context(salt).call
-        figures = {"idle": at_rest(fleet, salt, options.quiet_s)}
-        figures.update(at_work(calls, floor, rounds, trees))
-        figures["master_killed_s"] = in_turns(
-            min(rounds, 2),
-            {
-                "limpet": lambda: restart(fleet, few),
-                **({"salt": salt.restart_master} if salt is not None else {}),
-            },
-            over=("limpet",),
-        )
+            began = time.perf_counter()
+            stack.enter_context(salt)
+            figures["started_s"]["salt"] = round(time.perf_counter() - began, 2)
+            calls["salt"], callers["salt"] = salt.call, salt.callers
+        if "rest" in parts:
+            figures["idle"] = at_rest(fleet, salt, options.quiet_s)
+        if "pings" in parts:
+            figures.update(pings(calls, callers, floor, rounds, few))
+        if "work" in parts:
+            figures.update(at_work(calls, floor, rounds, trees))
+        if "killed" in parts:
+            figures["master_killed_s"] = in_turns(
+                min(rounds, 2),
+                {
+                    "limpet": lambda: restart(fleet, few),
+                    **({"salt": salt.restart_master} if salt is not None else {}),
+                },
+                over=("limpet",),
+            )
     return {"few": {"minions": few, "states": 200, "file_bytes": FILE_BYTES, **figures}}
+
+
+def pings(
+    calls: dict[str, Call], callers: dict[str, Callers], floor: Floor, rounds: int, few: int
+) -> Figures:
+    """Ping all, one after the other, and as many as possible, in turns."""
+    samples: dict[str, list[float]] = {"floor": [], **{name: [] for name in calls}}
+    rates: dict[str, list[float]] = {name: [] for name in calls}
+    for act in calls.values():
+        act("test.ping")
+    all_of_them: dict[str, Callable[[], float]] = {
+        name: partial(act, "test.ping") for name, act in calls.items()
+    }
+    with contextlib.ExitStack() as stack:
+        hands = {name: stack.enter_context(each(CLIENTS)) for name, each in callers.items()}
+        for own in hands.values():
+            together(own, 1, few)
+        for number in range(rounds):
+            samples["floor"] += floor.ask_each(UNICASTS)
+            for name in calls if number % 2 == 0 else reversed(calls):
+                for each in range(UNICASTS):
+                    samples[name].append(calls[name]("test.ping", target=f"web{each % few + 1}"))
+                rates[name].append(together(hands[name], JOBS, few))
+    over = ("floor", "limpet")
+    return {
+        "ping_all_s": in_turns(rounds, {"floor": floor.ping_all, **all_of_them}, over=over),
+        "ping_one_s": {name: quantiles(found) for name, found in samples.items()},
+        "jobs_a_second": {name: spread(found) for name, found in rates.items()},
+    }
+
+
+def together(hands: list[Callable[[str], bool]], times: int, few: int) -> float:
+    """Have several clients ping one minion after the other, each so often; gives pings a second."""
+
+    def ping(first: int, hand: Callable[[str], bool]) -> bool:
+        return all(hand(f"web{(first + number) % few + 1}") for number in range(times))
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(len(hands)) as pool:
+        assert all(pool.map(ping, range(len(hands)), hands))
+    return len(hands) * times / (time.perf_counter() - began)
+
+
+@contextlib.contextmanager
+def clients(fleet: Fleet, number: int) -> Iterator[list[Callable[[str], bool]]]:
+    """Give so many that ping a minion, each with a client of its own."""
+
+    def ping(client: Client, target: str) -> bool:
+        return client.run(target, "test.ping").minions[target].status == "ok"
+
+    with contextlib.ExitStack() as stack:
+        own = [stack.enter_context(Client(root=str(fleet.master.root))) for _ in range(number)]
+        yield [partial(ping, client) for client in own]
 
 
 def at_work(calls: dict[str, Call], floor: Floor, rounds: int, trees: dict[str, Path]) -> Figures:
@@ -83,30 +156,14 @@ def at_work(calls: dict[str, Call], floor: Floor, rounds: int, trees: dict[str, 
     def all_of(*call: str) -> dict[str, Callable[[], float]]:
         return {name: lambda act=act: act(*call) for name, act in calls.items()}  # type: ignore[misc]
 
-    def one_by_one(act: Call) -> float:
-        return sum(act("test.ping", target="web1") for _ in range(UNICASTS)) / UNICASTS
-
     def fetch(name: str, act: Call) -> float:
         (trees[name] / "states" / "body.bin").write_bytes(os.urandom(1_000_000) * 20)
         return act("cp.cache_file", "salt://body.bin")
-
-    def each_floor() -> float:
-        took = floor.ask_each(UNICASTS)
-        return sum(took) / len(took)
 
     for act in calls.values():  # the first of a kind starts what stays
         act("state.apply", "nops")
     over = ("floor", "limpet")
     return {
-        "ping_all_s": in_turns(rounds, {"floor": floor.ping_all, **all_of("test.ping")}, over=over),
-        "ping_one_s": in_turns(
-            rounds,
-            {
-                "floor": each_floor,
-                **{n: lambda act=act: one_by_one(act) for n, act in calls.items()},  # type: ignore[misc]
-            },
-            over=over,
-        ),
         "apply_200_states_s": in_turns(rounds, all_of("state.apply", "nops"), over=over),
         "pillar_s": in_turns(rounds, all_of("pillar.items"), over=over),
         "return_1mb_s": in_turns(

@@ -48,6 +48,8 @@ class Options:
     """Size of the file that all fetch."""
     returns: int = 1_000_000
     """In the history of the store."""
+    parts: str = "rest,pings,work,killed"
+    """Of what is done with real minions."""
     salt: str = ""
     """The directory with an installed Salt's programs; empty: without Salt."""
 
@@ -232,6 +234,12 @@ def parser(text: str) -> argparse.ArgumentParser:
     found.add_argument("--megabytes", type=int, default=usual.megabytes, help="the file's size")
     found.add_argument("--returns", type=int, default=usual.returns, help="in the store's history")
     found.add_argument(
+        "--parts",
+        default=usual.parts,
+        metavar="A,B",
+        help="of what is done with real minions [%(default)s]",
+    )
+    found.add_argument(
         "--salt",
         default=os.environ.get("SALT_BIN", ""),
         metavar="DIRECTORY",
@@ -249,6 +257,7 @@ def options_of(found: argparse.Namespace) -> Options:
         quiet_s=found.quiet,
         megabytes=found.megabytes,
         returns=found.returns,
+        parts=found.parts,
         salt=found.salt,
     )
 

@@ -11,12 +11,50 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from support.fleet import descendants, wait_until
 
 PATIENCE_S: Final = 120.0
+
+
+class Driver:
+    """One process with Salt's own client, which does one call at a time."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._log = folder / "driver.log"
+        script = Path(__file__).with_name("salt_driver.py")
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(programs / "python"), str(script), str(folder / "master")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+
+    def ask(
+        self, target: str, function: str, arguments: list[str], timeout_s: int
+    ) -> tuple[float, dict[str, Any]]:
+        """Run a function; gives seconds, and the answer of each minion."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([target, function, arguments, timeout_s]) + "\n")
+        self._process.stdin.flush()
+        if not select.select([self._process.stdout], [], [], PATIENCE_S)[0]:
+            raise TimeoutError(f"Salt says nothing for {PATIENCE_S:g} s")
+        line = self._process.stdout.readline()
+        assert line, self._log.read_text()[-2000:]
+        took_s, answers = json.loads(line)
+        return float(took_s), answers
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
 
 
 class SaltSide:
@@ -30,7 +68,7 @@ class SaltSide:
         self._programs = programs
         self._port = port
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
-        self._driver: subprocess.Popen[str] | None = None
+        self._driver: Driver | None = None
 
     def __enter__(self) -> "SaltSide":
         try:
@@ -54,6 +92,20 @@ class SaltSide:
         good = sum(answer not in (False, None) for answer in answers.values())
         assert good == len(answers) == expected, answers
         return took_s
+
+    @contextlib.contextmanager
+    def callers(self, number: int) -> Iterator[list[Callable[[str], bool]]]:
+        """Give so many that ping a minion, each with a client of its own."""
+        drivers = [Driver(self._programs, self.folder) for _ in range(number)]
+
+        def ping(driver: Driver, target: str) -> bool:
+            return driver.ask(target, "test.ping", [], 60)[1].get(target) is True
+
+        try:
+            yield [partial(ping, driver) for driver in drivers]
+        finally:
+            for driver in drivers:
+                driver.close()
 
     def restart_master(self) -> float:
         """Kill the master, start it at once, and give the seconds until all answer."""
@@ -125,34 +177,15 @@ class SaltSide:
         process.wait(PATIENCE_S)
 
     def _open_driver(self) -> None:
-        script = Path(__file__).with_name("salt_driver.py")
-        with (self.folder / "driver.log").open("ab") as log:
-            self._driver = subprocess.Popen(
-                [str(self._programs / "python"), str(script), str(self.folder / "master")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+        self._driver = Driver(self._programs, self.folder)
 
     def _close_driver(self) -> None:
         if self._driver is not None:
-            self._driver.kill()
-            self._driver.communicate()
+            self._driver.close()
             self._driver = None
 
     def _ask(
         self, target: str, function: str, arguments: list[str], timeout_s: int
     ) -> tuple[float, dict[str, Any]]:
-        driver = self._driver
-        assert driver is not None
-        assert driver.stdin is not None
-        assert driver.stdout is not None
-        driver.stdin.write(json.dumps([target, function, arguments, timeout_s]) + "\n")
-        driver.stdin.flush()
-        if not select.select([driver.stdout], [], [], PATIENCE_S)[0]:
-            raise TimeoutError(f"Salt says nothing for {PATIENCE_S:g} s")
-        line = driver.stdout.readline()
-        assert line, (self.folder / "driver.log").read_text()[-2000:]
-        took_s, answers = json.loads(line)
-        return float(took_s), answers
+        assert self._driver is not None
+        return self._driver.ask(target, function, arguments, timeout_s)
