@@ -34,6 +34,8 @@ QUEUE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Frames that the socket had no room for; the core sends again what is never acknowledged."""
 RETRY_S: Final = 0.02
 """How soon a frame that had no room is tried again."""
+_MAIN: Final = minion_decoder()
+_ENROL: Final = enrol_answer_decoder()
 
 
 class Identity(Protocol):
@@ -79,9 +81,7 @@ class MasterSocket:
         self._poller = poller
         self._is_shared = shared is not None
         self._context = Context() if shared is None else shared
-        self._main_decoder = minion_decoder()
-        self._enrol_decoder = enrol_answer_decoder()
-        self._decoder: Decoder[FromMaster] | Decoder[EnrolAnswer] = self._main_decoder
+        self._decoder: Decoder[FromMaster] | Decoder[EnrolAnswer] = _MAIN
         self._socket: DealerSocket | None = None
         self._attempt = Attempt(0)
         self._waiting: deque[bytes] = deque()
@@ -107,7 +107,7 @@ class MasterSocket:
             self._context.close()
             self._context = Context()
         is_main = effect.port == "main"
-        self._decoder = self._main_decoder if is_main else self._enrol_decoder
+        self._decoder = _MAIN if is_main else _ENROL
         self._attempt = effect.attempt
         try:
             self._socket = DealerSocket(

@@ -27,16 +27,11 @@ class Memory:
         self._store_written: Moment | None = None
         self.store_id = self._notes.get("store_id", "")
         self.store_commit = self._count("store_commit", 0)
-
-    @property
-    def fleet(self) -> int:
-        """Give the number of accepted minions, as the master last told it."""
-        return max(1, self._count("fleet", 1))
-
-    @property
-    def is_accepted(self) -> bool:
-        """Say whether this minion's key has ever been accepted."""
-        return bool(self._notes.get("is_accepted"))
+        self.fleet = 1
+        """The number of accepted minions, as the master last told it."""
+        self.is_accepted = False
+        """Whether this minion's key has ever been accepted."""
+        self._learn()
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -64,6 +59,7 @@ class Memory:
         changed = {name: value for name, value in values.items() if self._notes.get(name) != value}
         if changed:
             self._notes.update(changed)
+            self._learn()
             self._outbox.persist(*(Note(name, value) for name, value in changed.items()))
 
     def keep_address(self, address: str) -> None:
@@ -88,6 +84,11 @@ class Memory:
         ):
             self._store_written = now
             self.keep(store_id=store_id, store_commit=str(self.store_commit))
+
+    def _learn(self) -> None:
+        """Take over what is asked for at each attempt."""
+        self.fleet = max(1, self._count("fleet", 1))
+        self.is_accepted = bool(self._notes.get("is_accepted"))
 
     def _count(self, name: str, default: int) -> int:
         text = self._notes.get(name, "")

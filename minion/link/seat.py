@@ -46,7 +46,7 @@ class Seat:
         self.deadline = _finite(state, deadline)
         self.state = state
         self.changes.append(Change(now.wall, state, reason))
-        self._outbox.debug(f"state {state.value}", f"{state.value} {reason}".rstrip())
+        self._outbox.debug(f"state {state}", f"{state} {reason}" if reason else str(state))
 
     def renew(self, deadline: Instant) -> None:
         """Stay on in the same state: the other side has given evidence."""

@@ -7,13 +7,13 @@ A state is entered only together with its deadline (`Seat.enter_until`), which i
 """
 
 from collections.abc import Mapping
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 
-class State(Enum):
+class State(StrEnum):
     """Where the link is."""
 
     RESOLVING = "resolving"

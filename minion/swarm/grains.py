@@ -18,6 +18,7 @@ from limpet.common.messages.fields import GRAINS_BYTES_MAX
 from limpet.common.settings.source import Source, Value, read_source
 
 TEMPLATES_MAX: Final = 1_000
+_json: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 class Template(msgspec.Struct, frozen=True):
@@ -115,25 +116,27 @@ def _filled(template: Template, minion_id: str, number: int, chance: random.Rand
     words = {"{id}": minion_id, "{number}": str(number), "{address}": address}
     data = _fill(template.grains, words, chance)
     assert isinstance(data, dict)
-    body = json.dumps({"id": minion_id, **data}, separators=(",", ":")).encode()
+    body = _json.encode({"id": minion_id, **data}).encode()
     return MadeGrains(body, hashlib.sha256(body).hexdigest())
 
 
 def _fill(value: Any, words: dict[str, str], chance: random.Random) -> Any:  # noqa: ANN401
     if isinstance(value, str):
-        for word, text in words.items():
-            value = value.replace(word, text)
+        if "{" in value:
+            for word, text in words.items():
+                value = value.replace(word, text)
         return value
     if isinstance(value, list):
         return [_fill(each, words, chance) for each in value]
     if not isinstance(value, dict):
         return value
-    if set(value) == {"one_of"}:
+    is_single = len(value) == 1
+    if is_single and "one_of" in value:
         choices = value["one_of"]
         if not isinstance(choices, list) or not choices:
             raise UsageError("`one_of` has a list of values")
         return _fill(chance.choice(choices), words, chance)
-    if set(value) == {"between"}:
+    if is_single and "between" in value:
         ends = value["between"]
         is_pair = isinstance(ends, list) and len(ends) == 2
         if not is_pair or not all(type(each) is int for each in ends) or ends[0] > ends[1]:

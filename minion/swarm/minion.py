@@ -25,7 +25,7 @@ FRAMES_A_TURN: Final = 10
 ROUNDS_MAX: Final = 1_000
 """Answers of the core to what its own effects came to, in one event."""
 
-_TROUBLED: Final = frozenset({State.BACKOFF, State.DENIED, State.PENDING})
+_TROUBLED: Final = (State.BACKOFF, State.DENIED, State.PENDING)
 
 
 class SwarmMinion:
