@@ -37,6 +37,7 @@ HANDSHAKE_S: Final = 10.0
 LARGE_BYTES: Final = 16 * 1024
 """Messages of this size are counted against what a minion has not read. Smaller ones are bounded by
 their number; for jobs with long arguments, sent again every five seconds, that is not enough."""
+_BULKY: Final = (Offer, Piece)
 _SUSPENDING: Final = frozenset(("unfinished_message", "routing_id_set"))
 """Reasons that no honest minion gives: its key is kept out for a minute, longer each time."""
 
@@ -122,9 +123,14 @@ class MainPort:
 
     def hear(self, now: Instant, frames_max: int) -> Iterator[Heard | BadFrame]:
         """Give what came, at most `frames_max` frames; stop early at will, the rest stays."""
+        receive, decode, note = (
+            self.router.receive_ready,
+            self._decoder.decode,
+            self._watcher.message,
+        )
         for _ in range(frames_max):
             try:
-                arrival = self.router.receive_ready()
+                arrival = receive()
             except BadArrival as error:
                 self._cut(error.reason, error.fd, error.peer, error.key, now)
                 continue
@@ -132,17 +138,17 @@ class MainPort:
                 return
             peer = Peer(arrival.peer)
             try:
-                message = self._decoder.decode(arrival.frame)
+                message = decode(arrival.frame)
             except PeerError as error:
                 yield BadFrame(peer, arrival.key, error.reason)
                 continue
-            self._watcher.message(arrival.fd, arrival.peer, now)
+            note(arrival.fd, arrival.peer, now)
             yield Heard(peer, arrival.key, arrival.address, message)
 
     def send(self, peer: Peer, message: Message) -> Literal["", "gone", "full"]:
         """Hand a message over; says why it was not taken. Raises `FrameTooLarge` (our mistake)."""
         frame = encode(message)
-        is_counted = len(frame) >= LARGE_BYTES or isinstance(message, Offer | Piece)
+        is_counted = len(frame) >= LARGE_BYTES or isinstance(message, _BULKY)
         if is_counted and not self._has_room(peer, len(frame)):
             return "full"
         try:

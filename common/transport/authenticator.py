@@ -125,17 +125,13 @@ class Authenticator:
 
     def _serve(self, asked: raw.RawSocket) -> int:
         for served in range(options.REQUESTS_MAX):
-            part = asked.receive()
-            if part is None:
+            parts = asked.receive_whole()
+            if not parts:
                 return served
-            route = part.bytes
-            request: list[bytes] = []
-            while part is not None and part.more:
-                part = asked.receive()
-                request.append(b"" if part is None else part.bytes)
-            reply = zap.refusal(request[1:])
+            request = parts[2:]  # after the route back and an empty part
+            reply = zap.refusal(request)
             try:
-                reply = self.desk.answer(request[1:])
+                reply = self.desk.answer(request)
             finally:
-                asked.send_parts((route, b"", *reply))
+                asked.send_parts((parts[0], b"", *reply))
         return options.REQUESTS_MAX

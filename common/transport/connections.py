@@ -65,7 +65,11 @@ class Connections:
             reason, text = "empty", "an empty frame"
         if reason:
             raise BadArrival(reason, text, fd=fd, peer=peer, key=key)
-        return Arrival(peer, key, tcp.plain_address(address), fd, frame)
+        address = tcp.plain_address(address)
+        connection = self._by_peer.get(peer)
+        if connection is not None:
+            connection.address = address
+        return Arrival(peer, key, address, fd, frame)
 
     def on_event(self, event: monitor.MonitorEvent, now: float) -> list[RouterEvent]:
         """Take note of what libzmq reports; gives what is worth telling."""
@@ -136,19 +140,14 @@ class Connections:
             self._by_peer.pop(connection.peer, None)
         return connection
 
-    def is_known(self, fd: int, peer: bytes) -> bool:
-        """Say whether frames of this peer came from this descriptor before."""
-        connection = self._by_peer.get(peer)
-        return connection is not None and connection.fd == fd
-
     def on_arrival(self, fd: int, peer: bytes, key: MinionKey) -> bool:
-        """Record whose connection it is; False if the peer chose its own routing id."""
+        """Record whose connection it is; False if the peer chose its own routing id.
+
+        All that the monitor tells must have been heard before.
+        """
         connection = self._by_peer.get(peer)
         if connection is not None:
-            if connection.fd != fd:
-                return False
-            connection.key = key
-            return True
+            return connection.fd == fd and connection.key == key
         if len(peer) != 5 or peer[0] != 0:
             return False
         serial = (int.from_bytes(peer[1:], "big") - self._first) & _SERIAL_MASK

@@ -162,8 +162,9 @@ class RouterSocket(raw.MonitoredSocket):
         has_more = part.more
         if has_more:
             self._drain()
-        if not self.connections.is_known(fd, peer):
-            self._read_monitor()  # the end of its handshake is told there
+        # The end of its handshake is told there; and whose the descriptor and the routing id were
+        # before: libzmq tells the end of a connection before it gives either to another.
+        self._read_monitor()
         address = raw.address_of(part)
         return self.connections.arrival(
             peer, part.bytes, fd=fd, user_id=key, address=address, is_whole=not has_more

@@ -210,6 +210,15 @@ class RawSocket:
         self.is_empty = False
         return peer, self._receive(_NOW, False)
 
+    def receive_whole(self) -> list[bytes]:
+        """Give all parts of the next message, of somebody who is known to send few; []: none."""
+        parts: list[bytes] = []
+        part = self.receive()
+        while part is not None:
+            parts.append(part.bytes)
+            part = self._receive(_NOW, False) if part.more else None
+        return parts
+
     def drain(self) -> bool:
         """Throw the rest of a message away, whose last part said that there is more.
 
@@ -297,15 +306,11 @@ class Monitor:
         happened: list[monitor.MonitorEvent] = []
         raw = self.raw
         for _ in range(options.MONITOR_HIGH_WATER):
-            head = raw.receive()
-            if head is None:
-                break
-            event = monitor.decode(head.bytes)
+            parts = raw.receive_whole()  # the event, and an address of ours
+            event = monitor.decode(parts[0]) if parts else None
             if event is not None:
                 happened.append(event)
-            if head.more:
-                raw.drain()
-            if not raw.has_waiting():  # half the time that it takes to read in vain
+            if not parts or not raw.has_waiting():  # to ask takes less than to read in vain
                 break
         return happened
 

@@ -49,7 +49,7 @@ def _counter(fd: int, offset: int) -> int | None:
     if connection is None:
         return None
     try:
-        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        info = connection.getsockopt(_TCP, _INFO, _TCP_INFO_BYTES)
     except OSError:  # closed, or another kind of descriptor by now
         return None
     finally:
@@ -100,11 +100,17 @@ def plain_address(address: str) -> str:
     return address.removeprefix("::ffff:") if "." in address else address
 
 
-def _borrow(fd: int) -> socket.socket | None:
+_FAMILY: Final = int(socket.AF_INET6)
+_STREAM: Final = int(socket.SOCK_STREAM)
+_TCP: Final = int(socket.IPPROTO_TCP)
+_INFO: Final = int(socket.TCP_INFO)
+
+
+def _borrow(fd: int) -> socket.SocketType | None:
     """Wrap a descriptor that stays somebody else's; the caller must detach it."""
     try:
         # With family and type given, Python does not ask the descriptor, which may be anything.
         # Of the two families, IPv6 has room for the names of both.
-        return socket.socket(socket.AF_INET6, socket.SOCK_STREAM, 0, fileno=fd)
+        return socket.SocketType(_FAMILY, _STREAM, 0, fd)
     except OSError:
         return None

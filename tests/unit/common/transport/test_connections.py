@@ -54,7 +54,6 @@ def test_a_frame_tells_whose_its_connection_is() -> None:
 
     assert arrive(connections, peer(1), 7) == ""
 
-    assert connections.is_known(7, peer(1))
     found = connections.of_peer(peer(1))
     assert found is not None
     assert (found.fd, found.key, found.address) == (7, KEY, "192.0.2.1")
@@ -109,6 +108,18 @@ def test_one_name_on_two_connections_is_refused_on_the_second() -> None:
     assert arrive(connections, peer(1), 8, key=OTHER) == "routing_id_set"
 
     assert arrive(connections, peer(1), 7) == ""
+    found = connections.of_peer(peer(1))
+    assert found is not None
+    assert found.key == KEY
+
+
+@pytest.mark.covers("B-13")
+def test_a_connection_never_changes_its_key() -> None:
+    connections = book(7)
+    assert arrive(connections, peer(1), 7) == ""
+
+    assert arrive(connections, peer(1), 7, key=OTHER) == "routing_id_set"
+
     found = connections.of_peer(peer(1))
     assert found is not None
     assert found.key == KEY
