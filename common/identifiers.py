@@ -33,8 +33,6 @@ JOB_ID_PATTERN: Final = re.compile(r"\A[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")
 FUNCTION_PATTERN: Final = re.compile(r"\A[a-z_][a-z0-9_]{0,63}\.[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_TO_DIGITS: Final = str.maketrans(_CROCKFORD, "0123456789ABCDEFGHIJKLMNOPQRSTUV")
-"""To the digits that `int` reads."""
 
 
 def minion_id(text: str) -> MinionId:
@@ -70,11 +68,6 @@ def make_job_id(wall_s: float, chance: random.Random) -> JobId:
     """Make a ULID from a time (seconds since 1970) and 80 random bits."""
     number = (int(wall_s * 1000) & ((1 << 48) - 1)) << 80 | chance.getrandbits(80)
     return JobId("".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5)))
-
-
-def job_id_wall_s(jid: str) -> float:
-    """Give the time (seconds since 1970, to the millisecond) at which a job id was made."""
-    return int(jid[:10].translate(_TO_DIGITS), 32) / 1000
 
 
 def is_minion_key(text: str) -> bool:

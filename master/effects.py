@@ -120,6 +120,8 @@ class DeliveryEnded(msgspec.Struct, frozen=True, gc=False):
     minion: MinionId
     status: Status
     function: str
+    created_s: float
+    """When the job was made; wall time, as `at_s`."""
     at_s: float
     after: Commit = NOW
 

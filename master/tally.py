@@ -4,7 +4,6 @@ from collections import Counter
 from typing import Final
 
 from limpet.common.control.replies import Event
-from limpet.common.identifiers import job_id_wall_s
 from limpet.common.service.metrics import Histogram
 from limpet.master.effects import DeliveryEnded
 
@@ -40,9 +39,9 @@ class Tally:
 
     def hear_end(self, ended: DeliveryEnded) -> None:
         """Count the end of a delivery."""
-        _count(self.returns, ended.status)
+        self.returns[ended.status] += 1
         if ended.status in ("ok", "failed"):
-            self.seconds.add(max(0.0, ended.at_s - job_id_wall_s(ended.jid)))
+            self.seconds.add(max(0.0, ended.at_s - ended.created_s))
 
 
 def _count(counter: Counter[str], reason: str) -> None:

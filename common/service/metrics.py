@@ -8,6 +8,7 @@ Who hands them out is `metrics_server`; which there are is docs/metrics.md.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -80,10 +81,7 @@ class Histogram:
 
     def add(self, value: float) -> None:
         """Count one more."""
-        place = 0
-        while place < len(self._bounds) and value > self._bounds[place]:
-            place += 1
-        self._counts[place] += 1
+        self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
     def family(self, name: str, help_text: str) -> Family:

@@ -250,6 +250,7 @@ class Book:
                     delivery.minion,
                     delivery.status,
                     job.row.function,
+                    job.row.created_s,
                     turn.now.wall,
                     job.commit,
                 )

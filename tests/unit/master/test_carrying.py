@@ -241,7 +241,7 @@ def test_events_go_to_those_who_follow_them_after_their_commit(world: World) -> 
 
 
 def test_the_end_of_a_delivery_is_counted_and_told_to_those_who_follow_events(world: World) -> None:
-    ended = DeliveryEnded(JobId("01J"), MinionId("web1"), "ok", "test.ping", 5.0, Commit(11))
+    ended = DeliveryEnded(JobId("01J"), MinionId("web1"), "ok", "test.ping", 4.5, 5.0, Commit(11))
     world.carry(ended)
     assert not world.tally.returns
     world.carrier.on_committed(Commit(11), NOW)
