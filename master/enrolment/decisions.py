@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from limpet.common.control.replies import Event, KeyInfo, TokenInfo, TokenMade
+from limpet.common.crypto.keys import fingerprint
 from limpet.common.identifiers import MinionKey
 from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.master.effects import Report
-from limpet.master.store.operations import Operation
+from limpet.master.store.operations import KeyRow, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +40,9 @@ class TokenChange:
     reply: TokenMade | TokenInfo
     operations: tuple[Operation, ...]
     events: tuple[Event, ...]
+
+
+def key_event(row: KeyRow, what: str, wall_s: float, **more: str) -> Event:
+    """Make `key/ID/WHAT`: `pending`, `conflict`, `accepted`, `rejected`, `deleted`."""
+    data = {"fingerprint": fingerprint(row.key), "address": row.address, **more}
+    return Event(f"key/{row.minion}/{what}", wall_s, data)

@@ -11,7 +11,7 @@ from limpet.common.service.logs import MINION_TOPICS
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "logging.md"
 SPEAKING = ("debug", "info", "warning", "error", "critical", "report")
-EVENTS = ("Event", "job_event", "return_event", "minion_event", "master_event", "_key_event")
+EVENTS = ("Event", "job_event", "return_event", "minion_event", "master_event", "key_event")
 
 
 def trees() -> Iterator[ast.Module]:

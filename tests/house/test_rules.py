@@ -36,6 +36,8 @@ MACHINES = (
     "master/enrolment/backoff.py",
     "master/packages/rollout.py",
     "master/enrolment/desk.py",
+    "master/enrolment/knocking.py",
+    "master/enrolment/register.py",
     "master/sources/answering.py",
     "master/sources/desk.py",
     "master/sources/flight.py",

@@ -130,7 +130,7 @@ def test_every_memory_and_every_headline_is_there() -> None:
     hour = Fleet(10).play(600.0)
     seen = {*hour.before, *hour.after}
     for memory in MEMORIES:
-        if memory.of != "master.enrolment.desk.EnrolmentDesk._left":
+        if memory.of != "master.enrolment.register.Register._left":
             assert any(name.startswith(memory.of) for name in seen), f"nothing is {memory.of}"
     known = {name for name in HEADLINES.values() if "." in name}
     assert known - seen <= {

@@ -83,7 +83,7 @@ MEMORIES: Final = (
     Memory("master.requests.Requests._rejected", 0, 100, "counters, by a reason of a fixed list"),
     Memory("master.carrying.Carrier._counted", 0, 100, "the same"),
     Memory(
-        "master.enrolment.desk.EnrolmentDesk._left",
+        "master.enrolment.register.Register._left",
         0,
         10_000,
         "keys that a token let in and that were deleted since, while it lives: 30 days",
