@@ -3,8 +3,10 @@
 import pytest
 
 from limpet.common.control.replies import Event, MasterStatus
+from limpet.common.identifiers import JobId, MinionId
 from limpet.common.service.metrics import Family, written
 from limpet.master import metrics as master_metrics
+from limpet.master.effects import DeliveryEnded
 from limpet.master.tally import Tally
 from limpet.minion import metrics as minion_metrics
 from support.metrics_page import documented, parse, row_of
@@ -13,7 +15,8 @@ from support.metrics_page import documented, parse, row_of
 def of_master() -> list[Family]:
     tally = Tally()
     tally.hear(Event("minion/web1/lost", 1.0, {"why": "no echo"}))
-    tally.hear(Event("job/01HF7YAT00000000000000000A/return/web1", 1.0, {"status": "ok"}))
+    jid, web1 = JobId("01HF7YAT00000000000000000A"), MinionId("web1")
+    tally.hear_end(DeliveryEnded(jid, web1, "ok", "test.ping", 1.0, 1.0))
     status = MasterStatus("1", 0.0, "5eed", 1, 2, 1, {"rate": 1}, {"fds": 3.0}, ())
     return master_metrics.families(status, tally, now_wall_s=1.0)
 
