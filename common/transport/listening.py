@@ -146,9 +146,8 @@ class RouterSocket(raw.MonitoredSocket):
         if came is None:
             self._is_drained = True
             return None
-        peer, part = came
         # Whose it is, every message says for itself: its key, and the connection that it came by.
-        fd, key = raw.descriptor_of(part), raw.key_of(part)
+        peer, part, fd, key = came
         known = self.connections.of_peer(peer)
         if known is None or known.key != key or known.fd != fd or part.more:
             return self._judge(peer, part, fd, key)

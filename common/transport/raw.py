@@ -33,6 +33,7 @@ _NOW_AND_MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
 _EVENTS: Final = int(zmq.EVENTS)
 _READABLE: Final = int(zmq.POLLIN)
 _SOURCE: Final = int(zmq.SRCFD)
+_KEY: Final = "User-Id"
 _DESCRIPTOR: Final = int(zmq.FD)
 _ZERO_COPY_RECEIVE: Final = 10
 """A context option without a name in pyzmq. Left on, a message that waits keeps the 18 KB it was
@@ -200,15 +201,23 @@ class RawSocket:
         self.is_empty = False
         return part
 
-    def receive_from(self) -> tuple[bytes, Part] | None:
-        """Give a ROUTER's routing id and the part that follows; None: there is no message."""
+    def receive_from(self) -> tuple[bytes, Part, int, str] | None:
+        """Give what a ROUTER has for us; None: nothing.
+
+        That is the routing id, the part that follows, the descriptor of the connection it came by
+        (-1: none), and the key that the authenticator named when that came ('': nobody's).
+        """
         try:
             peer = self._receive(_NOW)
         except zmq.Again:
             self.is_empty = True
             return None
         self.is_empty = False
-        return peer, self._receive(_NOW, False)
+        part = self._receive(_NOW, False)
+        try:
+            return peer, part, part.get(_SOURCE), str(part.get(_KEY))
+        except zmq.ZMQError:  # EINVAL: it lacks one of them
+            return peer, part, -1, key_of(part)
 
     def receive_whole(self) -> list[bytes]:
         """Give all parts of the next message, of somebody who is known to send few; []: none."""
@@ -263,7 +272,7 @@ class RawSocket:
 def key_of(part: Part) -> str:
     """Give the key that the authenticator named when this part's connection came; '': none."""
     try:
-        return str(part.get("User-Id"))
+        return str(part.get(_KEY))
     except zmq.ZMQError:  # EINVAL: it has none, and so it is nobody's
         return ""
 
@@ -274,14 +283,6 @@ def address_of(part: Part) -> str:
         return str(part.get("Peer-Address"))
     except zmq.ZMQError:
         return ""
-
-
-def descriptor_of(part: Part) -> int:
-    """Give the descriptor of the connection that this part came from; -1: none."""
-    try:
-        return int(part.get(_SOURCE))
-    except zmq.ZMQError:
-        return -1
 
 
 class Monitor:
