@@ -36,6 +36,7 @@ from limpet.master.mainport import MainPort
 from limpet.master.memory import ceiling_bytes
 from limpet.master.memory_guard import MemoryGuard, NobodyLetIn
 from limpet.master.packages.desk import PackageDesk, Shelved
+from limpet.master.pauses import Pauses
 from limpet.master.pillar.link import WorkshopLink
 from limpet.master.reloading import Reloader
 from limpet.master.rotation.keeper import KeyKeeper
@@ -61,11 +62,6 @@ thousands of sessions are seconds long, and fall due one by one: a turn costs mo
 LINES_APART_S: Final = 0.05
 """Clients, the enrolment process and the workshop are heard as soon as they speak or something of
 theirs is due; where nothing tells of them, no sooner after the last time than this."""
-GATHER_S: Final = 0.003
-"""How long beats and logins are gathered for one turn, while no job is open: a turn for each costs
-several times what is in it. Clients and jobs never wait for it."""
-BUSY_S: Final = 0.01
-"""Frames, or logins, that come closer together than this are worth gathering."""
 DRAIN_S_MIN: Final = 0.3
 """How long the last messages may take to leave."""
 DRAIN_S_MAX: Final = 1.0
@@ -158,8 +154,7 @@ class Master:
         )
         self._others = Poller()
         """All that must not wait while beats and logins are gathered."""
-        self._is_gathering = False
-        self._heard_at = Instant(float("-inf"))
+        self._pauses = Pauses()
         self._lines_polled: dict[str, tuple[Pollable, bool]] = {}
         self._stop_at: Instant | None = None
         self._is_stop_asked = False
@@ -206,9 +201,8 @@ class Master:
 
     def _wait(self) -> set[Polled]:
         """Wait for something to happen or to be due; gives what has something to say."""
-        if self._is_gathering:
-            self._is_gathering = False
-            self._others.wait(GATHER_S)
+        if pause_s := self._pauses.take():
+            self._others.wait(pause_s)
         self._follow_lines()
         now = self._clock.now().boot
         self._lines_at = min(
@@ -252,9 +246,8 @@ class Master:
             self._carry(self._core.on_port(now, heard), now)
         now = self._clock.now()
         if is_heard:
-            is_busy = now.boot < self._heard_at + BUSY_S
-            self._is_gathering = is_busy and self._core.is_at_rest and self._stop_at is None
-            self._heard_at = now.boot
+            is_at_rest = self._core.is_at_rest and self._stop_at is None
+            self._pauses.on_heard(now.boot, is_at_rest=is_at_rest)
         if now.boot >= self._deadlines_from and now.boot >= self._core.next_deadline:
             self._carry(self._core.on_deadline(now), now)
             self._deadlines_from = now.after(DEADLINES_APART_S)

@@ -35,6 +35,7 @@ MACHINES = (
     "master/jobs/*.py",
     "master/enrolment/backoff.py",
     "master/packages/rollout.py",
+    "master/pauses.py",
     "master/enrolment/desk.py",
     "master/enrolment/knocking.py",
     "master/enrolment/register.py",
