@@ -47,8 +47,8 @@ GROUP_BATCHES_MAX: Final = 2_000
 GROUP_BYTES_MAX: Final = 16 * 1024 * 1024
 GATHER_S: Final = 0.004
 """From the beginning of one commit to that of the next, where the one before had as many operations
-as `GATHERED`: a commit costs a fifth of a millisecond of CPU, whatever is in it. Few jobs for one minion
-each never come to so many: those are committed at once."""
+as `GATHERED`: a commit costs a fifth of a millisecond of CPU, whatever is in it. What a few clients
+ask for never comes to so many, and is committed at once."""
 GATHERED: Final = 24
 _OPERATION_BYTES: Final = 300
 """What one operation without a body takes, roughly."""
