@@ -86,7 +86,7 @@ class DealerSocket(raw.MonitoredSocket):
 
     def receive_ready(self) -> bytes | None:
         """Give a frame if one is there. Raises `PeerError` as `receive` does."""
-        if self._has_more_to_drain():
+        if self._must_drain and self._has_more_to_drain():
             return None
         raw = self._raw
         # To ask takes half as long as to read in vain: a second frame seldom follows the first.
