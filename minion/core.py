@@ -37,6 +37,18 @@ from limpet.minion.sources.asking import Sources
 class MinionCore:
     """One minion. Its methods are its events; each gives the effects to carry out."""
 
+    __slots__ = (
+        "_course",
+        "_journal",
+        "_line",
+        "_outbox",
+        "book",
+        "facts",
+        "link",
+        "memory",
+        "sources",
+    )
+
     def __init__(
         self,
         settings: LinkSettings,

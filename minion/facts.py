@@ -24,6 +24,16 @@ TRY_AGAIN_S: Final = 300.0
 class Facts:
     """The facts of this host, on their way to the master."""
 
+    __slots__ = (
+        "_course",
+        "_is_due",
+        "_is_waiting",
+        "_line",
+        "_memory",
+        "_outbox",
+        "next_deadline",
+    )
+
     def __init__(self, course: Course, memory: Memory, outbox: Outbox, now: Moment) -> None:
         self._course = course
         self._memory = memory

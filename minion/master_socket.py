@@ -75,6 +75,20 @@ class BadFrame(PeerError):
 class MasterSocket:
     """At most one socket at a time, that of the core's present attempt."""
 
+    __slots__ = (
+        "_attempt",
+        "_context",
+        "_decoder",
+        "_failed_at_once",
+        "_is_shared",
+        "_plan",
+        "_poller",
+        "_socket",
+        "_waiting",
+        "_waiting_bytes",
+        "frames_dropped",
+    )
+
     def __init__(self, plan: Identity, poller: Watch, *, shared: Context | None = None) -> None:
         """`shared`: a context that others use as well, and that is not this one's to end."""
         self._plan = plan

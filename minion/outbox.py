@@ -8,6 +8,8 @@ from limpet.minion.jobs.records import Record
 class Outbox:
     """The effects of one event, and the count of commits over the whole life of the core."""
 
+    __slots__ = ("_effects", "durable", "last_commit")
+
     def __init__(self) -> None:
         self.last_commit = Commit(0)
         """The newest commit asked for."""

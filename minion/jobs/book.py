@@ -68,6 +68,22 @@ TURNED_AWAY_MAX: Final = 1000
 class JobBook:
     """All jobs of this minion."""
 
+    __slots__ = (
+        "_boot_id",
+        "_instants",
+        "_limits",
+        "_line",
+        "_memory",
+        "_outbox",
+        "_turned_away",
+        "cancels",
+        "condition",
+        "ledger",
+        "local",
+        "output",
+        "returns",
+    )
+
     def __init__(
         self,
         limits: JobLimits,

@@ -93,6 +93,8 @@ def make_return(line: Line, ending: JobFinished, *, body: bytes, is_bulk: bool) 
 class BulkLane:
     """The queue of finished jobs whose body is in the spool, and the transfer of the first."""
 
+    __slots__ = ("_line", "_outbox", "_queue", "_transfer", "pace")
+
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._queue: OrderedDict[JobId, Job] = OrderedDict()

@@ -29,6 +29,8 @@ UNACKNOWLEDGED_MAX: Final = 10_000
 class Ledger:
     """All jobs of this minion, by how far they are."""
 
+    __slots__ = ("_limits", "_outbox", "finished", "live", "remembered", "unsaved")
+
     def __init__(self, limits: JobLimits, outbox: Outbox, now: Moment) -> None:
         self._limits = limits
         self._outbox = outbox

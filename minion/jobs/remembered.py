@@ -24,6 +24,8 @@ class Why(Enum):
 class Remembered:
     """The jids, oldest first, each with the wall time of its last record."""
 
+    __slots__ = ("_jids", "_started", "next_deadline")
+
     def __init__(self, now: Moment) -> None:
         self._started = now.boot
         self._jids: dict[JobId, tuple[Why, float]] = {}

@@ -22,6 +22,17 @@ ANSWER_GAP_S: Final = 0.05
 class Beats:
     """The beats of one session, seen from the minion."""
 
+    __slots__ = (
+        "_left_at",
+        "_unechoed",
+        "due",
+        "echoed",
+        "heard",
+        "interval_s",
+        "lost_at",
+        "number",
+    )
+
     def __init__(self, now: Moment, interval_s: float) -> None:
         assert interval_s > 0
         self.interval_s = interval_s

@@ -17,6 +17,8 @@ SAMPLES_MAX: Final = 12
 class MasterClock:
     """An estimate of the master's clock, of one session."""
 
+    __slots__ = ("_best", "_samples")
+
     def __init__(self) -> None:
         self._samples: deque[tuple[float, float]] = deque(maxlen=SAMPLES_MAX)
         """Of each the width of its window, and by how much that clock is ahead of this host's."""

@@ -38,6 +38,27 @@ ANSWERED: Final = (State.GREETING, State.WAITING)
 class Course:
     """The state of one link, its session if there is one, and the moves from state to state."""
 
+    __slots__ = (
+        "_greeter",
+        "_identity",
+        "_jobs",
+        "_last_loss",
+        "_memory",
+        "_outbox",
+        "_waiting_until",
+        "_was_told_accepted",
+        "adviser",
+        "dialler",
+        "grains_digest",
+        "keys",
+        "ready",
+        "reexecs",
+        "retreat",
+        "seat",
+        "session",
+        "wants_grains",
+    )
+
     def __init__(
         self,
         settings: LinkSettings,

@@ -58,6 +58,8 @@ SILENT: Final = {
 class Link:
     """The one conversation of this minion with its master."""
 
+    __slots__ = ("_heard_at", "_outbox", "bad_frames", "course", "keys", "retreat", "seat")
+
     def __init__(self, course: Course, outbox: Outbox, now: Moment) -> None:
         self.course = course
         self.seat = course.seat

@@ -58,6 +58,8 @@ class JobSide(Protocol):
 class Session:
     """What both sides have said since the Welcome."""
 
+    __slots__ = ("_jobs", "_memory", "_outbox", "_walk", "beats", "clock", "line", "protocol")
+
     def __init__(
         self,
         now: Moment,

@@ -60,6 +60,8 @@ class _Job:
 class MadeJobs:
     """What the jobs of a minion come to."""
 
+    __slots__ = ("_begin", "_behaviour", "_clients", "_gone", "_jobs", "_lengths", "_minion_id")
+
     def __init__(
         self, behaviour: Behaviour, minion_id: str, begin: Callable[[Wants], Fetching]
     ) -> None:
