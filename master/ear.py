@@ -59,7 +59,7 @@ class Ear:
 
     def hear(self, turn: Turn, event: PortEvent) -> None:
         """Take what happened at the port."""
-        if type(event) is Heard:
+        if isinstance(event, Heard):
             self._on_heard(turn, event)
         elif isinstance(event, BadFrame):
             self._on_bad_frame(turn, event)
