@@ -530,6 +530,34 @@ def test_a_poll_of_nothing_waits_its_time() -> None:
     assert 0.09 <= time.monotonic() - started < 2
 
 
+@pytest.mark.covers("I8")
+def test_no_poll_sleeps_over_a_frame_that_came_while_another_was_sent(context: Context) -> None:
+    """A send takes in what libzmq's threads have to tell, so that no descriptor tells it again."""
+    with listener() as listening, connected(listening, context) as minion:
+        minion.socket.send(b"hello")
+        assert listening.turn_until(lambda: listening.arrivals)
+        peer = listening.arrivals[0].peer
+        poller, other = Poller(), Poller()
+        poller.register(listening.router)
+        other.register(minion.socket)
+        for _ in range(100):
+            assert poller.wait(0) == other.wait(0) == set()  # both are known to be empty
+
+            minion.socket.send(b"question")
+            listening.router.send(peer, b"answer")
+            time.sleep(0.003)  # both have come
+            minion.socket.send(b"thanks")
+            listening.router.send(peer, b"welcome")
+
+            assert poller.wait(5) == {listening.router}
+            assert other.wait(5) == {minion.socket}
+            for _ in range(2):
+                assert listening.router.receive(5, "a frame").frame in (b"question", b"thanks")
+                assert minion.socket.receive(5, "a frame") in (b"answer", b"welcome")
+            assert listening.router.receive_ready() is None
+            assert minion.socket.receive_ready() is None
+
+
 @pytest.mark.covers("B4")
 def test_every_option_is_what_it_should_be_on_both_ends(context: Context) -> None:
     both = {
