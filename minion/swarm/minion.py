@@ -75,14 +75,21 @@ class SwarmMinion:
         self._make_core(now)
         self._do(now, self._the_core.start(now))
 
-    def on_word(self) -> None:
-        """Hear what the transport noticed of the connection."""
+    def on_word(self) -> bool:
+        """Hear what the transport noticed of the connection.
+
+        True: that led to something, so that frames may have come which no descriptor tells of.
+        """
         attempt = self._hands.socket.attempt
+        is_busy = False
         for what in self._hands.socket.events():
             now = self._now()
             if what == "ready":
                 self._hands.on_handshake()
-            self._do(now, self._the_core.on_link(now, attempt, what))
+            effects = self._the_core.on_link(now, attempt, what)
+            is_busy = is_busy or bool(effects)
+            self._do(now, effects)
+        return is_busy
 
     def on_frames(self) -> bool:
         """Hear the master; True: there may be more."""

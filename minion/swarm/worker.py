@@ -104,9 +104,8 @@ class Loop:
             self._read(index)
             touched[index] = None
         for index, is_word in due:
-            if is_word:
-                self._minions[index].on_word()
-            self._read(index)
+            if not is_word or self._minions[index].on_word():
+                self._read(index)
             touched[index] = None
         if self._resolver.fileno() in others:
             touched.update(dict.fromkeys(self._on_names()))
@@ -176,8 +175,6 @@ class Loop:
                 self.figures.began_at = now.boot
             self.figures.started += 1
             self._minions[index].start(now)
-            if self._minions[index].on_frames():
-                self._unread.append(index)
             yield index
 
     def _want_name(self, index: int, attempt: Attempt) -> None:
