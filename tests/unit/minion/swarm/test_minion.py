@@ -6,11 +6,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from limpet.common.clock import Moment, SystemClock
 from limpet.common.identifiers import Attempt, JobId
+from limpet.common.transport.events import LinkEvent
 from limpet.common.transport.sockets import Context, make_keypair
 from limpet.minion import effects as do
 from limpet.minion.jobs.records import JobAccepted, JobStarted
+from limpet.minion.master_socket import MasterSocket
 from limpet.minion.swarm.answers import Behaviour
 from limpet.minion.swarm.figures import Figures
 from limpet.minion.swarm.grains import USUAL
@@ -82,6 +86,26 @@ def test_a_minion_whose_master_is_away_says_why_and_when_it_will_try_again() -> 
         assert (made.figures.connected, made.figures.ready) == (0, 0)
         assert made.now().boot - 1.0 < minion.next_deadline(made.now()) < made.now().after(120.0)
         assert made.watcher.wait(0.0) == ([], set())  # nothing of the closed socket is left
+
+
+def test_only_word_that_led_to_something_has_the_frames_looked_at_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard: list[LinkEvent] = []
+    monkeypatch.setattr(MasterSocket, "events", lambda _: [heard.pop(0)] if heard else [])
+    with bench() as made:
+        minion = made.minion
+        minion.start(made.now())
+        assert minion.on_word() is False
+        heard.append("connected")
+        assert minion.on_word() is False  # nothing was sent
+        assert str(minion._the_core.state) == "connecting"
+        heard.append("ready")
+        assert minion.on_word() is True
+        assert str(minion._the_core.state) == "greeting"
+        heard.append("disconnected")
+        assert minion.on_word() is True
+        assert made.figures.failures == {"disconnected": 1}
 
 
 def test_a_name_is_looked_up_by_the_loop() -> None:
