@@ -9,10 +9,8 @@ job parent loses one.
 """
 
 import os
-import select
 import signal
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -20,25 +18,21 @@ from typing import Final, Literal
 from limpet.common.clock import FOREVER, Instant, Moment
 from limpet.common.errors import HostError
 from limpet.common.identifiers import JobId
-from limpet.common.messages.fields import OUTPUT_BYTES_MAX
 from limpet.common.storage.files import host_error
 from limpet.minion.effects import SpawnJob
-from limpet.minion.jobs import capture, cut_off, processes
+from limpet.minion.jobs import leavings
 from limpet.minion.jobs.errands import Errands
 from limpet.minion.jobs.events import (
-    BodyRead,
     Ended,
-    OutputRead,
     RunningJob,
     Spawned,
     SpawnFailed,
     WithoutScope,
     WorkerEvent,
 )
+from limpet.minion.jobs.kept_job import KeptJob
 from limpet.minion.jobs.parent_line import PROGRAM, ParentLine
 from limpet.minion.jobs.parent_messages import Abandon, Held, Release, Spawn, WorkerSetup
-from limpet.minion.jobs.recovery import HOST_RESTARTED
-from limpet.minion.jobs.results import WorkerResult
 from limpet.minion.jobs.spool import Spool
 
 SPAWN_S: Final = 10.0
@@ -49,38 +43,9 @@ TAIL_S: Final = 0.1
 """How often the output of a streamed job is looked at."""
 TAIL_PIECES_MAX: Final = 4
 """Pieces of output that one look may give."""
-LAST_PIECES_MAX: Final = 16
-"""Pieces that the last look may give: all that a watcher can be behind."""
-TAIL_LAG_BYTES_MAX: Final = LAST_PIECES_MAX * OUTPUT_BYTES_MAX
-"""A watcher further behind the job than this misses what lies between."""
 
-State = Literal["asked", "held", "running", "reading"]
 Given = Callable[[Moment], list[WorkerEvent]]
 """What an errand gives back: the rest of it, done in the loop."""
-
-
-class _Job:
-    """One job that has, or will have, a keeper."""
-
-    def __init__(self, jid: JobId, spawn: Spawn | None, give_up: Instant) -> None:
-        self.jid = jid
-        self.spawn = spawn
-        """None: adopted."""
-        self.state: State = "asked"
-        self.give_up = give_up
-        """Until when the keeper must hold the job; FOREVER afterwards."""
-        self.attempts = 0
-        """How often a job parent was asked for it."""
-        self.pid = 0
-        self.process_start = 0
-        self.pidfd = -1
-        self.started_wall_s = 0.0
-        self.is_streamed = spawn is not None and spawn.is_streamed
-        self.output_offset = 0
-        """How far its output was read; the errand thread's."""
-        self.is_tailing = False
-        """An errand is reading its output."""
-        self.next_tail: Instant = FOREVER
 
 
 class Workers:
@@ -97,7 +62,7 @@ class Workers:
         self._spool.prepare()
         self._line = ParentLine(setup, program)
         self._errands: Errands[Given] = Errands()
-        self._jobs: dict[JobId, _Job] = {}
+        self._jobs: dict[JobId, KeptJob] = {}
         self._events: list[WorkerEvent] = []
 
     # --- asked by the daemon ------------------------------------------------------------------
@@ -114,7 +79,7 @@ class Workers:
             job.user,
             job.return_bytes_max,
         )
-        entry = _Job(job.jid, request, now.after(SPAWN_S))
+        entry = KeptJob(job.jid, request, now.after(SPAWN_S))
         self._jobs[job.jid] = entry
         # What an earlier spawn of this jid left, never released, must not be read as its end.
         self._errands.add(partial(self._clear, job.jid))
@@ -144,7 +109,7 @@ class Workers:
         Pid 0: it is known to be gone, with the host as it was then.
         """
         assert jid not in self._jobs, "a jid is adopted once"
-        entry = _Job(jid, None, FOREVER)
+        entry = KeptJob(jid, None, FOREVER)
         entry.is_streamed = is_streamed
         if is_streamed:
             entry.next_tail = now.after(TAIL_S)
@@ -254,7 +219,7 @@ class Workers:
         self._line.close()
         self._errands.close(wait_s)
         for entry in self._jobs.values():
-            _close(entry)
+            entry.close()
         self._jobs.clear()
 
     # --- what happens -------------------------------------------------------------------------
@@ -271,19 +236,13 @@ class Workers:
             self._line.send_if_open(Abandon(jid))
         self._events.append(Spawned(jid, pid, process_start))
 
-    def _watch(self, entry: _Job, pid: int, process_start: int) -> bool:
+    def _watch(self, entry: KeptJob, pid: int, process_start: int) -> bool:
         """Begin to wait for the end of the process; False if it has come already."""
-        entry.pid, entry.process_start = pid, process_start
         entry.state = "running"
-        try:
-            entry.pidfd = os.pidfd_open(pid)
-        except OSError:
-            entry.pidfd = -1
-        if entry.pidfd < 0 or processes.start_time(pid) != process_start:
-            _close(entry)
-            self._read_end(entry)
-            return False
-        return True
+        if entry.watch(pid, process_start):
+            return True
+        self._read_end(entry)
+        return False
 
     def _on_parent_gone(self) -> None:
         """Ask a new job parent for what the old one did not answer."""
@@ -295,7 +254,7 @@ class Workers:
             else:
                 self._fail(entry, "the job parent ended twice before it held the job")
 
-    def _ask(self, entry: _Job) -> None:
+    def _ask(self, entry: KeptJob) -> None:
         assert entry.spawn is not None
         entry.attempts += 1
         try:
@@ -303,30 +262,30 @@ class Workers:
         except HostError as error:
             self._fail(entry, str(error))
 
-    def _fail(self, entry: _Job, reason: str) -> None:
+    def _fail(self, entry: KeptJob, reason: str) -> None:
         """Give a spawn up; whatever comes of it later is never let run."""
         self._jobs.pop(entry.jid, None)
         self._line.send_if_open(Abandon(entry.jid))
         self._events.append(SpawnFailed(entry.jid, reason))
 
-    def _look_at(self, now: Moment, entry: _Job) -> None:
+    def _look_at(self, now: Moment, entry: KeptJob) -> None:
         if now.boot >= entry.give_up and entry.state == "asked":
             # A parent that does not answer is hung; its keepers live on without it.
             self._line.kill()
             self._fail(entry, f"the job parent did not answer in {SPAWN_S:g} s and was ended")
-        elif entry.state in ("held", "running") and _has_ended(entry.pidfd):
+        elif entry.state in ("held", "running") and entry.has_ended:
             self._read_end(entry)
         elif now.boot >= entry.next_tail:
             entry.next_tail = FOREVER if entry.is_tailing else now.after(TAIL_S)
             if not entry.is_tailing:
                 self._tail(entry)
 
-    def _tail(self, entry: _Job) -> None:
+    def _tail(self, entry: KeptJob) -> None:
         entry.is_tailing = True
-        pieces = TAIL_PIECES_MAX if entry.state != "reading" else LAST_PIECES_MAX
+        pieces = TAIL_PIECES_MAX if entry.state != "reading" else leavings.LAST_PIECES_MAX
         self._errands.add(partial(self._read_output, entry, pieces))
 
-    def _read_end(self, entry: _Job) -> None:
+    def _read_end(self, entry: KeptJob) -> None:
         when = "while it was held" if entry.state == "held" else "while it ran"
         if entry.spawn is None:  # it may never have been let go by the link that made it
             when = "while it ran, or the minion before it let the job begin"
@@ -335,13 +294,12 @@ class Workers:
         if entry.is_streamed:
             self._tail(entry)
         self._errands.add(partial(self._read_result, entry.jid, entry.pid, when))
-        if entry.pid:
-            _reap(entry.pid)
+        entry.reap()
 
     # --- in the errand thread: each gives what the loop does with it -----------------------------
 
     def _clear(self, jid: JobId) -> list[Given]:
-        problem = self._drop_files(jid)
+        problem = leavings.drop(self._spool, jid)
 
         def go_on(_: Moment) -> list[WorkerEvent]:
             entry = self._jobs.get(jid)
@@ -356,98 +314,38 @@ class Workers:
         return [go_on]
 
     def _drop(self, jid: JobId) -> list[Given]:
-        self._drop_files(jid)  # what can't be deleted now is tidied up after the next start
+        leavings.drop(self._spool, jid)  # what is not deleted now is tidied up after the next start
         return []
 
-    def _drop_files(self, jid: JobId) -> str:
-        try:
-            self._spool.drop(jid)
-        except OSError as error:
-            return f"cannot clear {self._spool.directory}: {error.strerror}"
-        return ""
-
     def _tidy(self, known: set[str]) -> list[Given]:
-        try:
-            self._spool.tidy(known)
-        except OSError:
-            return []  # the disk is full or read-only: the journal says so, files can wait
+        leavings.tidy(self._spool, known)
         return []
 
     def _read_body(self, jid: JobId, offset: int, size: int) -> list[Given]:
-        try:
-            event = BodyRead(jid, offset, self._spool.read_body(jid, offset, size))
-        except OSError as error:
-            problem = f"cannot read {self._spool.body(jid)}: {error.strerror}"
-            event = BodyRead(jid, offset, b"", problem)
+        event = leavings.body(self._spool, jid, offset, size)
         return [lambda _: [event]]
 
-    def _read_output(self, entry: _Job, pieces_max: int) -> list[Given]:
-        events: list[WorkerEvent] = []
-        path = self._spool.output(entry.jid)
-        with suppress(OSError):  # live output may be lost, the result has what matters
-            for _ in range(pieces_max):
-                piece = capture.read(
-                    path, entry.output_offset, OUTPUT_BYTES_MAX, lag_bytes_max=TAIL_LAG_BYTES_MAX
-                )
-                entry.output_offset = piece.offset
-                if not piece.data and not piece.missed:
-                    break
-                events.append(OutputRead(entry.jid, piece.data, piece.missed))
+    def _read_output(self, entry: KeptJob, pieces_max: int) -> list[Given]:
+        read = leavings.output(self._spool, entry.jid, entry.output_offset, pieces_max)
+        events, entry.output_offset = read
 
         def go_on(now: Moment) -> list[WorkerEvent]:
             entry.is_tailing = False
             if entry.state == "running":
                 entry.next_tail = now.after(TAIL_S)
-            return events
+            return [*events]
 
         return [go_on]
 
-    def _recovered(self, jid: JobId, text: str) -> WorkerResult | None:
-        """Learn how far a run of states came that left no result; None: it was no such run."""
-        if not cut_off.recover(self._spool.directory, self._setup.state_directory, jid, text):
-            return None
-        try:
-            return self._spool.read_result(jid)
-        except HostError:
-            return None
-
     def _read_result(self, jid: JobId, pid: int, when: str) -> list[Given]:
-        try:
-            result = self._spool.read_result(jid)
-        except HostError as error:
-            result = WorkerResult("interrupted", 1, str(error)[:4000])
-        if result is None:
-            text = f"the job's keeper was ended from outside {when}; there is no result"
-            short = "its processes were ended from outside" if pid else HOST_RESTARTED
-            result = self._recovered(jid, short)
-            result = result or WorkerResult("interrupted", 1, text if pid else HOST_RESTARTED)
+        state_directory = self._setup.state_directory
+        result = leavings.result(self._spool, state_directory, jid, when, had_process=pid != 0)
         ended = Ended(jid, result)
 
         def go_on(_: Moment) -> list[WorkerEvent]:
             entry = self._jobs.pop(jid, None)
             if entry is not None:
-                _close(entry)
+                entry.close()
             return [ended]
 
         return [go_on]
-
-
-def _has_ended(pidfd: int) -> bool:
-    """Ask a pidfd, without waiting, whether its process has ended."""
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def _reap(pid: int) -> None:
-    """Bury a keeper that has become this process's own child (it is process 1 of a container)."""
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return  # the usual case: the job parent, or the system's first process, does it
-
-
-def _close(entry: _Job) -> None:
-    if entry.pidfd >= 0:
-        os.close(entry.pidfd)
-        entry.pidfd = -1
