@@ -13,8 +13,9 @@ from limpet.common.errors import SourceError
 from limpet.states.fileroots.directories import DirectoryRoots
 from limpet.states.functions import registry as functions
 from limpet.states.library import registry as states
-from limpet.states.lint.lint import RENDERERS, TEMPLATE_ENDINGS
+from limpet.states.lint.lint import TEMPLATE_ENDINGS
 from limpet.states.lint.names import Known, extension_modules, known_in, salt_names
+from limpet.states.lint.reading import RENDERERS
 from limpet.states.lint.tree import LintTree, root_of
 
 Status = Literal["here", "not here", "an extension of Salt, not here", "nobody has it"]
