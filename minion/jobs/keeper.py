@@ -19,19 +19,17 @@ import select
 import signal
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Final, NoReturn
 
 import msgspec
 
 from limpet.common.messages.jobs import Outcome
 from limpet.common.storage.files import full_words, is_disk_full
-from limpet.minion.jobs import capture, cut_off, memory, processes, scope, surroundings
+from limpet.minion.jobs import capture, memory, processes, scope, surroundings, written
 from limpet.minion.jobs.parent_messages import Spawn, WorkerSetup, spool_of
-from limpet.minion.jobs.plain import encode_value
 from limpet.minion.jobs.results import WorkerResult
 from limpet.minion.jobs.spool import Spool
-from limpet.minion.jobs.worker import REPORT_BYTES_MAX, WorkerReport, describe, one_line, work
+from limpet.minion.jobs.worker import REPORT_BYTES_MAX, WorkerReport, one_line, work
 from limpet.states.sls.limits import read_breadcrumb, share_breadcrumb
 
 READ_BYTES: Final = 64 * 1024
@@ -44,8 +42,6 @@ STOP_S: Final = 0.3
 LEAVE_S: Final = 0.1
 """What a job leaves running may have to end by itself in this time, before it is told."""
 NAMED_MAX: Final = 5
-WRITE_RETRIES: Final = 60
-"""Seconds for which a result that can't be written is tried again."""
 
 KEEPER_NICE: Final = -10
 """A keeper does little, and that at once: before all that the job does, which has 0."""
@@ -132,7 +128,7 @@ class _Keeper:
             self._end_tree(0.0)
             result = WorkerResult("failed", 1, one_line(text))
         self._capture.close()
-        self._write(result, slot)
+        written.write(self._job, self._spool, slot, result)
         return 0
 
     def _join_scope(self) -> str:
@@ -377,27 +373,7 @@ class _Keeper:
         """Give a result whose body is how far a run of states came, else the output there was."""
         duration_s = time.monotonic() - self._started_s
         self._capture.close()
-        body, is_cut = b"", False
-        known = cut_off.known_of(self._setup.state_directory, self._job.jid)
-        if known is not None:
-            value, words = known
-            body, is_cut = encode_value(value, self._job.return_bytes_max)
-            error = f"{error}; {words}"
-        else:
-            with suppress(OSError):  # no output is better than no result
-                room = max(1024, self._job.return_bytes_max - 1024)
-                output, is_cut = capture.summary(self._spool.output(self._job.jid), room)
-                if output:
-                    body, _ = encode_value(_as_text(output), self._job.return_bytes_max)
-        report = describe(
-            outcome,
-            1,
-            one_line(error),
-            body,
-            is_cut,
-            spool=self._spool,
-            body_path=self._spool.unfinished(self._job.jid, self._pid, "body"),
-        )
+        report = written.forced(self._job, self._setup, self._spool, outcome, error)
         return msgspec.structs.replace(self._result(report), duration_s=duration_s)
 
     def _drain(self) -> None:
@@ -405,24 +381,6 @@ class _Keeper:
         budget = DRAIN_BYTES_MAX
         while budget > 0 and self._output >= 0 and self._read_output():
             budget -= READ_BYTES
-
-    def _write(self, result: WorkerResult, slot: Path) -> None:
-        """Make the result durable; a disk that fails is tried for a minute."""
-        jid = self._job.jid
-        unfinished = self._spool.unfinished(jid, self._pid, "body")
-        if not self._job.is_streamed:
-            with suppress(OSError):
-                self._spool.output(jid).unlink(missing_ok=True)
-        for attempt in range(WRITE_RETRIES):
-            try:
-                if result.is_in_spool and unfinished.exists():
-                    unfinished.rename(self._spool.body(jid))
-                self._spool.write_result(jid, slot, result)
-                return
-            except OSError:
-                if attempt == WRITE_RETRIES - 1:
-                    raise
-                time.sleep(1.0)
 
 
 def _read_report(descriptor: int) -> WorkerReport | None:
@@ -437,10 +395,3 @@ def _read_report(descriptor: int) -> WorkerReport | None:
 def _ended_by(status: int) -> int:
     """Give the signal of a wait status; 0: it exited."""
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-
-
-def _as_text(output: bytes) -> str | bytes:
-    try:
-        return output.decode()
-    except UnicodeDecodeError:
-        return output
