@@ -176,8 +176,8 @@ class Door:
             minion.presence = "syncing"
             minion.since_s = turn.now.wall
         roster.heard(turn, minion)
-        for what in ("offline", "lost"):
-            roster.timetable.clear((what, minion.key, ""))
+        roster.timetable.clear(("offline", minion.key, ""))
+        roster.timetable.clear(("lost", minion.key, ""))
         self._identity.on_store_seen(turn, hello.store_id, hello.store_commit)
         if roster.admission.enter(minion.key):
             self._welcome(turn, minion, greeting)
@@ -196,6 +196,8 @@ class Door:
 
     def _drop_others(self, turn: Turn, minion: Minion, peer: Peer) -> None:
         """Shut the connections of earlier greetings that were not answered yet."""
+        if minion.waiting is None and minion.probe is None:
+            return  # and nothing of them is due: most greetings are the only one
         others = [minion.waiting] if minion.waiting is not None else []
         others += [minion.probe.greeting] if minion.probe is not None else []
         minion.waiting = minion.probe = None

@@ -6,8 +6,9 @@ syncing, ready --session ended--> reconnecting --silence--> offline
 """
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from limpet.common.clock import Instant, Moment
 from limpet.common.control.replies import MinionRow
@@ -20,8 +21,7 @@ from limpet.master.sessions.rates import Rates
 Presence = Literal["ready", "syncing", "reconnecting", "offline", "never seen"]
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(msgspec.Struct, frozen=True, gc=False):
     """A Hello that is not answered yet, and where it came from."""
 
     hello: Hello
@@ -90,8 +90,7 @@ class Session:
         """When a beat was last sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(msgspec.Struct, frozen=True, gc=False):
     """A second connection with another boot id, while the first is asked whether it lives."""
 
     greeting: Greeting
