@@ -266,6 +266,29 @@ def test_what_code_does_to_its_process_reaches_no_other_minion(
     assert workshop.render("esc1").errors
 
 
+def test_code_that_answers_for_another_minion_is_not_believed(workshop: Workshop) -> None:
+    forges = (
+        "#!py\nimport msgspec, os, stat, struct\ndef run():\n"
+        "    for number in range(1, 99):\n"
+        "        said = msgspec.msgpack.encode(['rendered', number, b'x', '', True, False, []])\n"
+        "        for fd in range(3, 99):\n"
+        "            try:\n"
+        "                if number != 2 and stat.S_ISSOCK(os.fstat(fd).st_mode):\n"
+        "                    os.write(fd, struct.pack('>I', len(said)) + said)\n"
+        "            except OSError: pass\n"
+        "    return {'v': 2}\n"
+    )
+    workshop.write(
+        {"top.sls": "base: {bad: [f], 'web*': [a]}\n", "f.sls": forges, "a.sls": "v: 1\n"}
+    )
+    workshop.render("web0")
+    bad, *others = [workshop.ask(name) for name in ("bad", *(f"web{n}" for n in range(1, 20)))]
+    assert bad == 2
+    assert [each.data for each in workshop.wait(*others)] == [{"v": 1}] * len(others)
+    assert "its process said what is no pillar" in told(workshop.wait(bad)[0])
+    assert workshop.link.starts == 1
+
+
 def test_a_workshop_that_stands_still_is_replaced(tmp_path: Path) -> None:
     with Workshop(tmp_path, wall_s=1.0) as workshop:
         workshop.write({"top.sls": TOP, "a.sls": "v: 1\n"})
