@@ -49,7 +49,8 @@ class Poller:
     """Waits for many things at once: sockets of ours, descriptors, and things that have one.
 
     A socket is ready if a frame or an event waits. Readiness stays until both are read, so a
-    caller that stops at its budget is simply woken again. Unregister a thing before its close.
+    caller that stops at its budget is simply woken again. Unregister a thing before its close, or,
+    if it is no more than a descriptor, before the next wait.
     """
 
     def __init__(self) -> None:
@@ -74,7 +75,8 @@ class Poller:
             fds.append(self._watch(fd, flags, thing, None))
 
     def _watch(self, fd: int, flags: int, thing: Pollable, handle: Handle | None) -> int:
-        assert fd not in self._things
+        if fd in self._things:  # closed before it was unregistered, and libzmq was given its number
+            self.unregister(self._things[fd][0])
         self._things[fd] = (thing, handle)
         self._poll.register(fd, flags)
         return fd

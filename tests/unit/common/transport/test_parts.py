@@ -213,6 +213,27 @@ def test_a_thing_is_registered_again_with_other_wishes(pipes: Sequence[tuple[int
     assert poller.wait(float("inf")) == {reading}
 
 
+def test_a_new_socket_may_have_the_number_of_what_was_closed_and_not_yet_forgotten() -> None:
+    """As where a client leaves a minion in the turn in which that opens its next socket."""
+    (reading, writing), poller = os.pipe(), Poller()
+    poller.register(reading)
+    os.close(reading)
+    taken, other = os.pipe()
+    assert taken == reading
+    handle = PipeHandle(taken)
+    thing = TwoHandles(handle)
+    poller.register(thing)
+    assert poller.wait(0) == set()
+
+    poller.unregister(reading)  # by whoever held it: too late, and it takes nothing from the other
+    os.write(other, b"x")
+    handle.waiting = True
+    assert poller.wait(1.0) == {thing}
+    poller.unregister(thing)
+    for fd in (writing, taken, other):
+        os.close(fd)
+
+
 def test_a_suspension_doubles_and_is_bounded() -> None:
     suspensions = Suspensions(first_s=60, longest_s=200)
 
