@@ -54,17 +54,20 @@ COMPILED_MAX: Final = 4096
 
 
 class Compiled:
-    """Templates that were compiled already, by their text; kept from one rendering to the next."""
+    """Templates that were compiled already, by their text; kept from one rendering to the next.
+
+    Also by their name: it is in the code, as what `./x` in it is beside.
+    """
 
     def __init__(self) -> None:
-        self._codes: dict[tuple[str, str, str], CodeType] = {}
+        self._codes: dict[tuple[str, str | None, str, str], CodeType] = {}
 
     def code(
         self, environment: jinja2.Environment, text: str, name: str | None, real_path: str
     ) -> CodeType:
         """Compile a template, or give what came of it before. Raises `TemplateSyntaxError`."""
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        key = (digest, real_path, getattr(environment, "options_text", ""))
+        key = (digest, name, real_path, getattr(environment, "options_text", ""))
         if key not in self._codes:
             if len(self._codes) >= COMPILED_MAX:
                 self._codes.clear()

@@ -110,6 +110,21 @@ def test_what_a_template_changes_is_as_it_was_for_the_next_minion(
     assert desk.foreign == []
 
 
+def test_what_a_template_finds_beside_it_goes_by_its_own_environment(tmp_path: Path) -> None:
+    inner = tmp_path / "pillar" / "prod"
+    roots = {"base": [str(tmp_path / "pillar")], "prod": [str(inner)]}
+    desk = Desk(tmp_path, pillar_roots=roots)
+    for folder, text in ((desk.roots / "web", "base"), (inner / "web", "prod")):
+        folder.mkdir(parents=True)
+        (folder / "map.jinja").write_text(f"{{% set x = '{text}' %}}")
+    (inner / "web" / "init.sls").write_text("{% from './map.jinja' import x %}x: {{ x }}\n")
+    (inner / "top.sls").write_text("prod: {'*': [web]}\n")
+    desk.write({"top.sls": "base: {'*': [prod.web]}\n"})
+    shared = desk.renderings()
+    for environment in ("prod", "base", "prod"):
+        assert data(shared.render(given("web1", pillarenv=environment))) == {"x": "prod"}
+
+
 def test_chance_is_not_the_same_for_two_minions(desk: Desk) -> None:
     filters = ("random_hash", "random_str", "rand_str")
     lines = [f"{name}: {{{{ 32 | {name} }}}}\n" for name in filters]
