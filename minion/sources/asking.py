@@ -79,8 +79,6 @@ class Waiting:
 class Sources:
     """All questions that wait for the master."""
 
-    __slots__ = ("_is_stopping", "_line", "_numbers", "_outbox", "_pulling", "_waiting", "pace")
-
     __slots__ = (
         "_is_stopping",
         "_line",
