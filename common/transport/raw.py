@@ -219,7 +219,7 @@ class RawSocket:
         try:
             return peer, part, part.get(_SOURCE), str(part.get(_KEY))
         except zmq.ZMQError:  # EINVAL: it lacks one of them
-            return peer, part, -1, key_of(part)
+            return peer, part, source_of(part), key_of(part)
 
     def receive_whole(self) -> list[bytes]:
         """Give all parts of the next message, of somebody who is known to send few; []: none."""
@@ -269,6 +269,14 @@ class RawSocket:
         for part in first:
             self._send(part, _NOW_AND_MORE)
         self._send(last, _NOW)
+
+
+def source_of(part: Part) -> int:
+    """Give the descriptor of the connection that this part came by; -1: none."""
+    try:
+        return int(part.get(_SOURCE))
+    except zmq.ZMQError:
+        return -1
 
 
 def key_of(part: Part) -> str:

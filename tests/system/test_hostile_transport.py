@@ -374,6 +374,8 @@ def test_a_frame_without_a_key_of_ours_is_dropped_and_says_where_it_came_from() 
                     router.receive(5, "a frame")
                 assert caught.value.reason == "no_user_id"
                 assert caught.value.key is None
+                assert router.shut(caught.value.fd, caught.value.peer)
+                assert peer.wait_for_end(5) is not None
     finally:
         router.close()
         assert own.close()
