@@ -24,6 +24,9 @@ from limpet.master.turn import Turn
 
 DENIED_RETRY_S: Final = 15.0
 STOPPING_RETRY_S: Final = 1.0
+BUSY_AFTER_S: Final = 1.0
+"""So long who waits for its turn of SYNC is told nothing: most turns come sooner, and the minion's
+own wait for a first answer is five times that."""
 
 
 class Identity(Protocol):
@@ -183,7 +186,7 @@ class Door:
             self._welcome(turn, minion, greeting)
             return
         minion.waiting = greeting
-        self._put_off(turn, minion, greeting)
+        roster.timetable.set(("waiting", minion.key, ""), turn.now.after(BUSY_AFTER_S))
 
     def _put_off(self, turn: Turn, minion: Minion, greeting: Greeting) -> None:
         """Say Busy, and when it will be said again: silence then means that the master is gone."""
@@ -257,7 +260,7 @@ class Door:
             self._welcome(turn, minion, greeting)
 
     def on_waiting_due(self, turn: Turn, minion: Minion) -> None:
-        """Say Busy again, or forget a greeting whose turn did not come in time.
+        """Say Busy, or forget a greeting whose turn did not come in time.
 
         The minion of a forgotten one comes again by itself.
         """

@@ -223,6 +223,8 @@ class Churn:
         self.new.remove(host)
         self.retired.append(host)
         self.deleted |= {host.key, host.name}
+        if self.world.chance.random() < 0.5:  # under way when the key goes: lost, or refused
+            self._command(host.name, seconds=20.0, size=10)
         if self.world.chance.random() < 0.3:
             self.world.later(0.1, partial(self._administrator.change, "reject", host.name))
         self.world.later(1.0, partial(self._administrator.change, "delete", host.name))

@@ -328,8 +328,8 @@ def test_more_than_may_sync_at_once_wait_on_their_connections_in_order() -> None
     names = [f"web{number}" for number in range(5)]
     bench = Bench(names, settings=MasterSettings(sync_at_once=2))
     minions = [MinionOnBench(bench, name) for name in names]
-    answers = [minion.greet()[0] for minion in minions]
-    assert [type(answer) for answer in answers] == [Welcome, Welcome, Busy, Busy, Busy]
+    answers = [[type(answer) for answer in minion.greet()] for minion in minions]
+    assert answers == [[Welcome], [Welcome], [], [], []]
     minions[1].sync()
     assert bench.messages(minions[3].peer, Welcome) == []
     minions[2].take(bench.messages(minions[2].peer, Welcome))
@@ -357,8 +357,11 @@ def test_a_busy_minion_is_told_so_again_and_again() -> None:
     bench = Bench(["web1", "web2"], settings=MasterSettings(sync_at_once=1))
     web1, web2 = MinionOnBench(bench, "web1"), MinionOnBench(bench, "web2")
     web1.greet()
-    (busy,) = web2.greet()
-    assert isinstance(busy, Busy)
+    assert web2.greet() == []
+    bench.advance(0.9)
+    assert bench.messages(web2.peer, Busy) == []  # most turns come sooner than it is worth saying
+    bench.advance(0.2)
+    (busy,) = bench.messages(web2.peer, Busy)
     assert busy.wait == 5_000_000
     bench.advance(5.1)
     assert bench.messages(web2.peer, Busy) == [busy, busy]
