@@ -362,6 +362,7 @@ def test_a_busy_minion_is_told_so_again_and_again() -> None:
     assert bench.messages(web2.peer, Busy) == []  # most turns come sooner than it is worth saying
     bench.advance(0.2)
     (busy,) = bench.messages(web2.peer, Busy)
+    assert isinstance(busy, Busy)
     assert busy.wait == 5_000_000
     bench.advance(5.1)
     assert bench.messages(web2.peer, Busy) == [busy, busy]
