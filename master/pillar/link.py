@@ -152,7 +152,8 @@ class WorkshopLink:
             return
         self._answers.append(rendered)
         self.problem = ""
-        # None takes longer than its limit, so among those that wait there is always one that ends.
+        # None takes longer than its limit, or twice that where it was begun again in a process of
+        # its own, so among those that wait there is always one that ends.
         self._answer_by = self._next_answer(now) if self._pending else FOREVER
         if rendered.number in self._lost:
             self._lost.discard(rendered.number)
@@ -168,7 +169,7 @@ class WorkshopLink:
             self._send(pending, now)
 
     def _next_answer(self, now: Moment) -> Instant:
-        return now.after(self._setup.wall_s + GRACE_S)
+        return now.after(2 * self._setup.wall_s + GRACE_S)
 
     def _send(self, pending: _Pending, now: Moment) -> None:
         assert self._process is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from limpet.master.pillar import link
 from limpet.states.pillar.compile import Pillar
 from support.fleet import descendants, wait_until
 from support.workshop import Workshop
@@ -296,6 +297,25 @@ def test_a_workshop_that_stands_still_is_replaced(tmp_path: Path) -> None:
         os.kill(workshop.link.pid, signal.SIGSTOP)
         assert workshop.render().data == {"v": 1}
         assert workshop.link.starts == 2
+
+
+def test_a_workshop_is_not_replaced_while_a_slow_pillar_begins_again_in_a_process_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "GRACE_S", -1.5)  # it would be replaced after 2.5 s
+    now = "('' | strftime('%s.%f') | float)"
+    slow = (
+        f"{{% set began, n = {now}, namespace(took=0) %}}{{% for _ in range(99999) %}}"
+        f"{{% if n.took < 1.5 %}}{{% for _ in range(999) %}}{{% endfor %}}"
+        f"{{% set n.took = {now} - began %}}{{% endif %}}{{% endfor %}}"
+        "v: {{ salt['cmd.run']('echo here') }}\n"
+    )
+    with Workshop(tmp_path, wall_s=4.0) as workshop:
+        workshop.write({"top.sls": "base: {slow: [s], 'web*': [a]}\n", "s.sls": slow})
+        workshop.write({"a.sls": "v: 1\n"})
+        numbers = [workshop.ask(name) for name in ("web1", "web2", "slow")]
+        assert [each.data for each in workshop.wait(*numbers)] == [{"v": 1}] * 2 + [{"v": "here"}]
+        assert workshop.link.starts == 1
 
 
 def test_a_workshop_without_work_ends_and_is_started_for_the_next_question(tmp_path: Path) -> None:
