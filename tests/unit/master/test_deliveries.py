@@ -195,6 +195,15 @@ def test_a_return_that_comes_again_is_acknowledged_though_it_was_never_accepted(
     assert len(bench.messages(web1.peer, ReturnAck)) == 1
 
 
+def test_a_return_of_what_a_sync_has_named_is_acknowledged_at_once() -> None:
+    bench, (web1,) = ready("web1")
+    stored = bench.run()  # and its Accepted is lost with the connection
+    answer = web1.connect(SyncEntry(stored.jid, "finished"))
+    assert [each.verdict for each in answer.verdicts] == ["resend"]
+    (ack,) = web1.finish(stored.jid)
+    assert isinstance(ack, ReturnAck)
+
+
 @pytest.mark.covers("B-37", "A19")
 def test_the_first_durable_return_wins() -> None:
     bench, (web1, _web2) = ready("web1", "web2")
