@@ -8,6 +8,7 @@ can act on a terminal.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
+from msgspec import DecodeError
 from msgspec.json import format as format_json
 
 from limpet.common.terminal.escape import decoded, lines
@@ -51,9 +52,13 @@ def json_text(value: Any, *, indent: int | None = 4) -> str:  # noqa: ANN401
     """Give JSON in ASCII, without a line end; `indent` None: on one line."""
     import json
 
-    text = json.dumps(plain(value), allow_nan=False)
+    shown = plain(value)
+    text = json.dumps(shown, allow_nan=False)
     if indent is not None:  # the encoder's own way is one for each value in Python
-        text = format_json(text, indent=indent)
+        try:
+            text = format_json(text, indent=indent)
+        except DecodeError:  # half of a surrogate pair: a name that is no UTF-8
+            text = json.dumps(shown, indent=indent, allow_nan=False)
     return text.replace("\x7f", "\\u007f")
 
 

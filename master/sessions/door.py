@@ -24,9 +24,9 @@ from limpet.master.turn import Turn
 
 DENIED_RETRY_S: Final = 15.0
 STOPPING_RETRY_S: Final = 1.0
-BUSY_AFTER_S: Final = 1.0
-"""So long who waits for its turn of SYNC is told nothing: most turns come sooner, and the minion's
-own wait for a first answer is five times that."""
+BUSY_AFTER_S: Final = 0.5
+"""So long who waits for its turn of SYNC is told nothing: most turns come sooner, and the minion
+waits ten times that for a first answer."""
 
 
 class Identity(Protocol):

@@ -43,7 +43,3 @@ def test_a_job_that_begins_before_the_pause_takes_it_back() -> None:
     pauses.on_heard(Instant(1.001), is_at_rest=True)
     pauses.on_heard(Instant(1.002), is_at_rest=False)
     assert pauses.take() == 0
-
-
-def test_gathering_costs_a_beat_less_than_anybody_notices() -> None:
-    assert 0 < GATHER_S < BUSY_S <= 0.05

@@ -358,7 +358,7 @@ def test_a_busy_minion_is_told_so_again_and_again() -> None:
     web1, web2 = MinionOnBench(bench, "web1"), MinionOnBench(bench, "web2")
     web1.greet()
     assert web2.greet() == []
-    bench.advance(0.9)
+    bench.advance(0.4)
     assert bench.messages(web2.peer, Busy) == []  # most turns come sooner than it is worth saying
     bench.advance(0.2)
     (busy,) = bench.messages(web2.peer, Busy)

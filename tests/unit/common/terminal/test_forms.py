@@ -49,6 +49,11 @@ def test_any_value_is_valid_yaml_without_control_characters(value: object) -> No
     assert all(line.isprintable() for line in text.split("\n"))
 
 
+@pytest.mark.parametrize("indent", [None, 4])
+def test_a_name_that_is_no_utf_8_is_shown_all_the_same(indent: int | None) -> None:
+    assert '"a\\udcff"' in json_text({"name": "a\udcff"}, indent=indent)
+
+
 def test_what_json_has_no_word_for_becomes_text() -> None:
     value = {2: b"\xff", None: math.nan, True: math.inf, b"k": (1, 2), "set": {"a"}}
 
