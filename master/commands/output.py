@@ -78,6 +78,8 @@ class Streamed:
 
     def _write(self, minion: str, line: str) -> None:
         stream = sys.stderr if self._is_on_stderr else sys.stdout
+        if self._is_on_stderr:
+            sys.stdout.flush()  # where both go to one place, answers of before stand before it
         stream.write(f"{self._palette.paint('cyan', cut_line(minion) + ':')} {line}\n")
         stream.flush()
 
