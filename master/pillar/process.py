@@ -102,8 +102,9 @@ class RenderingProcess:
         self._is_last = True
 
     def give(self, given: Given) -> None:
-        """Have a pillar rendered."""
-        assert self.can_go_on
+        """Have a pillar rendered. That it has just grown too old to be chosen does no harm."""
+        assert self.given is None
+        assert not self._is_last
         self._place[:1] = b"\0"
         self.given = given
         self.give_up_s = time.monotonic() + self._wall_s

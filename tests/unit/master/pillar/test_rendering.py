@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from limpet.master.pillar import process
 from limpet.master.pillar.line import Given, Render, Rendered, Setup
 from limpet.master.pillar.rendering import QUIET, Elsewhere, Renderings
 from limpet.states.functions import registry
@@ -26,7 +27,7 @@ class Desk:
         self.roots.mkdir()
         roots = {"pillar_roots": {"base": [str(self.roots)]}}
         whole = {**CONFIGURATION, **roots, **configuration}
-        self._setup = msgspec.msgpack.encode(
+        self.setup = msgspec.msgpack.encode(
             Setup(whole, str(folder / "master.yaml"), str(folder), 20)
         )
         self.foreign: list[int] = []
@@ -38,7 +39,7 @@ class Desk:
 
     def renderings(self) -> Renderings:
         return Renderings(
-            self._setup,
+            self.setup,
             lambda _path: None,
             lambda: self.foreign.append(len(list(self.folder.iterdir()))),
         )
@@ -218,3 +219,21 @@ def test_a_template_does_not_get_out_of_its_sandbox(desk: Desk, expression: str)
 
 def test_the_functions_that_leave_nothing_behind_are_there() -> None:
     assert [name for name in sorted(QUIET) if registry.find(name) is None] == []
+
+
+def test_a_process_that_grows_old_just_before_it_is_given_something_renders_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write({"a.sls": "v: {{ grains.id }}\n"})
+    renderer = process.RenderingProcess(desk.setup, 10.0)
+    try:
+        monkeypatch.setattr(process, "LIFE_S", 0.0)
+        renderer.give(given("web1"))
+        while (heard := renderer.hear()) is None:
+            assert not renderer.has_ended
+            time.sleep(0.01)
+        assert isinstance(heard, Rendered)
+        assert data(heard) == {"v": "web1"}
+        assert renderer.is_over
+    finally:
+        renderer.end()
