@@ -3,10 +3,10 @@
 idle ─ render ─▶ starting ─▶ running ─ nothing to do for a minute ─▶ idle
                                 └ its line ends, or no answer in time ─▶ killed ─▶ started again
 
-A rendering that was lost with its workshop is begun again, once; after that it is answered with an
-error. What was lost goes before all else then, and one at a time: a pillar that ends its workshop
-each time takes no other with it. So each `render` is followed by one `Rendered` from `collect`,
-whatever happens.
+A rendering that was lost with its workshop is begun again, once; after that, and where a workshop
+twice can't even be started, it is answered with an error. What was lost goes before all else, and
+one at a time: a pillar that ends its workshop each time takes no other with it. So each `render` is
+followed by one `Rendered` from `collect`, whatever happens.
 """
 
 import hashlib
@@ -50,6 +50,7 @@ class _Pending:
 
     asked: Render
     attempts: int = 0
+    """How often it was given to a workshop."""
     is_sent: bool = False
 
 
@@ -65,6 +66,8 @@ class WorkshopLink:
         self._log = log
         self._process: HelperProcess | None = None
         self._is_ready = False
+        self._failed_starts = 0
+        """In a row."""
         self._start_at = Instant(0.0)
         self._ready_by = FOREVER
         self._answer_by = FOREVER
@@ -144,6 +147,7 @@ class WorkshopLink:
 
     def _on_ready(self, now: Moment) -> None:
         self._is_ready = True
+        self._failed_starts = 0
         self._send_next(now)
 
     def _on_rendered(self, rendered: Rendered, now: Moment) -> None:
@@ -200,8 +204,7 @@ class WorkshopLink:
         self.problem = f"the pillar workshop can't be started: {error}"
         self._log.report("error", "pillar.start", self.problem)
         self._start_at = now.after(BACKOFF_S)
-        for pending in list(self._pending.values()):
-            self._note_attempt(pending, self.problem)
+        self._note_failed_start(self.problem)
 
     def _end(self, now: Moment) -> None:
         """Reap the workshop; what it has not answered is begun again or answered with an error."""
@@ -215,17 +218,27 @@ class WorkshopLink:
         self.problem = f"the pillar workshop ended (status {code}) and is started again"
         self._log.report("error", "pillar.ended", self.problem)
         self._start_at = now.boot if was_ready else now.after(BACKOFF_S)
+        told = f"the pillar workshop ended (status {code})"
+        if not was_ready:
+            self._note_failed_start(told)
         for number, pending in list(self._pending.items()):
-            if pending.is_sent:
-                pending.is_sent = False
-                self._lost.add(number)
-            self._note_attempt(pending, f"the pillar workshop ended (status {code})", was_ready)
+            if not pending.is_sent:
+                continue
+            pending.is_sent = False
+            self._lost.add(number)
+            if pending.attempts >= ATTEMPTS_MAX:
+                self._give_up(pending, told)
 
-    def _note_attempt(self, pending: _Pending, why: str, is_counted: bool = False) -> None:
-        """Give a rendering up that has had its attempts."""
-        pending.attempts += 0 if is_counted else 1
-        if pending.attempts < ATTEMPTS_MAX:
+    def _note_failed_start(self, why: str) -> None:
+        """Give up all that waits when one start after the other has failed."""
+        self._failed_starts += 1
+        if self._failed_starts < ATTEMPTS_MAX:
             return
+        self._failed_starts = 0
+        for pending in list(self._pending.values()):
+            self._give_up(pending, why)
+
+    def _give_up(self, pending: _Pending, why: str) -> None:
         asked = pending.asked
         del self._pending[asked.number]
         self._lost.discard(asked.number)

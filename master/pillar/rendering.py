@@ -42,6 +42,9 @@ from limpet.states.sls.kept import Kept
 
 PROBLEMS_MAX: Final = 20
 PROBLEM_CHARACTERS_MAX: Final = 1000
+LOOK_S: Final = 0.1
+"""How long files count as they were read: a tree that is being changed is not seen half old, half
+new for longer."""
 QUIET: Final = frozenset(
     f"{module}.{name}"
     for module, names in (
@@ -104,7 +107,7 @@ class Renderings:
             wanted = _wanted(asked.arguments)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return failed(asked, f"the minion's question for its pillar can't be read: {error}")
-        if given.asked_s >= self._looked_s:
+        if given.asked_s >= self._looked_s or time.monotonic() >= self._looked_s + LOOK_S:
             self._look_anew(setup.configuration)
         try:
             pillar = self._compilation(setup, asked.minion, wanted).pillar

@@ -142,18 +142,23 @@ class Workshop:
                 if free is None:
                     return
                 self._end(free)
-            self._begin((self._own or self._waiting).popleft())
+            if not self._begin(self._own or self._waiting):
+                return
 
-    def _begin(self, given: Given) -> None:
+    def _begin(self, line: deque[Given]) -> bool:
+        """Start a process for the first in a line; False: the line waits for one that runs."""
         assert self._setup is not None
         try:
             process = RenderingProcess(self._setup_payload, self._setup.wall_s)
         except OSError as error:
+            if self._running:
+                return False
             told = f"no process can be started: {error.strerror}"
-            self._say(rendering.failed(given.asked, told))
-            return
+            self._say(rendering.failed(line.popleft().asked, told))
+            return True
         self._running.append(process)
-        process.give(given)
+        process.give(line.popleft())
+        return True
 
     def _follow(self, each: RenderingProcess) -> None:
         """Take in what a process says, and end it if it has ended or has to."""

@@ -1,8 +1,9 @@
 """What is worked out once for several minions: compiled templates, and the data of YAML texts.
 
-Nothing in it belongs to a minion. A template's code goes by its text; of a text of YAML the data
-are kept when it comes a second time, so what only one minion has (its passwords, for one) is not
-kept at all. What is given out is a copy: whatever is done to it, the next one has it as it was.
+Nothing in it is handed to a minion whose own texts do not say the same. A template's code goes by
+its text; of a text of YAML the data are kept when it comes a second time, so most of what only one
+minion has is not kept. What is given out is a copy: whatever is done to it, the next one has it as
+it was.
 """
 
 import hashlib

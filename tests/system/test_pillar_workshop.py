@@ -318,6 +318,24 @@ def test_a_workshop_is_not_replaced_while_a_slow_pillar_begins_again_in_a_proces
         assert workshop.link.starts == 1
 
 
+def test_who_waits_for_a_workshop_that_dies_and_dies_again_at_its_start_is_answered(
+    tmp_path: Path,
+) -> None:
+    with Workshop(tmp_path) as workshop:
+        workshop.write({"top.sls": "base: {'*': [a]}\n"})
+        workshop.write({"a.sls": "v: {{ salt['cmd.run']('sleep 0.1; echo here') }}\n"})
+        workshop.render()
+        numbers = [workshop.ask(f"web{number}") for number in range(8)]
+        workshop.turn(0.05)
+        first = workshop.link.pid
+        os.kill(first, signal.SIGKILL)
+        while workshop.link.pid in (0, first):
+            workshop.turn(0.01)
+        os.kill(workshop.link.pid, signal.SIGKILL)  # before it has begun with anything
+        assert [each.data for each in workshop.wait(*numbers)] == [{"v": "here"}] * 8
+        assert workshop.link.starts == 3
+
+
 def test_a_workshop_without_work_ends_and_is_started_for_the_next_question(tmp_path: Path) -> None:
     with Workshop(tmp_path, idle_s=0.2) as workshop:
         workshop.write({"top.sls": TOP, "a.sls": "v: 1\n"})
