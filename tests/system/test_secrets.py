@@ -30,6 +30,8 @@ def test_a_join_string_of_the_command_line_is_in_nobodys_sight_once_the_minion_r
         fleet.wait_ready(1)
         code, _ = fleet.run_json("*", "cmd.run", "env; tr '\\0' '\\n' < /proc/$PPID/environ")
         assert code == 0
+        spool = node.root / "state/minion/spool"
+        wait_until("the minion's files stand still", lambda: not list(spool.glob("*.result")))
 
         token = parse_join_string(join)
         minion_secret = (node.root / "state/minion/keys/minion.secret").read_text().strip()
