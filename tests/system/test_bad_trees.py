@@ -13,7 +13,7 @@ from support.bad_trees import BadTree, all_trees, lay
 TESTS = Path(__file__).parents[1]
 LIMIT_S = 1.0
 OF_C = ("huge permutations", "huge product")
-"""What these do lets no Python run; they are to end by their memory, however slow the machine is."""
+"""What these do lets no Python run: memory has to end them, however slow the machine is."""
 OF_C_LIMIT_S = 10.0
 WHOLE_S = 20.0
 """The limit, the grace after it, the start of Python: on a machine that does other things too."""
