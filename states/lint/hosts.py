@@ -127,15 +127,7 @@ class KindOfHost:
         self._pillar.update(loose(merged))
 
     def _with(self, merged: dict[str, Any], view: View, names: SlsNames) -> dict[str, Any]:
-        for each in view.rendered.document.repeated:
-            place = view.rendered.lines.place(*each.place)
-            self._report.add(
-                "duplicate-key",
-                f"the key '{each.key}' stands twice",
-                view.file,
-                place.line,
-                place.column,
-            )
+        view.tell_repeated()
         data = view.data
         if not data:
             return merged

@@ -51,15 +51,7 @@ class TopFile:
     def check(self) -> list[list[Key]]:
         """Look at everything; give by target what is applied together."""
         view = self._view
-        for each in view.rendered.document.repeated:
-            place = view.rendered.lines.place(*each.place)
-            view.report.add(
-                "duplicate-key",
-                f"the key '{each.key}' stands twice",
-                view.file,
-                place.line,
-                place.column,
-            )
+        view.tell_repeated()
         data = view.data
         if not data or is_unknown(data):
             return []

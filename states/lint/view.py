@@ -103,3 +103,10 @@ class View:
         self.report.add(
             rule, message, self.file, line, column, hint=hint, severity=severity, is_hint=is_hint
         )
+
+    def tell_repeated(self) -> None:
+        """Report the keys that stand twice in one mapping of the file."""
+        for each in self.rendered.document.repeated:
+            place = self.rendered.lines.place(*each.place)
+            message = f"the key '{each.key}' stands twice"
+            self.report.add("duplicate-key", message, self.file, place.line, place.column)
