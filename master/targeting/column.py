@@ -66,9 +66,15 @@ class Column:
             if not holders:
                 del self._holders[value]
 
-    def values(self) -> list[bytes]:
-        """Give all values, as JSON."""
-        return list(self._holders)
+    def values(self, among: frozenset[int] | None = None) -> list[bytes]:
+        """Give all values, as JSON; `among`: without those that only a slot outside of it has."""
+        if among is None:
+            return list(self._holders)
+        return [
+            value
+            for value, holders in self._holders.items()
+            if type(holders) is not int or holders in among
+        ]
 
     def holders(self, values: list[bytes], slots: int) -> int:
         """Give the slots that have one of these values, as bits; what is gone has none."""

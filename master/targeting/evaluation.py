@@ -38,6 +38,8 @@ from limpet.master.targeting.index import FleetIndex
 
 STRIDE: Final = 250
 """Steps between two chances to stop; a single value may take more."""
+LOOKS_A_STEP: Final = 16
+"""Values that are looked at, not judged, in a step."""
 MINION_STEPS: Final = 8
 """Steps for the grains of one minion: they are decoded for it."""
 PARTS_SORTED_ANEW: Final = 32
@@ -148,15 +150,16 @@ class Evaluation:
         column = self._index.column(term.key)
         if column is None:
             return 0
-        price = self._price(term)
-        if price.each * within.bit_count() < price.fixed:
+        price, left = self._price(term), within.bit_count()
+        if price.each * left < price.together(left):
             return (yield from self._by_minion(term, within))
         return (yield from self._by_value(term, column, within))
 
     def _by_value(self, term: OnValue, column: Column, within: int) -> Generator[int, None, int]:
         """Judge each value once, whoever has it."""
-        values = column.values()
-        yield len(values) // 16
+        is_part = 2 * within.bit_count() < len(column)
+        values = column.values(frozenset(numbers_of(within)) if is_part else None)
+        yield len(column) // LOOKS_A_STEP
         if term.literal:
             values = yield from _holding(values, term)
         meant: list[bytes] = []
@@ -248,7 +251,7 @@ class Evaluation:
         values = 0 if column is None else len(column)
         if term.literal:
             return Price(values // 8, each)
-        return Price(values * weight, each)
+        return Price(values * weight, each, values // LOOKS_A_STEP, weight)
 
 
 class Price(NamedTuple):
@@ -259,9 +262,18 @@ class Price(NamedTuple):
     each: int
     """For a minion by itself."""
 
+    look: int = 0
+    """For a look at who has which value."""
+    value: int = 0
+    """For one value, where those of others can be left out."""
+
+    def together(self, left: int) -> int:
+        """Give the cost of judging so many minions together."""
+        return min(self.fixed, self.look + self.value * left) if self.value else self.fixed
+
     def of(self, left: int) -> int:
         """Give the cost where so many minions are in question."""
-        return min(self.fixed, self.each * left)
+        return min(self.together(left), self.each * left)
 
 
 def _strided(

@@ -269,3 +269,33 @@ def test_values_of_many_and_of_few_are_found_alike() -> None:
         search = Search(index, target)
         assert search.advance(10**9)
         assert search.meant == by_itself(target, bodies)[0]
+
+
+@given(
+    st.lists(st.integers(0, 99), min_size=150, max_size=200),
+    st.permutations(["P@fqdn:.*[13].*", "P@host:h[0-6].*", "G@serial:*4*", "not P@mac:.*[89]"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_values_that_hosts_have_of_their_own_are_told_apart_whoever_is_left(
+    shared: list[int], parts: list[str]
+) -> None:
+    bodies = {
+        MinionId(f"web{number}"): msgspec.json.encode(
+            {
+                "fqdn": f"f{number}",
+                "host": f"h{same}",  # several have the same
+                "serial": f"s{number * 7 % 1000}",
+                "mac": f"m{number if same < 90 else 8}",
+            }
+        )
+        for number, same in enumerate(shared)
+    }
+    index = FleetIndex()
+    for name, body in bodies.items():
+        index.put(name, body)
+    target = compile_target(" and ".join(parts), "compound", {})
+    search = Search(index, target)
+    assert search.advance(10**9)
+    assert search.meant == [
+        name for name in sorted(bodies) if target.matches(name, LazyGrains(name, bodies[name]))
+    ]
