@@ -21,7 +21,7 @@ from limpet.common.clock import FOREVER, Instant
 from limpet.common.control.replies import MinionResult, Status
 from limpet.common.identifiers import Commit, JobId, MinionId, MinionKey
 from limpet.common.messages.jobs import Return
-from limpet.master.store.operations import DeliveryRow
+from limpet.master.store.operations import CORRECTABLE, DeliveryRow
 
 SHOWN: Final[dict[str, Status]] = {
     "created": "queued",
@@ -41,8 +41,6 @@ SHOWN: Final[dict[str, Status]] = {
 
 OPEN: Final = frozenset(("created", "bound", "accepted", "started"))
 RUNNING: Final = frozenset(("accepted", "started"))
-CORRECTABLE: Final = frozenset(("lost", "offline", "expired"))
-"""The master's own verdicts on jobs it has no word of: a minion's word corrects them."""
 
 ARROWS: Final[dict[str, frozenset[str]]] = {
     "created": frozenset(

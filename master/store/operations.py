@@ -4,10 +4,15 @@ Pure data. `sqlite.py` carries operations out; `tests/support` has a model of th
 simulator uses and that a test compares with SQLite.
 """
 
+from typing import Final
+
 import msgspec
 
 from limpet.common.control.requests import TargetKind
 from limpet.common.identifiers import JobId, MinionId, MinionKey
+
+CORRECTABLE: Final = frozenset(("lost", "offline", "expired"))
+"""The master's own verdicts on jobs it has no word of: a minion's word corrects them."""
 
 
 class Operation(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from limpet.master.store import sizes
 from limpet.master.store.collected import Collected, keep_apart
 from limpet.master.store.dropping import drop_rest
 from limpet.master.store.operations import (
+    CORRECTABLE,
     ChangeJob,
     DeleteKey,
     DeleteToken,
@@ -58,11 +59,10 @@ _PUT_CHUNK: Final = (
     "INSERT INTO chunk (jid, minion, digest, start, data) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (jid, minion, start) DO UPDATE SET data = excluded.data"
 )
-_LATE: Final = frozenset(("lost", "offline", "expired"))
 _SUMS: Final = (
     "SELECT state, count(*), sum(body_bytes),"
-    " sum(cancel = 'wanted' OR (state IN ('lost', 'offline', 'expired') AND journal_id <> ''))"
-    " FROM delivery WHERE jid = ? GROUP BY state"
+    f" sum(cancel = 'wanted' OR (state IN {tuple(sorted(CORRECTABLE))} AND journal_id <> ''))"
+    " FROM delivery WHERE jid = ? GROUP BY state"  # noqa: S608 - words of the program alone
 )
 
 
@@ -343,7 +343,7 @@ _WRITERS: Final = Transaction.WRITERS
 
 def _is_held(state: str, cancel: str, journal_id: str) -> bool:
     """Say whether a word of its minion may still change a delivery of an ended job."""
-    return cancel == "wanted" or (state in _LATE and journal_id != "")
+    return cancel == "wanted" or (state in CORRECTABLE and journal_id != "")
 
 
 def _values(row: msgspec.Struct) -> tuple[Any, ...]:

@@ -15,8 +15,8 @@ from limpet.common.messages.jobs import (
 from limpet.common.messages.session import Hello
 from limpet.common.wire.codec import FromMinion
 from limpet.master import effects as master_do
-from limpet.master.jobs.delivery import CORRECTABLE, OPEN, shown_status
-from limpet.master.store.operations import PutDelivery
+from limpet.master.jobs.delivery import OPEN, shown_status
+from limpet.master.store.operations import CORRECTABLE, PutDelivery
 from limpet.minion import effects as minion_do
 from limpet.minion.jobs.records import JobAccepted, JobStarted
 from support.simulator.checking import Checker, Scene

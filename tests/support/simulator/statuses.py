@@ -1,6 +1,7 @@
 """Which status may follow which, as a client sees them: the arrows of deliveries, closed."""
 
-from limpet.master.jobs.delivery import ARROWS, CORRECTABLE, OPEN, SHOWN
+from limpet.master.jobs.delivery import ARROWS, OPEN, SHOWN
+from limpet.master.store.operations import CORRECTABLE
 
 FINAL = frozenset(SHOWN.values()) - {SHOWN[state] for state in OPEN}
 """Statuses of a job that has ended."""
