@@ -60,9 +60,9 @@ _PUT_CHUNK: Final = (
     "ON CONFLICT (jid, minion, start) DO UPDATE SET data = excluded.data"
 )
 _SUMS: Final = (
-    "SELECT state, count(*), sum(body_bytes),"
+    "SELECT state, count(*), sum(body_bytes),"  # noqa: S608 - words of the program alone
     f" sum(cancel = 'wanted' OR (state IN {tuple(sorted(CORRECTABLE))} AND journal_id <> ''))"
-    " FROM delivery WHERE jid = ? GROUP BY state"  # noqa: S608 - words of the program alone
+    " FROM delivery WHERE jid = ? GROUP BY state"
 )
 
 
