@@ -81,10 +81,10 @@ bench: $(VENV)/ready
 	$(BIN)/python tests/benchmarks/run.py --minions $(if $(filter file,$(origin N)),1000,$(N)) $(if $(SALT),--salt $(SALT)) $(ARGS)
 
 coverage-page: $(VENV)/ready
-	PYTHONPATH=tests $(BIN)/python -m support.failure_page --write
+	PYTHONPATH=tests $(BIN)/python -m support.pages.failure_page --write
 
 salt-page: $(VENV)/ready
-	PYTHONPATH=tests $(BIN)/python -m support.salt_page --write
+	PYTHONPATH=tests $(BIN)/python -m support.pages.salt_page --write
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

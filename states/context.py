@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from limpet.common.errors import HostError
 from limpet.common.service.paths import Roots
-from limpet.states.ports import Host
-from limpet.states.served import MasterSources
-from limpet.states.upgrades import Upgrades
+from limpet.states.ports.machine import Host
+from limpet.states.ports.served import MasterSources
+from limpet.states.ports.upgrades import Upgrades
 
 Loose = Any
 """A value of any type that YAML or MessagePack gives; functions check what they need."""

@@ -2,7 +2,7 @@
 
     DIR/master.secret  DIR/master.secret.copy     this side's own secret (0600)
     DIR/master.public                             its public key, for people and `keys show`
-    DIR/site.secret    DIR/master.next            (a master's) see `limpet.master.rotation.files`
+    DIR/site.secret    DIR/master.next            (a master's) see its `master_keys/io/key_files.py`
     DIR/trusted.public DIR/trusted.public.copy    the other side's public key (a minion's)
 
 A file that a crash left empty or torn is put right from its copy. Base 32 has no check characters,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from limpet.common.bringup.findings import Finding, ok, warn
+from limpet.common.setup.findings import Finding, ok, warn
 from limpet.common.terminal.times import duration_text, local_text
 
 FUTURE_S: Final = 60.0

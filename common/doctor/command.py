@@ -8,15 +8,15 @@ from typing import Final
 
 import click
 
-from limpet.common.bringup.findings import Check, Finding, is_well, run_checks
 from limpet.common.errors import ExitCode, UsageError
 from limpet.common.service.paths import Role, Roots
+from limpet.common.setup.findings import Check, Finding, is_well, run_checks
 from limpet.common.terminal.group import format_option
 from limpet.common.terminal.session import Session
 
 ROLES: Final[dict[Role, str]] = {
-    "master": "limpet.master.bringup.doctor",
-    "minion": "limpet.minion.bringup.doctor",
+    "master": "limpet.master.setup.doctor",
+    "minion": "limpet.minion.setup.doctor",
 }
 """The modules with `checks_of(session, roots)`, imported where the role is set up on this host."""
 
@@ -77,7 +77,7 @@ def _is_here(role: Role, session: Session) -> bool:
 
 
 def _write_json(findings: list[tuple[Role, Finding]]) -> None:
-    from limpet.common.bringup.showing import as_data
+    from limpet.common.setup.report import as_data
     from limpet.common.terminal.forms import json_text
 
     rows = as_data(finding for _, finding in findings)
@@ -89,7 +89,7 @@ def _write_json(findings: list[tuple[Role, Finding]]) -> None:
 
 
 def _write_text(findings: list[tuple[Role, Finding]], session: Session, *, has_both: bool) -> None:
-    from limpet.common.bringup.showing import show
+    from limpet.common.setup.report import show
 
     last = ""
     for role, finding in findings:

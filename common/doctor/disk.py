@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from limpet.common.bringup.findings import Finding, fail, ok, warn
+from limpet.common.setup.findings import Finding, fail, ok, warn
 
 BYTES_MIN: Final = 16 << 20
 """With less than this, jobs and results can't be kept."""

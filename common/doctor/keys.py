@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from limpet.common.bringup.findings import Finding, fail, ok, warn
 from limpet.common.crypto.keyfiles import FILE_BYTES_MAX
 from limpet.common.crypto.keys import decode_key, fingerprint
 from limpet.common.errors import HostError, UsageError
+from limpet.common.setup.findings import Finding, fail, ok, warn
 from limpet.common.storage.files import read_whole
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from limpet.common.bringup.findings import Finding, fail, ok, warn
 from limpet.common.service.paths import user_name
+from limpet.common.setup.findings import Finding, fail, ok, warn
 
 
 @dataclass(frozen=True, slots=True)

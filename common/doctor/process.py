@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from limpet.common.bringup.findings import Finding, fail, ok, warn
+from limpet.common.setup.findings import Finding, fail, ok, warn
 
 DESCRIPTORS_WANTED: Final = 1024
 DESCRIPTORS_SPARE: Final = 64

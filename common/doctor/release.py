@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from limpet import __version__
-from limpet.common.bringup.findings import Finding, fail, ok, warn
-from limpet.common.bringup.tools import run_tool
 from limpet.common.errors import HostError, UsageError
+from limpet.common.setup.findings import Finding, fail, ok, warn
+from limpet.common.setup.tools import run_tool
 
 ASK_S = 4.0
 

@@ -5,9 +5,9 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from limpet.common.bringup import units
-from limpet.common.bringup.findings import Finding, fail, ok, warn
 from limpet.common.errors import HostError
+from limpet.common.setup import units
+from limpet.common.setup.findings import Finding, fail, ok, warn
 
 RECENT_S: Final = 3600.0
 

@@ -50,7 +50,7 @@ class Hello(Message, tag="hello", frozen=True):
     store_commit: Count
     """The highest `store_commit` of that store that the minion was told; sealed by the master."""
     last_loss: ShortText
-    """Why the last session ended, one of `limpet.minion.link.states.Loss`; empty at the first."""
+    """Why the last session ended, a `limpet.minion.sessions.states.Loss`; empty at the first."""
     attempts: Count
     """Sockets opened since the last READY."""
 

@@ -24,7 +24,7 @@ from limpet.common.messages.fields import (
 )
 
 SourceKind = Literal["file", "listing", "environments", "pillar"]
-"""As in `limpet.states.served`, which says what the body of each is."""
+"""As in `limpet.states.ports.served`, which says what the body of each is."""
 
 SOURCE_INLINE_BYTES_MAX: Final = 128 * 1024
 """A body up to this size may travel inside `Offer`."""

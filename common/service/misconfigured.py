@@ -16,7 +16,7 @@ from typing import Final
 import click
 
 from limpet.common.errors import ExitCode, LimpetError
-from limpet.common.service.logs import Log
+from limpet.common.observability.logs import Log
 from limpet.common.service.notify import Notifier
 
 STAY_S: Final = 5.0

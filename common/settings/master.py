@@ -10,7 +10,7 @@ from msgspec import Meta, field
 from msgspec.structs import force_setattr, replace
 
 from limpet.common.errors import UsageError
-from limpet.common.service.logs import Level, parse_level
+from limpet.common.observability.logs import Level, parse_level
 from limpet.common.service.paths import Roots
 from limpet.common.settings.addresses import is_numeric
 from limpet.common.settings.loader import load, with_options

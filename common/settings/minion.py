@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from limpet.common.errors import UsageError
 from limpet.common.identifiers import minion_id
-from limpet.common.service.logs import Level, parse_level
+from limpet.common.observability.logs import Level, parse_level
 from limpet.common.service.paths import Roots
 from limpet.common.settings.addresses import host_port
 from limpet.common.settings.loader import load, with_options

@@ -97,7 +97,7 @@ def _set_root(context: click.Context, parameter: click.Parameter, value: str | N
 def _set_log_level(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     if value is None:
         return
-    from limpet.common.service.logs import parse_level
+    from limpet.common.observability.logs import parse_level
 
     parse_level(value)
     context.ensure_object(Session).log_level = value.strip().lower()

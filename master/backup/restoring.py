@@ -41,7 +41,7 @@ from limpet.common.storage.files import (
 )
 from limpet.common.terminal.times import iso_utc
 from limpet.master.backup import archive, sealing
-from limpet.master.identity import RESTORED_NOTE
+from limpet.master.core.store_identity import RESTORED_NOTE
 from limpet.master.store.schema import MIGRATIONS
 
 USER: Final = "limpet"

@@ -23,11 +23,11 @@ from limpet.common.control.requests import (
     RevokeToken,
     TargetKind,
 )
-from limpet.master.client.asking import Asker
 from limpet.master.client.errors import unexpected
+from limpet.master.client.requester import Requester
 
 
-class FleetCalls(Asker):
+class FleetCalls(Requester):
     """A client's calls about minions, keys and tokens."""
 
     def minions(self, target: str = "*", kind: TargetKind = "glob") -> tuple[MinionRow, ...]:

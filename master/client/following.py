@@ -24,8 +24,8 @@ from limpet.common.control.replies import (
 from limpet.common.control.requests import RunJob, WatchJob
 from limpet.common.errors import MasterUnreachable, Stalled
 from limpet.master.client.errors import ConnectionLost, raise_refusal, unexpected
-from limpet.master.client.line import Line
-from limpet.master.client.results import JobBook, JobOutput, JobResult, MinionAnswer
+from limpet.master.client.results import JobOutput, JobResult, MinionAnswer, ResultTable
+from limpet.master.client.retrying_connection import RetryingConnection
 
 Change = MinionAnswer | JobOutput
 
@@ -42,16 +42,16 @@ class Following:
 
     def __init__(
         self,
-        line: Line,
+        line: RetryingConnection,
         request: RunJob | WatchJob,
         *,
-        on_over: Callable[[Line], None],
+        on_over: Callable[[RetryingConnection], None],
         timeout_s: float | None,
     ) -> None:
         self._line = line
         self._request = request
         self._on_over = on_over
-        self._book = JobBook()
+        self._results = ResultTable()
         self._waiting: deque[Change] = deque()
         self._is_asked = False
         self._is_over = False
@@ -62,7 +62,7 @@ class Following:
     @property
     def jid(self) -> str | None:
         """Give the job's id, as soon as the master has stored it."""
-        return self._book.jid
+        return self._results.jid
 
     @property
     def is_over(self) -> bool:
@@ -81,18 +81,18 @@ class Following:
 
     def result(self) -> JobResult:
         """Give what is known now; not before `jid` is known."""
-        return self._book.result()
+        return self._results.result()
 
     def wait_stored(self) -> JobResult:
         """Wait until the job is stored. Raises what `next_change` raises, also `Stalled`."""
-        while self._book.jid is None:
+        while self._results.jid is None:
             if time.monotonic() >= self._deadline:
                 self.close()
                 if not self._line.was_reached:
                     raise MasterUnreachable(self._line.trouble)
                 raise Stalled("the master to store the job", time.monotonic() - self._began)
             self._take(self._deadline)
-        return self._book.result()
+        return self._results.result()
 
     def next_change(self, wait_s: float) -> Change | None:
         """Give the next change; None when `wait_s` or the timeout has passed, or at the end.
@@ -155,7 +155,7 @@ class Following:
         return True
 
     def _goes_on(self) -> str:
-        jid = self._book.jid
+        jid = self._results.jid
         if jid is not None:
             return f"job {jid} is stored and goes on: limpet jobs wait {jid}"
         if isinstance(self._request, RunJob):
@@ -164,9 +164,9 @@ class Following:
 
     def _question(self) -> RunJob | WatchJob:
         """Ask for the job by its id once that is known, else by the request id."""
-        if isinstance(self._request, RunJob) and self._book.jid is not None:
+        if isinstance(self._request, RunJob) and self._results.jid is not None:
             return WatchJob(
-                jid=self._book.jid,
+                jid=self._results.jid,
                 is_streamed=self._request.is_streamed,
                 is_followed=self._request.is_followed,
             )
@@ -174,7 +174,7 @@ class Following:
 
     def _on_silence(self) -> None:
         """Find out whether the master is alive; raises `ConnectionLost` if it does not answer."""
-        if self._book.jid is None:
+        if self._results.jid is None:
             # It may be stopped, or its disk may stall: asking again under the same id is harmless.
             raise ConnectionLost("the master does not answer", is_silence=True)
         self._line.probe()
@@ -185,15 +185,15 @@ class Following:
             self._line.on_notice(reply.text)
         elif isinstance(reply, JobStored):
             self._line.on_answered()
-            self._waiting.extend(self._book.on_stored(reply))
+            self._waiting.extend(self._results.on_stored(reply))
             if not self._request.is_followed:
                 self._end()
-        elif isinstance(reply, JobUpdate) and reply.jid == self._book.jid:
-            self._waiting.extend(self._book.on_result(reply.result))
-        elif isinstance(reply, OutputReply) and reply.jid == self._book.jid:
+        elif isinstance(reply, JobUpdate) and reply.jid == self._results.jid:
+            self._waiting.extend(self._results.on_result(reply.result))
+        elif isinstance(reply, OutputReply) and reply.jid == self._results.jid:
             self._waiting.append(JobOutput(reply.minion, reply.data, reply.dropped_bytes))
-        elif isinstance(reply, JobEnded) and reply.jid == self._book.jid:
-            self._book.is_ended = True
+        elif isinstance(reply, JobEnded) and reply.jid == self._results.jid:
+            self._results.is_ended = True
             self._end()
         else:
             raise unexpected(reply)

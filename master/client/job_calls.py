@@ -11,14 +11,14 @@ from limpet.common.control.requests import CancelJob, ListJobs, RunJob, TargetKi
 from limpet.common.errors import UsageError
 from limpet.common.identifiers import FUNCTION_PATTERN, job_id
 from limpet.common.terminal.arguments import encode_arguments
-from limpet.master.client.asking import ANSWER_S, Asker
 from limpet.master.client.following import Following
-from limpet.master.client.results import JobBook, JobResult
+from limpet.master.client.requester import ANSWER_S, Requester
+from limpet.master.client.results import JobResult, ResultTable
 
 TARGET_BYTES_MAX: Final = 4096
 
 
-class JobCalls(Asker):
+class JobCalls(Requester):
     """A client's calls about jobs."""
 
     def run(
@@ -148,9 +148,9 @@ class JobCalls(Asker):
     def cancel(self, jid: str, minions: Sequence[str] = ()) -> JobResult:
         """Cancel a job on all its minions, or on those named; comes back once that is durable."""
         stored = self._ask(CancelJob(jid=job_id(jid), minions=tuple(minions)), JobStored)
-        book = JobBook()
-        book.on_stored(stored)
-        return book.result()
+        job_table = ResultTable()
+        job_table.on_stored(stored)
+        return job_table.result()
 
     def jobs(self, limit: int = 50, before: str = "") -> tuple[JobSummary, ...]:
         """Give the newest jobs, newest first; `before`: only those older than this jid."""

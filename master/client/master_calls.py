@@ -16,12 +16,12 @@ from limpet.common.control.packages import (
 from limpet.common.control.replies import Event, MasterStatus, Rotation
 from limpet.common.control.requests import AskStatus, RotateMaster, WatchEvents
 from limpet.common.errors import UsageError
-from limpet.master.client.asking import ANSWER_S, Asker
 from limpet.master.client.errors import ConnectionLost, raise_refusal, unexpected
-from limpet.master.client.packages import Handover
+from limpet.master.client.package_upload import PackageUpload
+from limpet.master.client.requester import ANSWER_S, Requester
 
 
-class MasterCalls(Asker):
+class MasterCalls(Requester):
     """A client's calls about the master itself."""
 
     def status(self) -> MasterStatus:
@@ -79,10 +79,10 @@ class MasterCalls(Asker):
         One that the master has already is not sent again. Raises `UsageError` for a file that
         can't be read, `LimpetError` for one that is no such package.
         """
-        with Handover(path) as handover:
-            answer = self._ask(handover.offer(), PackageAnswer)
+        with PackageUpload(path) as upload:
+            answer = self._ask(upload.offer(), PackageAnswer)
             while not isinstance(answer, PackageKept):
-                answer = self._ask(handover.piece(answer), PackageAnswer)
+                answer = self._ask(upload.piece(answer), PackageAnswer)
         return answer
 
     def confirm_package(self, package: PackageInfo) -> PackageInfo:

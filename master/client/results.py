@@ -120,7 +120,7 @@ def answer_of(result: MinionResult) -> MinionAnswer:
     )
 
 
-class JobBook:
+class ResultTable:
     """Gathers replies about one job and tells what is new in each; nothing is told twice."""
 
     def __init__(self) -> None:

@@ -13,8 +13,8 @@ from limpet.common.terminal.session import Session, complain
 from limpet.master.client.client import Client
 from limpet.master.client.job_calls import TARGET_BYTES_MAX
 from limpet.master.commands.run import look_of, look_options, send, sent_options, shown_options
-from limpet.master.commands.targets import kind_of, target_options
-from limpet.master.commands.wording import names_text
+from limpet.master.commands.shared.target_options import kind_of, target_options
+from limpet.master.commands.shared.wording import names_text
 
 RESUMABLE: Final = frozenset(("interrupted", "failed", "cancelled", "lost"))
 """Statuses of runs that can be gone on with."""
@@ -128,7 +128,7 @@ def _apply_here(
     options: dict[str, Any],
 ) -> int:
     """Apply states on this host without a master, and show what came of them."""
-    from limpet.master.commands.applying_here import apply_here
+    from limpet.master.commands.shared.local_apply import apply_here
 
     return apply_here(
         session,

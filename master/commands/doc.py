@@ -11,7 +11,7 @@ from limpet.common.errors import UsageError
 from limpet.common.terminal.colors import Palette
 from limpet.common.terminal.session import Session
 from limpet.master.commands.jobs import FORMAT
-from limpet.master.commands.output import write_document
+from limpet.master.commands.shared.output import write_document
 
 if TYPE_CHECKING:
     from limpet.states.functions import registry

@@ -19,8 +19,8 @@ def command() -> None:
     `enrol_process: service` in master.yaml, or LIMPET_ENROL=service, waits for it there. Without
     that a master has such a process of its own, and this one waits until SIGTERM.
     """
-    from limpet.common.service.logs import Log, parse_level
-    from limpet.master.enrolment.service import serve
+    from limpet.common.observability.logs import Log, parse_level
+    from limpet.master.enrolment.io.service import serve
 
     session = Session.current()
     log = Log(identifier="limpet-enrol")

@@ -13,10 +13,10 @@ from limpet.common.terminal.session import Session
 from limpet.common.terminal.table import table
 from limpet.common.terminal.times import iso_utc, local_text
 from limpet.master.client.client import Client
-from limpet.master.commands.output import TextOutput, output_for, write_document
 from limpet.master.commands.run import look_of, look_options, shown_options
-from limpet.master.commands.watching import Watching
-from limpet.master.commands.wording import answer_data, counts_of, counts_text
+from limpet.master.commands.shared.output import TextOutput, output_for, write_document
+from limpet.master.commands.shared.watching import Watching
+from limpet.master.commands.shared.wording import answer_data, counts_of, counts_text
 
 FORMAT = format_option("text", "json", "yaml", text="Text, or a document for programs.")
 

@@ -22,8 +22,8 @@ from limpet.common.terminal.session import Session, complain
 from limpet.common.terminal.times import iso_utc, local_text
 from limpet.master.client.client import Client
 from limpet.master.commands.jobs import FORMAT
-from limpet.master.commands.output import write_document
-from limpet.master.commands.rotating import command as rotate_master
+from limpet.master.commands.rotate_master import command as rotate_master
+from limpet.master.commands.shared.output import write_document
 
 _HEADS: Final = {
     "accepted": ("Accepted keys:", "green"),

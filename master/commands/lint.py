@@ -12,12 +12,12 @@ from limpet.common.terminal.colors import Palette
 from limpet.common.terminal.escape import cut_line, escape_line
 from limpet.common.terminal.session import Session
 from limpet.master.commands.jobs import FORMAT
-from limpet.master.commands.output import write_document
+from limpet.master.commands.shared.output import write_document
 
 if TYPE_CHECKING:
-    from limpet.states.lint.compatibility import Use
+    from limpet.states.lint.checks.compatibility import Use
     from limpet.states.lint.findings import Finding
-    from limpet.states.lint.tree import LintTree
+    from limpet.states.lint.tree.finding import LintTree
 
 EPILOG = """\b
 Examples:
@@ -93,7 +93,7 @@ def _tree(session: Session, path: str | None) -> "LintTree":
     from limpet.common.service.paths import Roots
     from limpet.common.settings.master import load_master
     from limpet.common.settings.minion import load_minion
-    from limpet.states.lint.tree import is_tree, tree_at, tree_of
+    from limpet.states.lint.tree.finding import is_tree, tree_at, tree_of
 
     if path is not None:
         return tree_at(path)
@@ -170,7 +170,7 @@ def _frame(finding: "Finding", sources: dict[str, list[str]], palette: Palette) 
 
 def _compare(session: Session, tree: "LintTree", form: str) -> int:
     """Show what the tree uses that limpet does not have."""
-    from limpet.states.lint.compatibility import uses_of
+    from limpet.states.lint.checks.compatibility import uses_of
 
     uses = uses_of(tree)
     missing = [each for each in uses if each.status != "here"]

@@ -40,11 +40,11 @@ def command(port: int | None, enrol_port: int | None, listen: tuple[str, ...]) -
 
     It ends on SIGTERM, and reads its configuration anew on SIGHUP.
     """
-    from limpet.common.service.logs import Log, parse_level
+    from limpet.common.observability.logs import Log, parse_level
     from limpet.common.service.misconfigured import slow_to_fail
     from limpet.common.service.paths import Roots
     from limpet.common.settings.master import MasterConfiguration, load_master
-    from limpet.master.starting import serve
+    from limpet.master.process.startup import serve
 
     session = Session.current()
     options: dict[str, object] = {

@@ -13,8 +13,8 @@ from limpet.common.terminal.times import duration_text, iso_utc, local_text
 from limpet.master.client.client import Client
 from limpet.master.client.errors import NoMinionMatched
 from limpet.master.commands.jobs import FORMAT
-from limpet.master.commands.output import write_document
-from limpet.master.commands.targets import kind_of, target_options
+from limpet.master.commands.shared.output import write_document
+from limpet.master.commands.shared.target_options import kind_of, target_options
 
 
 @click.command(

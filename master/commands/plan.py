@@ -14,11 +14,11 @@ from limpet.common.terminal.group import DURATION, format_option
 from limpet.common.terminal.session import Session
 from limpet.master.client.results import JobOutput, JobResult, MinionAnswer
 from limpet.master.commands.apply import parse_pillar
-from limpet.master.commands.output import AllAtOnce, Output, write_document
-from limpet.master.commands.progress import Progress
-from limpet.master.commands.targets import kind_of, target_options
-from limpet.master.commands.watching import Watching
-from limpet.master.commands.wording import answer_lines
+from limpet.master.commands.shared.output import AllAtOnce, Output, write_document
+from limpet.master.commands.shared.progress import Progress
+from limpet.master.commands.shared.target_options import kind_of, target_options
+from limpet.master.commands.shared.watching import Watching
+from limpet.master.commands.shared.wording import answer_lines
 
 FUNCTION: Final = "state.plan"
 _HERE: Final = "local"
@@ -102,7 +102,7 @@ def command(
 def _plan_here(
     session: Session, positional: list[Any], keyword: Mapping[str, Any], form: str
 ) -> int:
-    from limpet.states.local import call_local
+    from limpet.states.local.call import call_local
 
     value, retcode = call_local(session.root, FUNCTION, positional, keyword)
     if form in ("json", "yaml"):
@@ -144,7 +144,7 @@ class _PlanOutput:
 def shown(name: str, plan: Any, palette: Palette, form: str) -> Iterator[str]:  # noqa: ANN401
     """Give the lines of a plan, as text or for Graphviz."""
     if form == "dot":
-        from limpet.states.lint.planning import dot_of
+        from limpet.states.lint.plan import dot_of
 
         yield from dot_of(plan, name).splitlines()
         return

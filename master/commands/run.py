@@ -11,11 +11,11 @@ from limpet.common.terminal.arguments import parse_arguments
 from limpet.common.terminal.group import DURATION, format_option
 from limpet.common.terminal.highstate import FORMS, Form, Look
 from limpet.common.terminal.session import Session
-from limpet.master.commands.functions import check_call
-from limpet.master.commands.output import output_for, write_document
-from limpet.master.commands.targets import kind_of, target_options
-from limpet.master.commands.watching import Watching
-from limpet.master.commands.wording import job_data
+from limpet.master.commands.shared.function_check import check_call
+from limpet.master.commands.shared.output import output_for, write_document
+from limpet.master.commands.shared.target_options import kind_of, target_options
+from limpet.master.commands.shared.watching import Watching
+from limpet.master.commands.shared.wording import job_data
 
 EPILOG = """\b
 Examples:

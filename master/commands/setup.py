@@ -62,7 +62,7 @@ def command(
     states and pillar. Then it says what to run on each host and what the firewall must let in. Run
     again, it keeps what is there and makes another token.
     """
-    from limpet.master.bringup.setting_up import SettingUp, Wish
+    from limpet.master.setup.steps import SettingUp, Wish
 
     if sum((id_pattern is not None, any_id, no_token)) > 1:
         raise UsageError("--id-pattern, --any-id, --no-token: give one of them")

@@ -10,7 +10,7 @@ from limpet.common.terminal.session import Session
 from limpet.common.terminal.times import iso_utc, since_text
 from limpet.master.client.client import Client
 from limpet.master.commands.jobs import FORMAT
-from limpet.master.commands.output import write_document
+from limpet.master.commands.shared.output import write_document
 
 
 @click.command(

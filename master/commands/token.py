@@ -14,7 +14,7 @@ from limpet.common.terminal.table import table
 from limpet.common.terminal.times import duration_text, iso_utc, local_text
 from limpet.master.client.client import Client
 from limpet.master.commands.jobs import FORMAT
-from limpet.master.commands.output import write_document
+from limpet.master.commands.shared.output import write_document
 
 TTL_MAX_S = 30 * 86400.0
 

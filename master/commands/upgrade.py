@@ -20,10 +20,10 @@ from limpet.master.client.client import Client
 from limpet.master.client.errors import NoMinionMatched
 from limpet.master.client.following import Following
 from limpet.master.client.results import JobResult, MinionAnswer
-from limpet.master.commands.output import write_document
 from limpet.master.commands.run import check_batch
-from limpet.master.commands.targets import kind_of, target_options
-from limpet.master.packages.rollout import FAILURES, Outcome, Rollout, Verdict
+from limpet.master.commands.shared.output import write_document
+from limpet.master.commands.shared.target_options import kind_of, target_options
+from limpet.master.upgrading.rollout import FAILURES, Outcome, Rollout, Verdict
 
 INTERRUPTED: Final = 130
 CORRECTED_S: Final = 180.0
@@ -114,7 +114,7 @@ def command(
         rows = client.minions(target, kind)
         if not rows:
             raise NoMinionMatched(f"no minion matches {target!a}")
-        from limpet.master.requests import batch_size_of  # costly, and wanted by no `--help`
+        from limpet.master.core.requests import batch_size_of  # costly, and wanted by no `--help`
 
         names, known = _sorted_out(rows, package.version)
         rollout = Rollout(

@@ -8,7 +8,7 @@ from typing import Final
 
 from limpet.common.errors import HostError, UsageError
 from limpet.common.service.socket_names import reachable
-from limpet.master.control.users import group_id
+from limpet.master.control.peer_credentials import group_id
 
 SOCKET_MODE: Final = 0o660
 BACKLOG: Final = 64

@@ -22,9 +22,9 @@ from limpet.common.control.replies import Refused, Reply
 from limpet.common.control.requests import Request
 from limpet.common.errors import PeerError
 from limpet.master.control import listener
-from limpet.master.control.client import REQUEST_S_MAX, Connection, connection_of
+from limpet.master.control.connection import REQUEST_S_MAX, Connection, connection_of
 from limpet.master.control.decoding import decode_request
-from limpet.master.control.users import (
+from limpet.master.control.peer_credentials import (
     LOOKUP_S_MAX,
     Caller,
     Lookup,
@@ -33,7 +33,7 @@ from limpet.master.control.users import (
     caller_of,
     system_lookup,
 )
-from limpet.master.effects import Client
+from limpet.master.core.effects import Client
 
 CLIENTS_MAX: Final = 64
 CLIENTS_OF_ONE_MAX: Final = 8

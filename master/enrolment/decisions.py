@@ -6,7 +6,7 @@ from limpet.common.control.replies import Event, KeyInfo, TokenInfo, TokenMade
 from limpet.common.crypto.keys import fingerprint
 from limpet.common.identifiers import MinionKey
 from limpet.common.messages.enrolment import EnrolAnswer
-from limpet.master.effects import Report
+from limpet.master.core.effects import Report
 from limpet.master.store.operations import KeyRow, Operation
 
 

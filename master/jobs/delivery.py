@@ -1,7 +1,7 @@
 """One job for one minion, from the request to its final status.
 
 This file decides what one delivery is; when it is sent and who is told is the business of
-`book.py`. The words are those on disk; what the user sees is `shown_status`.
+`job_table.py`. The words are those on disk; what the user sees is `shown_status`.
 
     created  --journal of a session--> bound      (from here on it may have been sent)
     created  --ttl--> expired   --offline--> offline   --cancel--> cancelled   --key gone--> refused

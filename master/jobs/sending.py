@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING
 
 from limpet.common.clock import FOREVER, Instant, Moment, to_micros
 from limpet.common.messages.jobs import Cancel, Deliver
+from limpet.master.core.step import Step
 from limpet.master.jobs.delivery import RUNNING, Delivery
 from limpet.master.jobs.job import Job, Lane
 from limpet.master.sessions.minion import Minion, Session
-from limpet.master.turn import Turn
 
 if TYPE_CHECKING:
-    from limpet.master.jobs.book import Book
+    from limpet.master.jobs.job_table import JobTable
 
 
 class Sending:
     """Sends deliveries and cancels."""
 
-    def __init__(self, book: "Book") -> None:
-        self._book = book
-        self._settings = book.settings
-        self._timetable = book.timetable
+    def __init__(self, job_table: "JobTable") -> None:
+        self._job_table = job_table
+        self._settings = job_table.settings
+        self._timers = job_table.timers
 
     def bind(self, now: Moment, delivery: Delivery, session: Session) -> None:
         """Bind to the journal of the session; the caller persists before anything is sent."""
         if not delivery.expires_s:  # a batch: its time begins now
-            ttl_s = self._settings.default_ttl(len(self._book.minions))
+            ttl_s = self._settings.default_ttl(len(self._job_table.minions))
             delivery.expires_s = now.wall + ttl_s
             delivery.expires_at = now.after(ttl_s)
         delivery.bind(session.journal_id, now.wall)
@@ -48,13 +48,13 @@ class Sending:
             when = min(self.given_up_at(delivery), delivery.resend_at)
         name = ("delivery", delivery.jid, delivery.minion)
         if when < FOREVER:
-            self._timetable.set(name, when)
+            self._timers.set(name, when)
         else:  # created, in a batch: its turn comes when another one's deadline does
-            self._timetable.clear(name)
+            self._timers.clear(name)
 
     def put(
         self,
-        turn: Turn,
+        step: Step,
         job: Job,
         delivery: Delivery,
         minion: Minion,
@@ -63,19 +63,19 @@ class Sending:
     ) -> None:
         """Send what was bound just now, or let it wait behind all that is unanswered."""
         if lane.backlog or lane.flight >= self._settings.in_flight_max:
-            self.arm(turn.now, delivery)
+            self.arm(step.now, delivery)
             lane.backlog.append(delivery)
-            self.pump(turn, minion, session, lane)
+            self.pump(step, minion, session, lane)
         else:
             delivery.is_in_flight = True
             lane.flight += 1
-            self._send(turn, job, delivery, session)
+            self._send(step, job, delivery, session)
 
-    def pump(self, turn: Turn, minion: Minion, session: Session, lane: Lane) -> None:
+    def pump(self, step: Step, minion: Minion, session: Session, lane: Lane) -> None:
         """Send from the backlog as long as not too many are unanswered."""
         while lane.backlog and lane.flight < self._settings.in_flight_max:
             delivery = lane.backlog.popleft()
-            job = self._book.jobs.get(delivery.jid)
+            job = self._job_table.jobs.get(delivery.jid)
             if (
                 job is None
                 or delivery.state != "bound"
@@ -86,13 +86,13 @@ class Sending:
                 continue
             delivery.is_in_flight = True
             lane.flight += 1
-            self._send(turn, job, delivery, session)
+            self._send(step, job, delivery, session)
 
-    def _send(self, turn: Turn, job: Job, delivery: Delivery, session: Session) -> None:
-        delivery.resend_at = turn.now.after(self._settings.resend_s)
-        self.arm(turn.now, delivery)
+    def _send(self, step: Step, job: Job, delivery: Delivery, session: Session) -> None:
+        delivery.resend_at = step.now.after(self._settings.resend_s)
+        self.arm(step.now, delivery)
         row = job.row
-        turn.send(
+        step.send(
             session.peer,
             delivery.key,
             Deliver(
@@ -100,7 +100,7 @@ class Sending:
                 row.jid,
                 row.function,
                 row.arguments,
-                max(0, to_micros(min(delivery.expires_at, turn.now.after(4e6)))),
+                max(0, to_micros(min(delivery.expires_at, step.now.after(4e6)))),
                 to_micros(row.job_timeout_s),
                 row.is_streamed,
                 row.user[:200],
@@ -108,34 +108,34 @@ class Sending:
             max(delivery.commit, session.answered_after),
         )
 
-    def on_changed(self, turn: Turn, delivery: Delivery, lane: Lane) -> None:
+    def on_changed(self, step: Step, delivery: Delivery, lane: Lane) -> None:
         """Make room for the next one when a delivery in flight is answered."""
         if delivery.state == "bound":
             return
         if delivery.is_open:
-            self.arm(turn.now, delivery)
+            self.arm(step.now, delivery)
         if delivery.is_in_flight:
             delivery.is_in_flight = False
             lane.flight -= 1
             if lane.backlog:
-                self._pump_lane(turn, delivery, lane)
+                self._pump_lane(step, delivery, lane)
 
-    def _pump_lane(self, turn: Turn, delivery: Delivery, lane: Lane) -> None:
+    def _pump_lane(self, step: Step, delivery: Delivery, lane: Lane) -> None:
         """Send from the backlog of the delivery's minion if that is READY."""
-        minion = self._book.minions.get(delivery.minion)
+        minion = self._job_table.minions.get(delivery.minion)
         session = None if minion is None else minion.ready_session
         if minion is not None and session is not None:
-            self.pump(turn, minion, session, lane)
+            self.pump(step, minion, session, lane)
 
-    def next_in_batch(self, turn: Turn, job: Job) -> None:
+    def next_in_batch(self, step: Step, job: Job) -> None:
         """Let the next of a batch go, if there is room and its minion is READY."""
         while job.waiting and job.has_room:
             name = next(iter(job.waiting))
-            self.try_bind(turn, job, job.waiting.pop(name))
+            self.try_bind(step, job, job.waiting.pop(name))
 
-    def try_bind(self, turn: Turn, job: Job, delivery: Delivery) -> None:
+    def try_bind(self, step: Step, job: Job, delivery: Delivery) -> None:
         """Bind and send a created delivery, or let it wait for its batch."""
-        minion = self._book.minions.get(delivery.minion)
+        minion = self._job_table.minions.get(delivery.minion)
         session = None if minion is None else minion.ready_session
         if minion is None or session is None or minion.key != delivery.key:
             return  # looked at again when the minion is READY
@@ -143,31 +143,31 @@ class Sending:
             job.waiting[delivery.minion] = delivery
             return
         bound_to = session
-        self._book.change(turn, job, delivery, lambda: self.bind(turn.now, delivery, bound_to))
-        self.put(turn, job, delivery, minion, session, self._book.lane(delivery.minion))
+        self._job_table.change(step, job, delivery, lambda: self.bind(step.now, delivery, bound_to))
+        self.put(step, job, delivery, minion, session, self._job_table.lane(delivery.minion))
 
-    def send_cancel(self, turn: Turn, delivery: Delivery) -> None:
+    def send_cancel(self, step: Step, delivery: Delivery) -> None:
         """Send a Cancel, and again in five seconds, while the minion is READY."""
-        minion = self._book.minions.get(delivery.minion)
+        minion = self._job_table.minions.get(delivery.minion)
         session = None if minion is None else minion.ready_session
         if session is None or delivery.cancel != "wanted":
             return
         name = ("cancel", delivery.jid, delivery.minion)
-        self._timetable.set(name, turn.now.after(self._settings.resend_s))
+        self._timers.set(name, step.now.after(self._settings.resend_s))
         after = max(delivery.commit, session.answered_after)
-        turn.send(session.peer, delivery.key, Cancel(session.number, delivery.jid), after)
+        step.send(session.peer, delivery.key, Cancel(session.number, delivery.jid), after)
 
-    def on_due(self, turn: Turn, job: Job, delivery: Delivery) -> None:
+    def on_due(self, step: Step, job: Job, delivery: Delivery) -> None:
         """Send again what is unanswered; ask after what has run for very long."""
-        minion = self._book.minions.get(delivery.minion)
+        minion = self._job_table.minions.get(delivery.minion)
         session = None if minion is None else minion.ready_session
         is_here = session is not None and delivery.journal_id == session.journal_id
         is_wanted = delivery.is_in_flight or delivery.state in RUNNING
         if session is None or not is_here or not is_wanted:
             delivery.resend_at = FOREVER
-            self.arm(turn.now, delivery)
-        elif delivery.commit > turn.durable:  # the disk is slow; the first one still waits for it
-            delivery.resend_at = turn.now.after(self._settings.resend_s)
-            self.arm(turn.now, delivery)
+            self.arm(step.now, delivery)
+        elif delivery.commit > step.durable:  # the disk is slow; the first one still waits for it
+            delivery.resend_at = step.now.after(self._settings.resend_s)
+            self.arm(step.now, delivery)
         else:
-            self._send(turn, job, delivery, session)
+            self._send(step, job, delivery, session)

@@ -1,5 +1,5 @@
 """Minions' pillar: who asks for it, and the processes that render it.
 
-Ask ─▶ desk ─ Render ─▶ link ─▶ workshop ─ fork ─▶ one rendering, limited in time and memory
+Ask ─▶ desk ─ Render ─▶ link ─▶ fork server ─ fork ─▶ one rendering, limited in time and memory
 ◀─ Offer ─ desk ◀─ on_rendered ◀─ link ◀─ Rendered
 """

@@ -22,8 +22,8 @@ class PillarLimits:
     """A question that nobody has repeated for so long is answered with `busy`: nobody listens."""
     answer_s_max: float = 60.0
     """Renderings are given up if the shell answers none of them for so long; it never happens."""
-    shelf_bytes_max: int = 64 * 1024 * 1024
-    shelf_s: float = 60.0
+    cache_bytes_max: int = 64 * 1024 * 1024
+    cache_s: float = 60.0
     """How long a body is kept after it was last pulled of."""
     known_bytes_max: int = 64 * 1024 * 1024
     """The last pillars of minions, for targets; beyond it those longest unused are forgotten."""

@@ -1,4 +1,4 @@
-"""What sessions and jobs need to know of keys; `limpet.master.enrolment.desk` provides it."""
+"""What sessions and jobs need to know of keys; `limpet.master.enrolment.authority` provides it."""
 
 from collections.abc import Iterable
 from typing import Protocol

@@ -15,8 +15,8 @@ from limpet.common.control.replies import MinionRow
 from limpet.common.identifiers import Commit, JobId, MinionId, MinionKey, SessionId
 from limpet.common.messages.fields import PROTOCOL_MAX
 from limpet.common.messages.session import Hello
-from limpet.master.effects import Peer
-from limpet.master.sessions.rates import Rates
+from limpet.master.core.effects import Peer
+from limpet.master.sessions.rate_limits import Rates
 
 Presence = Literal["ready", "syncing", "reconnecting", "offline", "never seen"]
 

@@ -12,7 +12,7 @@ from typing import Final
 from limpet.common.clock import FOREVER, Clock, Instant
 from limpet.common.control.replies import Refused, Reply
 from limpet.common.storage import sqlite
-from limpet.master.effects import Client, Fetch, Query
+from limpet.master.core.effects import Client, Fetch, Query
 from limpet.master.store import history
 
 QUESTION_S_MAX: Final = 10.0

@@ -21,7 +21,7 @@ from limpet.common.storage import sqlite
 from limpet.common.storage.before import keep_before
 from limpet.common.storage.files import make_directory
 from limpet.common.storage.reserve import Reserve
-from limpet.master.effects import Fetch, Query
+from limpet.master.core.effects import Fetch, Query
 from limpet.master.store import reading
 from limpet.master.store.operations import Operation, PruneHistory, Snapshot
 from limpet.master.store.reader import Answered, Reader

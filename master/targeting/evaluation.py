@@ -33,7 +33,7 @@ from limpet.common.targeting.terms import (
 )
 from limpet.master.targeting.bits import bits_of, numbers_of
 from limpet.master.targeting.column import Column
-from limpet.master.targeting.facts import LazyGrains
+from limpet.master.targeting.grains import LazyGrains
 from limpet.master.targeting.index import FleetIndex
 
 STRIDE: Final = 250

@@ -14,7 +14,7 @@ import msgspec
 from limpet.common.identifiers import MinionId
 from limpet.master.targeting.bits import bits_of, flags_of, numbers_of
 from limpet.master.targeting.column import Column
-from limpet.master.targeting.facts import decode_grains
+from limpet.master.targeting.grains import decode_grains
 
 _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 

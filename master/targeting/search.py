@@ -15,7 +15,7 @@ from limpet.common.identifiers import MinionId
 from limpet.common.targeting.target import Target
 from limpet.common.targeting.terms import AllOf, AnyOf, Grain, IdRegex, Not, Term
 from limpet.master.targeting.evaluation import MINION_STEPS, USUAL_LENGTH, Evaluation
-from limpet.master.targeting.facts import LazyGrains
+from limpet.master.targeting.grains import LazyGrains
 from limpet.master.targeting.index import FleetIndex
 
 STEPS_MAX: Final = 20_000_000

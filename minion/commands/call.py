@@ -69,7 +69,7 @@ def command(
     positional, keyword = parse_arguments(words)
     session = Session.current()
     if is_local:
-        from limpet.states.local import call_local
+        from limpet.states.local.call import call_local
 
         value, retcode = call_local(session.root, function, positional, keyword)
     else:
@@ -103,7 +103,7 @@ def _through_minion(
 ) -> tuple[Any, int]:
     """Have the minion of this host run it as a job, and wait for its end."""
     from limpet.common.service.paths import Roots
-    from limpet.minion.local.calling import call_minion
+    from limpet.minion.control.calls import call_minion
 
     ended = call_minion(
         Roots.locate("minion", session.root).socket_path,

@@ -19,15 +19,15 @@ COMMANDS: Final = {
         "Configure and start the minion of this host, wait until READY.",
     ),
     "upgrade-resume": (
-        "limpet.minion.commands.upgrading:resume",
+        "limpet.minion.commands.upgrade_host:resume",
         "Go on with an upgrade that was cut off (run by systemd).",
     ),
     "guard": (
-        "limpet.minion.commands.upgrading:guard",
+        "limpet.minion.commands.upgrade_host:guard",
         "Let an installed version prove itself (run by the package).",
     ),
     "keep-package": (
-        "limpet.minion.commands.upgrading:keep",
+        "limpet.minion.commands.upgrade_host:keep",
         "Rebuild the installed package (run by the package).",
     ),
 }
@@ -52,7 +52,7 @@ def command(minion_id: str | None, masters: tuple[str, ...], join: str | None) -
     """
     from limpet.common.service.misconfigured import slow_to_fail
     from limpet.common.service.paths import Roots
-    from limpet.minion.starting import make_plan, make_way
+    from limpet.minion.process.startup import make_plan, make_way
 
     session = Session.current()
     given = {

@@ -81,8 +81,8 @@ def command(
     """
     from limpet.common.crypto.joinstring import parse_join_string
     from limpet.common.crypto.keys import decode_public_key
-    from limpet.minion.bringup.joining import STDIN, read_join_file, read_join_input
-    from limpet.minion.bringup.setting_up import SettingUp, Wish
+    from limpet.minion.setup.joining import STDIN, read_join_file, read_join_input
+    from limpet.minion.setup.steps import SettingUp, Wish
 
     session = Session.current()
     if sum(each is not None for each in (join, join_file, master_key)) > 1:
@@ -94,7 +94,7 @@ def command(
         told = read_join_file(path)
     elif join is not None:
         told = parse_join_string(join)
-        from limpet.minion.starting import JOIN_WAS_SHOWN
+        from limpet.minion.process.startup import JOIN_WAS_SHOWN
 
         session.note(JOIN_WAS_SHOWN.replace("put `join` into minion.yaml", "use --join -"))
     else:

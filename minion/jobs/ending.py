@@ -5,8 +5,8 @@ import msgspec
 from limpet.common.clock import Moment
 from limpet.common.messages.jobs import Outcome
 from limpet.minion.jobs.job import Job
-from limpet.minion.jobs.records import JobFinished
 from limpet.minion.jobs.results import RESULT_BODY_BYTES_MAX, WorkerResult
+from limpet.minion.journal.records import JobFinished
 
 
 def from_result(now: Moment, job: Job, result: WorkerResult) -> JobFinished:

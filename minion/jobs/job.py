@@ -13,8 +13,8 @@ from typing import Final
 from limpet.common.clock import Instant
 from limpet.common.identifiers import Commit, JobId
 from limpet.common.messages.session import SyncState
-from limpet.minion.effects import NOW
-from limpet.minion.jobs.records import JobFinished
+from limpet.minion.core.effects import NOW
+from limpet.minion.journal.records import JobFinished
 
 SPAWN_S: Final = 30.0
 """The shell makes a worker, or says that it can't, within this time."""

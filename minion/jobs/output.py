@@ -11,9 +11,9 @@ from limpet.common.clock import Instant, Moment
 from limpet.common.identifiers import JobId
 from limpet.common.messages.fields import OUTPUT_BYTES_MAX
 from limpet.common.messages.jobs import Output
-from limpet.minion.effects import Send
-from limpet.minion.link.greeting import Line
-from limpet.minion.outbox import Outbox
+from limpet.minion.core.effects import Send
+from limpet.minion.core.outbox import Outbox
+from limpet.minion.sessions.greeting import Line
 
 WINDOW_START_BYTES: Final = 16 * 1024
 WINDOW_BYTES_MAX: Final = 128 * 1024

@@ -12,10 +12,10 @@ from enum import Enum
 from typing import Final
 
 from limpet.common.clock import Instant, Moment
+from limpet.minion.core.settings import JobLimits
 from limpet.minion.jobs.job import TIMEOUT_GRACE_S, Job, Phase
-from limpet.minion.jobs.records import JobEntry
-from limpet.minion.jobs.remembered import Why
-from limpet.minion.settings import JobLimits
+from limpet.minion.jobs.seen_jids import Why
+from limpet.minion.journal.records import JobEntry
 
 HOST_RESTARTED: Final = "the host was restarted while the job ran; it was not run again"
 
@@ -39,7 +39,7 @@ class Restored:
     fate: Fate
 
 
-def why_remembered(entry: JobEntry) -> Why | None:
+def why_seen(entry: JobEntry) -> Why | None:
     """Say whether only the jid matters any more."""
     if entry.is_acknowledged:
         return Why.ACKNOWLEDGED

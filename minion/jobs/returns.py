@@ -4,7 +4,7 @@
                                     sent --5 s--> waiting (sent again)
     all sent --the line is lost--> waiting; the next line begins with the oldest
 
-Small bodies travel here, large ones in `bulk.py`.
+Small bodies travel here, large ones in `bulk_transfer.py`.
 """
 
 from collections import OrderedDict
@@ -14,11 +14,11 @@ from typing import Final
 from limpet.common.clock import Instant, Moment
 from limpet.common.identifiers import JobId
 from limpet.common.messages.jobs import BulkAck
-from limpet.minion.effects import Send
-from limpet.minion.jobs.bulk import BulkLane, make_return
+from limpet.minion.core.effects import Send
+from limpet.minion.core.outbox import Outbox
+from limpet.minion.jobs.bulk_transfer import BulkLane, make_return
 from limpet.minion.jobs.job import Job
-from limpet.minion.link.greeting import Line
-from limpet.minion.outbox import Outbox
+from limpet.minion.sessions.greeting import Line
 
 SEND_AGAIN_S: Final = 5.0
 WINDOW_BYTES: Final = 16 * 1024

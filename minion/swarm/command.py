@@ -40,7 +40,7 @@ class _Range(click.ParamType):  # type: ignore[type-arg]
         ctx: click.Context | None,
     ) -> Any:  # noqa: ANN401
         """Turn the text into both ends."""
-        from limpet.minion.swarm.answers import parse_bytes_range, parse_seconds_range
+        from limpet.minion.swarm.minions.behaviour import parse_bytes_range, parse_seconds_range
 
         if not isinstance(value, str):
             return value
@@ -117,8 +117,8 @@ def command(
     """
     from limpet.common.settings.addresses import host_port
     from limpet.common.terminal.forms import json_text
-    from limpet.minion.settings import MAIN_PORT
-    from limpet.minion.swarm.answers import Behaviour
+    from limpet.minion.core.settings import MAIN_PORT
+    from limpet.minion.swarm.minions.behaviour import Behaviour
     from limpet.minion.swarm.running import Wanted, run
     from limpet.minion.swarm.summary import document, summary_lines
 
@@ -160,7 +160,7 @@ def command(
 
 def _join_string(text: str | None) -> Any:  # noqa: ANN401
     from limpet.common.crypto.joinstring import parse_join_string
-    from limpet.minion.bringup.joining import STDIN, read_join_input
+    from limpet.minion.setup.joining import STDIN, read_join_input
 
     if text is None:
         return None
@@ -170,7 +170,7 @@ def _join_string(text: str | None) -> Any:  # noqa: ANN401
 def _templates(path: Path | None) -> Any:  # noqa: ANN401
     from limpet.common.settings.source import BYTES_MAX
     from limpet.common.storage.files import read_whole
-    from limpet.minion.swarm.grains import USUAL, read_templates
+    from limpet.minion.swarm.minions.grains import USUAL, read_templates
 
     if path is None:
         return USUAL

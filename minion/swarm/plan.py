@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from limpet.common.errors import PeerError
-from limpet.minion.settings import HeldTrust
-from limpet.minion.swarm.answers import Behaviour
+from limpet.minion.core.settings import HeldTrust
 from limpet.minion.swarm.figures import Figures
-from limpet.minion.swarm.grains import Template
+from limpet.minion.swarm.minions.behaviour import Behaviour
+from limpet.minion.swarm.minions.grains import Template
 
 FRAME_BYTES_MAX: Final = 256 * 1024 * 1024
 PROGRESS_S: Final = 0.5

@@ -17,11 +17,11 @@ from limpet.common.service.paths import tighten_umask
 from limpet.common.service.signals import SignalPipe
 from limpet.common.terminal.live import LiveLine
 from limpet.common.transport.sockets import check_library, make_keypair
-from limpet.minion.swarm.answers import Behaviour
 from limpet.minion.swarm.descriptors import minions_a_process
 from limpet.minion.swarm.figures import Figures
-from limpet.minion.swarm.grains import Template
 from limpet.minion.swarm.keeping import LOCK_NAME, Kept, SwarmFile, learn, take_members
+from limpet.minion.swarm.minions.behaviour import Behaviour
+from limpet.minion.swarm.minions.grains import Template
 from limpet.minion.swarm.plan import Member, Order
 from limpet.minion.swarm.processes import Processes
 from limpet.minion.swarm.summary import Recent, live_lines

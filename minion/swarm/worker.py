@@ -21,10 +21,13 @@ from limpet.common.errors import LimpetError, UsageError
 from limpet.common.identifiers import Attempt
 from limpet.common.service import garbage
 from limpet.common.transport.sockets import Context, check_library
-from limpet.minion.resolver import Resolver
+from limpet.minion.process.resolver import Resolver
 from limpet.minion.swarm.descriptors import SOCKETS_EACH, raise_descriptor_limit
 from limpet.minion.swarm.figures import Figures, copied
-from limpet.minion.swarm.minion import SwarmMinion
+from limpet.minion.swarm.minions.minion import SwarmMinion
+from limpet.minion.swarm.minions.proving import Prover
+from limpet.minion.swarm.minions.shared import SharedWorld
+from limpet.minion.swarm.minions.timers import Timers
 from limpet.minion.swarm.plan import (
     PROGRESS_S,
     Farewell,
@@ -34,9 +37,6 @@ from limpet.minion.swarm.plan import (
     frame_of,
     order_decoder,
 )
-from limpet.minion.swarm.proving import Prover
-from limpet.minion.swarm.surroundings import Surroundings
-from limpet.minion.swarm.timers import Timers
 from limpet.minion.swarm.watch import Watcher
 
 TURN_S_MAX: Final = 1.0
@@ -63,7 +63,7 @@ class Loop:
         self._asked = Attempt(0)
         self._order = order
         self.figures = Figures(minions=len(order.members))
-        shared = Surroundings(
+        shared = SharedWorld(
             order=order,
             context=self._context,
             clock=clock,

@@ -2,7 +2,7 @@
 
 Each phase is on disk, synced, before the first act that belongs to it; so whoever reads the record
 after a power cut knows what may have been done, and does it again. The files are the business of
-`files.py`.
+`io/files.py`.
 """
 
 from typing import Final, Literal

@@ -17,7 +17,7 @@ _QUESTION: Final = """
 import json
 from limpet.common.messages.fields import PROTOCOL_MAX, PROTOCOL_MIN
 from limpet.master.store.schema import MIGRATIONS
-from limpet.minion.jobs.journal_format import MAGIC
+from limpet.minion.journal.format import MAGIC
 journal = int(MAGIC.decode().rpartition("-")[2])
 print(json.dumps([len(MIGRATIONS), journal, PROTOCOL_MIN, PROTOCOL_MAX]))
 """

@@ -13,7 +13,7 @@ from limpet.states.pillar.external.registry import External
 from limpet.states.pillar.external.source import Asked
 from limpet.states.pillar.merging import merge
 from limpet.states.pillar.secrets import Secret
-from limpet.states.ports import Host
+from limpet.states.ports.machine import Host
 from limpet.states.sls.jinja.calls import Functions
 from limpet.states.sls.kept import Kept
 from limpet.states.sls.renderers import Renderers

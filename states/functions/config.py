@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.merging import merge as merged
-from limpet.states.traversal import traverse
+from limpet.states.data.merging import merge as merged
+from limpet.states.data.traversal import traverse
 
 _SECRETS = ("join", "master_key")
 _NOTHING = object()

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from limpet.common.errors import UsageError
 from limpet.states.context import FunctionContext, Loose
+from limpet.states.data.traversal import traverse
 from limpet.states.pillar.merging import update as updated
-from limpet.states.traversal import traverse
 
 _FILES: Final = ("defaults.yaml", "defaults.json")
 

@@ -4,7 +4,7 @@ import re
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
-from limpet.states.ports import Command, Completed
+from limpet.states.ports.machine import Command, Completed
 
 _HANGING_S = 2.0
 """A file system that does not answer within this is left out."""

@@ -12,9 +12,9 @@ from typing import Any
 
 from limpet.common.errors import HostError, SourceError, UsageError
 from limpet.states.context import FunctionContext, Loose
+from limpet.states.data.merging import merge as merged
+from limpet.states.data.traversal import traverse
 from limpet.states.grains.loading import read_own
-from limpet.states.merging import merge as merged
-from limpet.states.traversal import traverse
 
 _GRAINS_MODE = 0o644
 

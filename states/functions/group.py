@@ -3,9 +3,9 @@
 from typing import Any
 
 from limpet.common.errors import HostError
-from limpet.states import accounts
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.arguments import Mismatch, convert
+from limpet.states.ports import accounts
 
 
 def info(context: FunctionContext, name: str, root: str | None = None) -> dict[str, Any]:

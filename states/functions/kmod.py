@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from limpet.common.errors import HostError
-from limpet.states import programs
 from limpet.states.context import FunctionContext
-from limpet.states.lines import lines_of
+from limpet.states.data.lines import lines_of
+from limpet.states.ports import programs
 
 _LOADED: Final = "/proc/modules"
 _NAME: Final = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,120}"

@@ -13,8 +13,8 @@ from limpet.common.errors import HostError, UsageError
 from limpet.common.packages.deb import PACKAGE_BYTES_MAX
 from limpet.common.storage.files import host_error
 from limpet.states.context import FunctionContext
-from limpet.states.served import Question, SourceChanged
-from limpet.states.upgrades import PACKAGES_ENVIRONMENT, Upgrades, Wanted
+from limpet.states.ports.served import Question, SourceChanged
+from limpet.states.ports.upgrades import PACKAGES_ENVIRONMENT, Upgrades, Wanted
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _RANGE: Final = re.compile(r"([0-9]{1,4})-([0-9]{1,4})")

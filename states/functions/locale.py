@@ -4,9 +4,9 @@ import re
 from typing import Final
 
 from limpet.common.errors import HostError
-from limpet.states import programs
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.lines import lines_of
+from limpet.states.data.lines import lines_of
+from limpet.states.ports import programs
 
 _GEN: Final = "/etc/locale.gen"
 _DEBIAN: Final = "/etc/default/locale"

@@ -12,9 +12,9 @@ from typing import Any
 
 from limpet.common.errors import UsageError
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.merging import merge as merged
+from limpet.states.data.merging import merge as merged
+from limpet.states.data.traversal import traverse
 from limpet.states.pillar import job
-from limpet.states.traversal import traverse
 
 _NOTHING = object()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
-from limpet.states.ports import Command, Process
+from limpet.states.ports.machine import Command, Process
 
 _HANGING_S = 2.0
 _COMMAND_S = 60.0

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from limpet.common.errors import HostError
-from limpet.states import programs
 from limpet.states.context import FunctionContext, Loose
+from limpet.states.ports import programs
 
 _CONFIG: Final = "/etc/selinux/config"
 _ROOT: Final = "/sys/fs/selinux"

@@ -8,7 +8,7 @@ from typing import Any
 
 from limpet.common.errors import HostError
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.services import ServiceAction
+from limpet.states.ports.services import ServiceAction
 
 
 def start(

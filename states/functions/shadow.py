@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from limpet.states import accounts
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.random.crypt import hashed
+from limpet.states.ports import accounts
 
 
 def info(context: FunctionContext, name: str, root: str | None = None) -> dict[str, Any]:

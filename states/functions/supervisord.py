@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from limpet.common.errors import HostError
-from limpet.states import programs
 from limpet.states.context import FunctionContext, Loose
+from limpet.states.ports import programs
 
 _LIMIT_S: Final = 300.0
 _NAME: Final = r"[^\s\0-][^\s\0]*"

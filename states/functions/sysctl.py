@@ -3,9 +3,9 @@
 import re
 
 from limpet.common.errors import HostError
-from limpet.states import programs
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.lines import lines_of
+from limpet.states.data.lines import lines_of
+from limpet.states.ports import programs
 
 _PLAIN = "/etc/sysctl.conf"
 _DROP_IN = "/etc/sysctl.d/99-salt.conf"

@@ -4,8 +4,8 @@ import datetime
 from typing import Final
 
 from limpet.common.errors import HostError
-from limpet.states import programs
 from limpet.states.context import FunctionContext, Loose
+from limpet.states.ports import programs
 
 _HOST: Final = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?"
 _MACHINE_INFO: Final = "/etc/machine-info"

@@ -5,8 +5,8 @@ import zoneinfo
 from typing import Final
 
 from limpet.common.errors import HostError
-from limpet.states import programs
 from limpet.states.context import FunctionContext
+from limpet.states.ports import programs
 
 _ZONES: Final = "/usr/share/zoneinfo"
 _LOCALTIME: Final = "/etc/localtime"

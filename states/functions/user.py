@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from limpet.common.errors import HostError
-from limpet.states import accounts, programs
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.ports import Account
+from limpet.states.ports import accounts, programs
+from limpet.states.ports.machine import Account
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Any
 
-from limpet.states.ports import Host
+from limpet.states.ports.machine import Host
 
 RESOLVER_LIMIT_S = 2.0
 

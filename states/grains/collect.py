@@ -20,7 +20,7 @@ from limpet.states.custom import using
 from limpet.states.grains.collectors import PROBLEMS
 from limpet.states.grains.loading import all_facts, keep, with_own
 from limpet.states.host.machine import ThisMachine
-from limpet.states.identity import minion_id_of
+from limpet.states.local.identity import minion_id_of
 
 _LEFT_OUT_FIRST = ("kernelparams", "cpu_flags", "pythonpath", "systempath", "ip_interfaces")
 """What is given up, in this order and then by size, where all of it is over the limit."""

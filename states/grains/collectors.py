@@ -13,7 +13,7 @@ from typing import Any
 from limpet.common.errors import HostError, LimpetError
 from limpet.states.grains import addresses, hardware, software, virtualization
 from limpet.states.grains.distribution import distribution
-from limpet.states.ports import Command, Host
+from limpet.states.ports.machine import Command, Host
 
 GROUP_LIMIT_S = 10.0
 """How long one group of facts may take; more than a command takes that has to be ended by force."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from limpet.states.ports import Host
+from limpet.states.ports.machine import Host
 
 _FIRMWARE = {
     "biosversion": "bios_version",

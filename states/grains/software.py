@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import limpet
-from limpet.states.ports import Host
+from limpet.states.ports.machine import Host
 
 SALT_VERSION = "3008.3"
 """The release whose language limpet speaks; trees compare `saltversion` with what they need."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from limpet.states.ports import Host
+from limpet.states.ports.machine import Host
 
 _AS_THEY_ARE = ("qemu", "kvm", "oracle", "xen", "bochs", "chroot", "uml", "systemd-nspawn")
 

@@ -4,11 +4,11 @@ import grp
 import os
 import pwd
 
-from limpet.states.ports import Account, Group
+from limpet.states.ports.machine import Account, Group
 
 
 class LocalAccounts:
-    """Implements `limpet.states.ports.Accounts`."""
+    """Implements `limpet.states.ports.machine.Accounts`."""
 
     def all_users(self) -> list[Account]:
         """All accounts."""

@@ -18,7 +18,7 @@ import time
 from typing import IO, Any
 
 from limpet.common.errors import HostError
-from limpet.states.ports import OUTPUT_BYTES_MAX, Command, Completed
+from limpet.states.ports.machine import OUTPUT_BYTES_MAX, Command, Completed
 
 _AFTER_END_S = 2.0
 """How long output is still read when the program itself has ended but something holds it open."""
@@ -29,7 +29,7 @@ _PIECE_BYTES = 64 * 1024
 
 
 class LocalCommands:
-    """Implements `limpet.states.ports.Commands`."""
+    """Implements `limpet.states.ports.machine.Commands`."""
 
     def run(self, command: Command) -> Completed:
         """Run it to its end. `HostError` if it can't be started, naming program and reason."""

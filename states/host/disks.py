@@ -13,7 +13,7 @@ import psutil
 
 
 class LocalDisks:
-    """Implements `limpet.states.ports.Disks`; `ask` is the system's question for sizes."""
+    """Implements `limpet.states.ports.machine.Disks`; `ask` is the system's question for sizes."""
 
     def __init__(self, ask: Callable[[str], os.statvfs_result] = os.statvfs) -> None:
         self._ask = ask

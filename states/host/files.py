@@ -10,7 +10,7 @@ from limpet.common.storage.files import host_error, make_directory, write_all, w
 
 
 class LocalFiles:
-    """Implements `limpet.states.ports.Files`."""
+    """Implements `limpet.states.ports.machine.Files`."""
 
     def read_text(self, path: str, *, bytes_max: int = 1024 * 1024) -> str | None:
         """Give the content, at most `bytes_max` of it; None if it can't be read."""

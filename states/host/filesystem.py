@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, Literal
 
 from limpet.common.errors import HostError
 from limpet.common.storage.files import host_error, write_all
-from limpet.states.file_system import Facts
+from limpet.states.ports.file_system import Facts
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CONTEXT: Final = "security.selinux"
@@ -38,7 +38,7 @@ _LINKS_MAX: Final = 40
 
 
 class LocalFileSystem:
-    """Implements `limpet.states.ports.FileSystem`."""
+    """Implements `limpet.states.ports.machine.FileSystem`."""
 
     def facts(self, path: str, *, is_following: bool = False) -> Facts | None:
         """Look at a name, or with `is_following` at what it leads to; None: nothing is there."""

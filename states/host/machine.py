@@ -2,22 +2,14 @@
 
 from functools import cached_property
 
-from limpet.states.file_system import FileSystem
-from limpet.states.packages import Packages
-from limpet.states.ports import (
-    Accounts,
-    Commands,
-    Disks,
-    Files,
-    Network,
-    Processes,
-    System,
-)
-from limpet.states.services import Services
+from limpet.states.ports.file_system import FileSystem
+from limpet.states.ports.machine import Accounts, Commands, Disks, Files, Network, Processes, System
+from limpet.states.ports.packages import Packages
+from limpet.states.ports.services import Services
 
 
 class ThisMachine:
-    """The machine that this process runs on; implements `limpet.states.ports.Host`."""
+    """The machine that this process runs on; implements `limpet.states.ports.machine.Host`."""
 
     @cached_property
     def commands(self) -> Commands:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 from limpet.states.host import routes, sockets
-from limpet.states.ports import Address, Connection, Interface, Route
+from limpet.states.ports.machine import Address, Connection, Interface, Route
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 
 class LocalNetwork:
-    """Implements `limpet.states.ports.Network`."""
+    """Implements `limpet.states.ports.machine.Network`."""
 
     def interfaces(self) -> list[Interface]:
         """All interfaces, loopback included, in the kernel's order."""

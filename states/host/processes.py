@@ -10,13 +10,13 @@ from typing import Any
 import psutil
 
 from limpet.common.errors import HostError, UsageError
-from limpet.states.ports import Process
+from limpet.states.ports.machine import Process
 
 _SEEN = ["pid", "ppid", "name", "cmdline", "username", "status", "create_time", "cpu_times"]
 
 
 class LocalProcesses:
-    """Implements `limpet.states.ports.Processes`."""
+    """Implements `limpet.states.ports.machine.Processes`."""
 
     def all(self) -> list[Process]:
         """All processes that this user may see."""

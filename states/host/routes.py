@@ -5,7 +5,7 @@ import socket
 import struct
 from pathlib import Path
 
-from limpet.states.ports import Route
+from limpet.states.ports.machine import Route
 
 _UP, _GATEWAY, _HOST, _REJECT = 0x1, 0x2, 0x4, 0x200
 _LOCAL = 0x80000000

@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import Literal
 
-from limpet.states.ports import Connection
+from limpet.states.ports.machine import Connection
 
 _STATES = {
     "01": "ESTABLISHED",

@@ -12,7 +12,7 @@ import psutil
 
 
 class LocalSystem:
-    """Implements `limpet.states.ports.System`."""
+    """Implements `limpet.states.ports.machine.System`."""
 
     def __init__(self) -> None:
         self._chance = random.SystemRandom()

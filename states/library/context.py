@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.file_system import FileSystem
 from limpet.states.fileroots.port import SourceFacts
-from limpet.states.ports import Host
+from limpet.states.ports.file_system import FileSystem
+from limpet.states.ports.machine import Host
 
 if TYPE_CHECKING:  # it loads what speaks to web servers
     from limpet.states.fileroots.downloads import Fetching

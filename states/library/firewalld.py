@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from limpet.common.errors import HostError
-from limpet.states import programs
 from limpet.states.context import Loose
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome, failed
+from limpet.states.ports import programs
 
 _LIMIT_S: Final = 120.0
 _LISTS: Final = (

@@ -4,9 +4,9 @@ import copy
 from typing import Any
 
 from limpet.states.context import Loose
+from limpet.states.data.traversal import traverse
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome, failed
-from limpet.states.traversal import traverse
 
 _NOTHING = object()
 

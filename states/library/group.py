@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from limpet.common.errors import HostError
-from limpet.states import accounts
 from limpet.states.context import Loose
 from limpet.states.functions.arguments import Mismatch, convert
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome, failed
-from limpet.states.ports import Group
+from limpet.states.ports import accounts
+from limpet.states.ports.machine import Group
 
 
 @dataclass(frozen=True, slots=True)

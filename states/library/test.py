@@ -4,9 +4,9 @@ from typing import Any
 
 from limpet.common.errors import UsageError
 from limpet.states.context import Loose
+from limpet.states.data.traversal import traverse
 from limpet.states.library.context import StateContext, tag_of
 from limpet.states.outcome import Outcome
-from limpet.states.traversal import traverse
 
 _PRETENDED = {"testing": {"old": "Unchanged", "new": "Something pretended to change"}}
 

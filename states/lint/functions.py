@@ -10,13 +10,13 @@ from typing import Any, Final, NoReturn, cast
 
 from limpet.common.errors import HostError, LimpetError
 from limpet.states.context import FunctionContext, Places
+from limpet.states.data.traversal import traverse
 from limpet.states.functions import registry
-from limpet.states.lint.names import Known
-from limpet.states.lint.profiles import MINION_ID
+from limpet.states.lint.tree.names import Known
+from limpet.states.lint.tree.profiles import MINION_ID
 from limpet.states.lint.unknown import UNKNOWN, Loose, Touched, Unknown, is_unknown, loose
 from limpet.states.pillar.merging import merge
-from limpet.states.ports import Host
-from limpet.states.traversal import traverse
+from limpet.states.ports.machine import Host
 
 PURE_MODULES: Final = frozenset(("defaults", "grains", "hashutil", "match", "slsutil", "test"))
 PURE: Final = frozenset(("file.basename", "file.dirname", "file.join", "config.merge"))

@@ -8,20 +8,20 @@ from limpet.states.compiler.highstate import absolute_sls
 from limpet.states.compiler.options import salt_options
 from limpet.states.compiler.settings import CompilerSettings
 from limpet.states.fileroots.directories import DirectoryRoots
-from limpet.states.lint.closures import Key
-from limpet.states.lint.declarations import Declarations
-from limpet.states.lint.faults import tell_fault
+from limpet.states.lint.checks.closures import Key
+from limpet.states.lint.checks.declarations import Declarations
+from limpet.states.lint.checks.faults import tell_fault
+from limpet.states.lint.checks.sources import Sources
+from limpet.states.lint.checks.tops import TopFile
 from limpet.states.lint.findings import Report, meant
 from limpet.states.lint.functions import LintFunctions
-from limpet.states.lint.names import Known
-from limpet.states.lint.profiles import MINION_ID
-from limpet.states.lint.reading import RENDERERS, Source
 from limpet.states.lint.rendering import LintRenderers, MarkingCompiled, Rendered
-from limpet.states.lint.sources import Sources
-from limpet.states.lint.tops import TopFile
-from limpet.states.lint.tree import LintTree
+from limpet.states.lint.tree.finding import LintTree
+from limpet.states.lint.tree.names import Known
+from limpet.states.lint.tree.profiles import MINION_ID
+from limpet.states.lint.tree.reading import RENDERERS, Source
+from limpet.states.lint.tree.view import View
 from limpet.states.lint.unknown import Loose, Touched, loose
-from limpet.states.lint.view import View
 from limpet.states.pillar.merging import merge
 from limpet.states.sls.names import SlsNames
 from limpet.states.sls.surroundings import Surroundings

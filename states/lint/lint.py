@@ -6,20 +6,20 @@ from typing import Any, Final
 
 from limpet.common.errors import SourceError
 from limpet.states.fileroots.directories import DirectoryRoots
-from limpet.states.lint import files
-from limpet.states.lint.book import Book
-from limpet.states.lint.closures import Closures, Key
+from limpet.states.lint.checks import files
+from limpet.states.lint.checks.closures import Closures, Key
+from limpet.states.lint.checks.requisite_use import Book
+from limpet.states.lint.checks.templates import FILE_GLOBALS, GLOBALS, Templates
+from limpet.states.lint.checks.tops import TopFile
 from limpet.states.lint.findings import Finding, Report
 from limpet.states.lint.hosts import KindOfHost
-from limpet.states.lint.names import known_in
-from limpet.states.lint.profiles import PROFILES, grains_of
-from limpet.states.lint.reading import Source, read
 from limpet.states.lint.rendering import MarkingCompiled
-from limpet.states.lint.templates import FILE_GLOBALS, GLOBALS, Templates
-from limpet.states.lint.tops import TopFile
-from limpet.states.lint.tree import LintTree, root_of
+from limpet.states.lint.tree.finding import LintTree, root_of
+from limpet.states.lint.tree.names import known_in
+from limpet.states.lint.tree.profiles import PROFILES, grains_of
+from limpet.states.lint.tree.reading import Source, read
+from limpet.states.lint.tree.view import View
 from limpet.states.lint.unknown import Loose, loose
-from limpet.states.lint.view import View
 from limpet.states.sls.names import SlsNames
 
 TEMPLATE_ENDINGS: Final = (".jinja", ".jinja2", ".j2")

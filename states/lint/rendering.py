@@ -13,7 +13,7 @@ import jinja2
 from jinja2 import nodes
 
 from limpet.states.fileroots.port import FileRoots
-from limpet.states.lint.placed import LineMap, PlacedDocument, mark, read_placed, unmarked
+from limpet.states.lint.tree.placed import LineMap, PlacedDocument, mark, read_placed, unmarked
 from limpet.states.lint.unknown import default, is_defined
 from limpet.states.sls.errors import RenderError
 from limpet.states.sls.jinja.environment import Compiled

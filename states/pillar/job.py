@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limpet.common.errors import HostError
 from limpet.states.pillar.secrets import MaskedStream, Masker, SecretKeys, secret_texts
-from limpet.states.served import Question, SourceChanged
+from limpet.states.ports.served import Question, SourceChanged
 
 if TYPE_CHECKING:  # a job that needs no pillar does not load what compiles it
     from limpet.states.context import FunctionContext

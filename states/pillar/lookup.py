@@ -4,8 +4,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
+from limpet.states.data.traversal import traverse
 from limpet.states.pillar.merging import update
-from limpet.states.traversal import traverse
 
 _NOTHING: Final = object()
 

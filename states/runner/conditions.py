@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from limpet.common.errors import LimpetError
 from limpet.states.context import Loose
+from limpet.states.data.traversal import traverse
 from limpet.states.library.context import Chunk, StateContext
 from limpet.states.runner.slots import fill_value
-from limpet.states.traversal import traverse
 
 _COMMAND_ARGUMENTS: Final = (
     "cwd",

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from limpet.common.terminal.arguments import parse_value
 from limpet.states.context import Loose
+from limpet.states.data.traversal import traverse
 from limpet.states.functions import registry as functions
 from limpet.states.library.context import StateContext
-from limpet.states.traversal import traverse
 
 _MARK: Final = "__slot__:"
 _CALL: Final = re.compile(

@@ -27,7 +27,7 @@ from benchmarks.measuring import (
 from benchmarks.swarm_side import lasting_ports
 
 from limpet import Client
-from support.fleet import Fleet
+from support.master.fleet import Fleet
 
 MINIONS: Final = 10
 SETTLE_S: Final = 12.0

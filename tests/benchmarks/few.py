@@ -37,7 +37,7 @@ from benchmarks.salt_side import SaltSide
 from benchmarks.swarm_side import PATIENCE_S, lasting_ports
 
 from limpet import Client
-from support.fleet import Fleet
+from support.master.fleet import Fleet
 
 STATES: Final = "".join(f"nop-{number}:\n  test.nop: []\n" for number in range(200))
 PILLAR: Final = "bench:\n" + "".join(f"  key{number}: value {number}\n" for number in range(50))

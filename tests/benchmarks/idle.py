@@ -18,7 +18,7 @@ from benchmarks.floor import Floor
 from benchmarks.measuring import Figures, Options, Place, cpu_s, main, pss_mb, tree, wire
 from benchmarks.swarm_side import SwarmSide
 
-from limpet.master.settings import MasterSettings
+from limpet.master.core.settings import MasterSettings
 
 SETTLE_S: Final = 4.0
 """After a login: helpers end, grains are written, the first beats are sent."""

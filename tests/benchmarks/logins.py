@@ -55,6 +55,8 @@ def after_kills(place: Place, options: Options) -> Figures:
             limpet.fleet.start_master()
             samples.append(timed(lambda: limpet.wait_ready(limpet.minions)))
             logins += limpet.minions
+        with limpet.client() as client:  # who answers knows itself that it is READY
+            limpet.ping_all(client)
         seen = limpet.swarm.stop()
     return {
         "minions": options.minions,

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import zmq
 
-from support.fleet import LIMPET, descendants
+from support.master.fleet import LIMPET, descendants
 
 FRAME_BYTES: Final = 52
 """Headers of IPv4 and TCP with timestamps, for each segment."""

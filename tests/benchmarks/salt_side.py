@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from support.fleet import descendants, wait_until
+from support.master.fleet import descendants, wait_until
 
 PATIENCE_S: Final = 120.0
 

@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.fleet import LIMPET
+from support.master.fleet import LIMPET
 
 ROUNDS = 5
 

@@ -34,14 +34,14 @@ from limpet import Client as LimpetClient
 from limpet.common.clock import SystemClock
 from limpet.common.control.requests import ListJobs, WatchJob
 from limpet.common.identifiers import Commit, JobId
-from limpet.master.effects import Client, Query
+from limpet.master.core.effects import Client, Query
 from limpet.master.store.operations import Operation, PruneHistory, PutDelivery, PutJob
 from limpet.master.store.reader import Answered
 from limpet.master.store.store import Outcome, Store
 from limpet.master.store.writer import Committed
-from support.fleet import Fleet as Processes
-from support.fleet import wait_until
-from support.histories import BEGAN_S, SPAN_S, Fleet, write_history
+from support.master.fleet import Fleet as Processes
+from support.master.fleet import wait_until
+from support.states.histories import BEGAN_S, SPAN_S, Fleet, write_history
 
 RETURNS_A_ROUND: Final = 5_000
 RETURNS_A_TURN: Final = 100

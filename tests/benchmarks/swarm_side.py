@@ -19,7 +19,7 @@ from benchmarks.measuring import Place, cpu_s, tree
 
 from limpet import Client
 from limpet.common.errors import LimpetError
-from support.fleet import LIMPET, Fleet, descendants, wait_until
+from support.master.fleet import LIMPET, Fleet, descendants, wait_until
 
 PATIENCE_S: Final = 120.0
 LOOK_S: Final = 0.25

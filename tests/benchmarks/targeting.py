@@ -27,18 +27,18 @@ from limpet.common.control.requests import (
     TargetKind,
 )
 from limpet.common.identifiers import MinionId
-from limpet.common.service.metrics import written
+from limpet.common.observability.metrics import written
 from limpet.common.targeting.target import compile_target
-from limpet.master import effects as do
-from limpet.master.metrics import families
+from limpet.master.core import effects as do
+from limpet.master.observability.counters import EventCounters
+from limpet.master.observability.metrics import families
 from limpet.master.store.operations import KeyRow
-from limpet.master.tally import Tally
-from limpet.master.targeting.facts import LazyGrains
+from limpet.master.targeting.grains import LazyGrains
 from limpet.master.targeting.index import FleetIndex
 from limpet.master.targeting.search import Search
-from limpet.minion.swarm.grains import USUAL, grains_of
-from support.master_bench import WALL_S, Bench, MinionOnBench, key_of
-from support.store_model import StoreModel
+from limpet.minion.swarm.minions.grains import USUAL, grains_of
+from support.master.master_bench import WALL_S, Bench, MinionOnBench, key_of
+from support.master.store_model import StoreModel
 
 GROUPS: Final = {"web": "G@roles:web and N@ams", "ams": "G@site:ams or E@swarm-00.*"}
 TARGETS: Final[tuple[tuple[str, TargetKind, str], ...]] = (
@@ -156,7 +156,7 @@ def _loop(bodies: dict[MinionId, bytes], rounds: int) -> Figures:
     def metrics() -> None:
         status = core.status(bench.now)
         assert isinstance(status, MasterStatus)
-        written(families(status, Tally(), now_wall_s=bench.now.wall))
+        written(families(status, EventCounters(), now_wall_s=bench.now.wall))
 
     requests: dict[str, float | Figures] = {}
     for name, request in (

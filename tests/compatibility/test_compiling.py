@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from support.sls_cases import Case, Step, cases, difference, prepare
-from support.sls_compiling import COMPILED, compile_step
+from support.states.sls_cases import Case, Step, cases, difference, prepare
+from support.states.sls_compiling import COMPILED, compile_step
 
 NOT_EQUAL: dict[str, str] = {
     "custom-modules:1": "custom modules are not loaded yet",

@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
-from support.sls_cases import Case, cases, difference, prepare
-from support.sls_running import run_step
+from support.states.sls_cases import Case, cases, difference, prepare
+from support.states.sls_running import run_step
 
 NOT_YET: Final[dict[str, str]] = {
     "custom-modules:2": "on purpose: a malformed result keeps its own name, SLS and number",

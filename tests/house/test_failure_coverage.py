@@ -1,6 +1,6 @@
 """The page of failures says the truth: every id has a test or a reason, no test an unknown id."""
 
-from support.failure_page import FIRST_30, PAGE, marks, page, reasons, scenarios
+from support.pages.failure_page import FIRST_30, PAGE, marks, page, reasons, scenarios
 
 
 def test_every_scenario_has_a_test_or_a_reason() -> None:

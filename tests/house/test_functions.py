@@ -11,7 +11,7 @@ from limpet.common.identifiers import FUNCTION_PATTERN
 from limpet.common.terminal.arguments import parse_arguments
 from limpet.states.functions import registry
 from limpet.states.functions.arguments import bind
-from support.fake_host import make_context
+from support.fakes.host import make_context
 
 NAMES = registry.names()
 

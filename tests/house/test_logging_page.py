@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from limpet.common.service.journal import field_name
-from limpet.common.service.logs import MINION_TOPICS
+from limpet.common.observability.journal import field_name
+from limpet.common.observability.logs import MINION_TOPICS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "logging.md"
@@ -20,7 +20,7 @@ def trees() -> Iterator[ast.Module]:
             # These print, or tell a client, and do not log.
             if {"commands", "client", "client.py"} & set(path.parts):
                 continue
-            if path.parts[-2:] == ("control", "telling.py"):
+            if path.parts[-2:] == ("control", "reply_queue.py"):
                 continue
             yield ast.parse(path.read_text(encoding="utf-8"))
 

@@ -4,16 +4,16 @@ import pytest
 
 from limpet.common.control.replies import Event, MasterStatus
 from limpet.common.identifiers import JobId, MinionId
-from limpet.common.service.metrics import Family, written
-from limpet.master import metrics as master_metrics
-from limpet.master.effects import DeliveryEnded
-from limpet.master.tally import Tally
-from limpet.minion import metrics as minion_metrics
-from support.metrics_page import documented, parse, row_of
+from limpet.common.observability.metrics import Family, written
+from limpet.master.core.effects import DeliveryEnded
+from limpet.master.observability import metrics as master_metrics
+from limpet.master.observability.counters import EventCounters
+from limpet.minion.observability import metrics as minion_metrics
+from support.pages.metrics_page import documented, parse, row_of
 
 
 def of_master() -> list[Family]:
-    tally = Tally()
+    tally = EventCounters()
     tally.hear(Event("minion/web1/lost", 1.0, {"why": "no echo"}))
     jid, web1 = JobId("01HF7YAT00000000000000000A"), MinionId("web1")
     tally.hear_end(DeliveryEnded(jid, web1, "ok", "test.ping", 1.0, 1.0))

@@ -2,7 +2,7 @@
 
 from limpet.states.functions import registry as functions
 from limpet.states.library import registry as states
-from support.salt_page import PAGE, page
+from support.pages.salt_page import PAGE, page
 
 
 def test_the_page_is_up_to_date() -> None:

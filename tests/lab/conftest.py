@@ -17,7 +17,7 @@ from limpet_lab.fleet import Fleet
 from limpet_lab.golden import golden_images
 from limpet_lab.packages import packages
 from limpet_lab.root import base_root
-from support.labs import LabOf
+from support.hosts.labs import LabOf
 
 SLOTS = 10
 """Labs of tests that may be up at the same time."""

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from limpet_lab.host import Host
-from support.labs import LabOf
+from support.hosts.labs import LabOf
 
 pytestmark = [pytest.mark.lab]
 MASTER_S = 60

@@ -12,8 +12,8 @@ import pytest
 
 from limpet_lab import Host
 from limpet_lab.fleet import Answer, Fleet
-from support.fleet import wait_until
-from support.labs import LabOf
+from support.hosts.labs import LabOf
+from support.master.fleet import wait_until
 
 Tell = Callable[[str], None]
 PYTHON: Final = "/opt/limpet/minion/current/bin/python3.11 -I -c"

@@ -3,8 +3,8 @@
 import pytest
 
 from limpet_lab import Direction, Host
-from support.fleet import wait_until
-from support.labs import LabOf
+from support.hosts.labs import LabOf
+from support.master.fleet import wait_until
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 pytestmark = pytest.mark.timeout(300)

@@ -10,7 +10,7 @@ from limpet_lab import Lab
 from limpet_lab.cgroups import Group, hierarchies
 from limpet_lab.disk import mounts
 from limpet_lab.network import namespaces
-from support.labs import LabOf
+from support.hosts.labs import LabOf
 
 PROGRAM = Path(__file__).parents[2] / "packaging/lab/lab.py"
 MOMENTS_S = (0.4, 0.7, 1.0, 1.4)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from limpet_lab.fleet import Fleet
-from support.labs import LabOf
+from support.hosts.labs import LabOf
 
 pytestmark = [pytest.mark.slow, pytest.mark.covers("B5")]
 

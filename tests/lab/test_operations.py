@@ -7,7 +7,7 @@ import pytest
 from limpet_lab import Host
 from limpet_lab.fleet import Fleet, install
 from limpet_lab.running import wait_until
-from support.labs import LabOf
+from support.hosts.labs import LabOf
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 BACKUP = "/var/backups/limpet-master.backup"

@@ -6,7 +6,7 @@ from limpet_lab.fleet import install
 from limpet_lab.host import Host
 from limpet_lab.packages import another_version, packages
 from limpet_lab.running import wait_until
-from support.labs import LabOf
+from support.hosts.labs import LabOf
 
 LISTING = r"""
 find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /root \

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from limpet_lab import Host
-from support.labs import LabOf
+from support.hosts.labs import LabOf
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

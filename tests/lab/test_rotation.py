@@ -11,7 +11,7 @@ from limpet_lab.fleet import Fleet
 from limpet_lab.host import Host
 from limpet_lab.lab import MASTER
 from limpet_lab.running import wait_until
-from support.labs import LabOf
+from support.hosts.labs import LabOf
 
 KEYS = "/var/lib/limpet-minion/keys"
 STATUS = "/run/limpet-minion/minion-status.json"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from limpet_lab import Lab
-from support.labs import LabOf
+from support.hosts.labs import LabOf
 from support.rounds.command import run, summary
 from support.rounds.faults import MINION, Fault
 from support.rounds.running import Limits, Rounds

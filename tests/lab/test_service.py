@@ -8,9 +8,9 @@ import pytest
 
 from limpet_lab import Host
 from limpet_lab.fleet import Fleet
-from support.fleet import wait_until
-from support.labs import LabOf
-from support.metrics_page import Metric, documented, parse
+from support.hosts.labs import LabOf
+from support.master.fleet import wait_until
+from support.pages.metrics_page import Metric, documented, parse
 
 MASTER: Final = "limpet-master"
 MINION: Final = "limpet-minion"

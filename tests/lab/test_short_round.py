@@ -7,7 +7,7 @@ import pytest
 from limpet_lab.fleet import Fleet
 from limpet_lab.packages import repacked
 from limpet_lab.running import wait_until
-from support.labs import LabOf
+from support.hosts.labs import LabOf
 
 pytestmark = [pytest.mark.slow]
 

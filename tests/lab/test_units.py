@@ -10,9 +10,9 @@ import pytest
 
 from limpet_lab import Host
 from limpet_lab.fleet import Fleet
-from support import sandbox_probe
-from support.fleet import wait_until
-from support.labs import LabOf
+from support.hostile import sandbox_probe
+from support.hosts.labs import LabOf
+from support.master.fleet import wait_until
 
 PROBE: Final = "limpet-probe.service"
 PROGRAM: Final = "/opt/limpet/master/current/bin/python3.11 -I /usr/local/lib/probe.py"

@@ -10,9 +10,9 @@ import pytest
 
 from limpet_lab.fleet import Fleet
 from limpet_lab.host import Host
-from support.broken_packages import broken, renamed
-from support.fleet import wait_until
-from support.labs import LabOf
+from support.hosts.labs import LabOf
+from support.master.fleet import wait_until
+from support.packaging.broken_packages import broken, renamed
 
 GOOD = "+lab1"
 PACKAGE_ON_MASTER = "/root/limpet-minion.deb"

@@ -10,8 +10,8 @@ import pytest
 from deb.__main__ import ROOT, build
 from deb.programs import FetchError, missing_tools
 from deb.source import copy, look_at
-from support.package_builds import Built, NewRoot
-from support.package_roots import PackageRoot, why_not
+from support.hosts.package_roots import PackageRoot, why_not
+from support.packaging.package_builds import Built, NewRoot
 
 TIMEOUT_S = 400
 """The first test that needs packages builds them, and perhaps the root: a minute or two."""

@@ -14,7 +14,7 @@ from conftest import Tell
 from deb.__main__ import ROOT, build
 from deb.facts import MAINTAINER
 from deb.repack import packages_in, payload_in, repack
-from support.package_builds import Built
+from support.packaging.package_builds import Built
 
 SIZE_MAX = 75_000_000
 """Bytes on a host, of one package."""
@@ -166,8 +166,10 @@ def test_the_same_tree_gives_the_same_bytes(built: Built, tmp_path: Path) -> Non
 
 def test_a_changed_module_is_compiled_under_the_new_version(built: Built, tmp_path: Path) -> None:
     def break_it(root: Path) -> None:
-        (packages_in(root) / "limpet/minion/daemon.py").write_text("raise ImportError('planted')\n")
-        (packages_in(root) / "limpet/minion/core.py").write_text("no python at all\n")
+        (packages_in(root) / "limpet/minion/process/loop.py").write_text(
+            "raise ImportError('planted')\n"
+        )
+        (packages_in(root) / "limpet/minion/core/machine.py").write_text("no python at all\n")
 
     package = repack(built.minion, tmp_path, "9.0+bad", break_it)
     subprocess.run(["dpkg-deb", "-x", package, tmp_path / "root"], check=True)
@@ -178,8 +180,8 @@ def test_a_changed_module_is_compiled_under_the_new_version(built: Built, tmp_pa
         done = subprocess.run(line, capture_output=True, text=True, check=False)
         return done.stderr[-200:]
 
-    assert "ImportError: planted" in say("import limpet.minion.daemon")
-    assert "SyntaxError" in say("import limpet.minion.core")
+    assert "ImportError: planted" in say("import limpet.minion.process.loop")
+    assert "SyntaxError" in say("import limpet.minion.core.machine")
     said = subprocess.run([place / "bin/limpet", "--version"], capture_output=True, text=True)
     assert said.stdout == "limpet 9.0+bad\n"
     assert (place / "BUILD").read_text().startswith("9.0+bad ")

@@ -2,7 +2,7 @@
 
 from conftest import Tell
 
-from support.package_builds import Built, NewRoot
+from support.packaging.package_builds import Built, NewRoot
 
 PROGRAMS = (
     "chmod", "chown", "cp", "dpkg-statoverride", "find", "getent", "groupadd", "ln",

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from deb.repack import packages_in, repack
-from support.package_builds import Built, NewRoot
+from support.packaging.package_builds import Built, NewRoot
 
 MODES = {
     "etc/limpet": "d 750 root:limpet",
@@ -200,7 +200,7 @@ def test_an_upgrade_keeps_the_files_of_what_runs_and_the_configuration_of_people
         cp -al 0.0.1-000000000001 0.0.1-000000000002
         mkfifo /tmp/go
         # A module of an old version, imported when the new one is there.
-        echo "open('/tmp/go').read(); import limpet.states.lines" >/tmp/late.py
+        echo "open('/tmp/go').read(); import limpet.states.data.lines" >/tmp/late.py
         0.0.1-000000000001/bin/python3.11 -I /tmp/late.py >/tmp/old 2>&1 &
         dpkg -i {second} >/dev/null
         limpet --version; ls

@@ -3,7 +3,7 @@
 import pytest
 
 from deb.interpreter import INTERPRETER
-from support.package_builds import Built, NewRoot, cached_debs
+from support.packaging.package_builds import Built, NewRoot, cached_debs
 
 SCRIPT = """
 ip link set lo up

@@ -2,7 +2,7 @@
 
 import pytest
 
-from limpet.minion.link import backoff
+from limpet.minion.sessions import backoff
 from support.simulator.herd import Herd
 
 NUMBER = 2_500

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from limpet.master.carrying import Carrier
-from limpet.master.jobs.book import Book
-from limpet.master.pillar.desk import PillarDesk
-from limpet.master.rotation.followers import Followers
-from limpet.master.sources.desk import SourceDesk
+from limpet.master.files.requests import FileRequests
+from limpet.master.jobs.job_table import JobTable
+from limpet.master.master_keys.announcements import Announcements
+from limpet.master.pillar.requests import PillarRequests
+from limpet.master.process.effect_runner import EffectRunner
 from limpet.minion.jobs.output import OutputStreams
 from limpet.minion.jobs.returns import Returns
-from limpet.minion.link.machine import Link
-from limpet.minion.link.sync import SyncWalk
+from limpet.minion.sessions.link import Link
+from limpet.minion.sessions.sync import SyncWalk
 from support.hour.fleet import Fleet, Hour
 from support.hour.memories import HEADLINES, MEMORIES
 from support.simulator.breaking import nothing
@@ -36,7 +36,7 @@ def test_what_a_fleet_holds_after_an_hour_of_churn_is_what_it_held_before() -> N
     assert hour.stray == {}
     assert hour.gone == {}, "these still name minions whose keys were deleted"
     counts = {text: after for text, (_, after) in hour.headlines.items()}
-    for text in ("roster entries", "sessions", "keys", "minions' cores", "minions' sessions"):
+    for text in ("registry entries", "sessions", "keys", "minions' cores", "minions' sessions"):
         assert counts[text] == MINIONS, "the census does not see what it should"
     for text in ("jobs in memory", "followers", "effects that wait for a commit", "lanes"):
         assert counts[text] == 0
@@ -69,24 +69,24 @@ def _links_are_kept(self: Link, now: Any) -> None:  # noqa: ANN401
 
 LEAKS: dict[str, tuple[Broken, str]] = {
     "questions that stay open": (
-        (SourceDesk, "_close", nothing),
-        "master.sources.desk.SourceDesk._open",
+        (FileRequests, "_close", nothing),
+        "master.files.requests.FileRequests._open",
     ),
     "jobs that are not let go of": (
-        (Book, "on_committed", nothing),
-        "master.jobs.book.Book.jobs",
+        (JobTable, "on_committed", nothing),
+        "master.jobs.job_table.JobTable.jobs",
     ),
     "clients that hear events for ever": (
-        (Carrier, "on_client_gone", nothing),
-        "master.carrying.Carrier._subscribed",
+        (EffectRunner, "on_client_gone", nothing),
+        "master.process.effect_runner.EffectRunner._subscribed",
     ),
     "keys that are still told of": (
-        (Followers, "forget", nothing),
-        "master.rotation.followers.Followers._kept",
+        (Announcements, "forget", nothing),
+        "master.master_keys.announcements.Announcements._kept",
     ),
     "pillar of keys that were deleted": (
-        (PillarDesk, "forget", nothing),
-        "master.pillar.known.KnownPillars._kept",
+        (PillarRequests, "forget", nothing),
+        "master.pillar.cache.PillarCache._kept",
     ),
     "output of jobs that have ended": (
         (OutputStreams, "on_ended", nothing),
@@ -102,7 +102,7 @@ LEAKS: dict[str, tuple[Broken, str]] = {
     ),
     "links that somebody else holds": (
         (Link, "start", _links_are_kept),
-        "minion.link.machine.Link",
+        "minion.sessions.link.Link",
     ),
 }
 
@@ -130,11 +130,11 @@ def test_every_memory_and_every_headline_is_there() -> None:
     hour = Fleet(10).play(600.0)
     seen = {*hour.before, *hour.after}
     for memory in MEMORIES:
-        if memory.of != "master.enrolment.register.Register._left":
+        if memory.of != "master.enrolment.key_register.KeyRegister._left":
             assert any(name.startswith(memory.of) for name in seen), f"nothing is {memory.of}"
     known = {name for name in HEADLINES.values() if "." in name}
     assert known - seen <= {
         "master.jobs.delivery.Delivery",
-        "master.sources.desk._Asked",
-        "master.pillar.desk._Asked",
+        "master.files.requests._Asked",
+        "master.pillar.requests._Asked",
     }

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from limpet.common.clock import FOREVER, Instant
-from limpet.master import effects as do
+from limpet.master.core import effects as do
+from limpet.master.files.body_cache import BodyCache
 from limpet.master.sessions.minion import Minion
-from limpet.master.sessions.roster import Roster
-from limpet.master.sources.shelf import Shelf
+from limpet.master.sessions.registry import MinionRegistry
 from support.counting.kinds import DIGEST, KINDS, Kind, answer_pillars, ask
 from support.counting.master_rig import Rig
 from support.counting.operations import Cost, cost_of, typical
@@ -39,32 +39,37 @@ def rigs() -> tuple[Rig, Rig]:
     small, large = made(SMALL), made(LARGE)
     for rig, least in ((small, SMALL // 4), (large, LARGE // 4)):
         names = rig.instrument(least)
-        assert {"Roster.by_key", "Roster.by_id", "KeyTable._rows", "Shelf._bodies"} <= set(names)
-        assert {"Timetable._entries", "Book.lanes"} & set(names)
+        assert {
+            "MinionRegistry.by_key",
+            "MinionRegistry.by_id",
+            "KeyTable._rows",
+            "BodyCache._bodies",
+        } <= set(names)
+        assert {"Timers._entries", "JobTable.lanes"} & set(names)
     return small, large
 
 
 def test_the_tables_are_instrumented(rigs: tuple[Rig, Rig]) -> None:
     """What `made` puts into a master is counted wherever somebody goes over it."""
     for rig in rigs:
-        roster = rig.core._roster
+        registry = rig.core._registry
         for go_over in (
-            lambda table=roster.by_key: sorted(table),
-            lambda table=roster.by_key: list(table.values()),
-            lambda table=roster.by_key: max(table.items())[0],
-            lambda table=roster.by_id: dict(table.items()),
-            lambda table=roster.by_id: "nobody" in list(table),
+            lambda table=registry.by_key: sorted(table),
+            lambda table=registry.by_key: list(table.values()),
+            lambda table=registry.by_key: max(table.items())[0],
+            lambda table=registry.by_id: dict(table.items()),
+            lambda table=registry.by_id: "nobody" in list(table),
         ):
             assert cost_of(go_over).entries >= len(rig.minions) - 1
-        assert cost_of(lambda table=roster.by_key: table.get("x")).entries == 0  # type: ignore[misc]
-        assert cost_of(lambda table=roster.by_key: next(iter(table))).entries == 1  # type: ignore[misc]
+        assert cost_of(lambda table=registry.by_key: table.get("x")).entries == 0  # type: ignore[misc]
+        assert cost_of(lambda table=registry.by_key: next(iter(table))).entries == 1  # type: ignore[misc]
 
 
 def costs(rig: Rig, measure: Kind, number: int) -> Cost:
     found = []
     for n in range(TIMES):
         minion = rig.minions[number * TIMES + n]  # each is used once: it is as all the others
-        if rig.core._roster.by_key[minion.key].session is None:
+        if rig.core._registry.by_key[minion.key].session is None:
             minion.log_in()
         found.append(measure(rig, minion, number * 100 + n + 1))
         rig.t += 0.01
@@ -96,10 +101,10 @@ def busy_rigs() -> tuple[Rig, Rig]:
         rig = Rig(THEIR_MINIONS + TIMES * len(WITH_JOBS) + 10)
         for number in range(jobs):
             rig.run(rig.minions[-1 - number % THEIR_MINIONS].name)
-        assert rig.core._book.open_jobs == jobs
+        assert rig.core._job_table.open_jobs == jobs
         rig.t += 0.5
         if jobs == MANY_JOBS:
-            assert {"Book.jobs", "Timetable._entries"} <= set(rig.instrument(jobs // 2))
+            assert {"JobTable.jobs", "Timers._entries"} <= set(rig.instrument(jobs // 2))
         rigs.append(rig)
     return rigs[0], rigs[1]
 
@@ -117,28 +122,28 @@ def test_what_a_message_costs_does_not_grow_with_the_jobs_of_others(
 # -- the test can fail ----------------------------------------------------------------------------
 
 
-def _due_by_a_look_at_all(self: Shelf) -> Instant:
+def _due_by_a_look_at_all(self: BodyCache) -> Instant:
     return min((kept.until for kept in self._bodies.values()), default=FOREVER)
 
 
-def _fleet_by_a_count(self: Roster) -> int:
+def _fleet_by_a_count(self: MinionRegistry) -> int:
     return sum(1 for _ in self.by_key)
 
 
-def _found_by_a_search(self: Roster, peer: do.Peer) -> Minion | None:
+def _found_by_a_search(self: MinionRegistry, peer: do.Peer) -> Minion | None:
     key = self._by_peer.get(peer)
     return next((each for each in list(self.by_key.values()) if each.key == key), None)
 
 
 SLOW: dict[str, tuple[type, str, Any, str]] = {
     "a look at all that is kept": (
-        Shelf,
+        BodyCache,
         "next_deadline",
         property(_due_by_a_look_at_all),
         "beat",
     ),
-    "a count of all": (Roster, "fleet", property(_fleet_by_a_count), "hello again"),
-    "a search": (Roster, "of_peer", _found_by_a_search, "disconnect"),
+    "a count of all": (MinionRegistry, "fleet", property(_fleet_by_a_count), "hello again"),
+    "a search": (MinionRegistry, "of_peer", _found_by_a_search, "disconnect"),
 }
 
 
@@ -151,6 +156,6 @@ def test_work_that_grows_with_the_fleet_is_seen(
     measure = KINDS[message]
     for rig in rigs:
         for each in range(len(rig.minions) // 2):
-            rig.core._pillar._shelf.put(rig.now, f"pillar {each}", DIGEST, b"x")
+            rig.core._pillar._cache.put(rig.now, f"pillar {each}", DIGEST, b"x")
     small, large = (costs(rig, measure, len(KINDS) + list(SLOW).index(name)) for rig in rigs)
     assert large.exceeds(small, share=0.1, besides=10)

@@ -20,22 +20,22 @@ from limpet.common.transport.connections import Connections
 from limpet.common.transport.monitor import HANDSHAKE_SUCCEEDED, MonitorEvent
 from limpet.common.transport.suspensions import Suspensions
 from limpet.common.transport.watcher import MAIN_LIMITS, Watcher
-from limpet.master.effects import Peer
-from limpet.master.enrolment.rates import EnrolRates
-from limpet.master.timetable import Timetable
-from limpet.master.unread import Unread
-from limpet.minion.jobs.records import (
+from limpet.master.core.effects import Peer
+from limpet.master.core.timers import Timers
+from limpet.master.enrolment.rate_limits import EnrolRates
+from limpet.master.process.send_backlog import SendBacklog
+from limpet.minion.control.messages import AskSource
+from limpet.minion.journal.records import (
     JobAccepted,
     JobAcknowledged,
     JobFinished,
     JournalState,
     replay,
 )
-from limpet.minion.local.messages import AskSource
 from support.counting.containers import instrument
 from support.counting.master_rig import Rig
 from support.counting.operations import Cost, cost_of, typical
-from support.minion_bench import Bench, accepted_journal, jid
+from support.minion.minion_bench import Bench, accepted_journal, jid
 
 
 def same(small: list[Cost], large: list[Cost], *, share: float = 0.1) -> None:
@@ -59,7 +59,7 @@ def waiting(number: int) -> Rig:
         rig.t += 0.01
         rig.carry(rig.enrol(stranger(each), f"new{each}", where=each))
         rig.settle()
-    assert rig.core._desk._keys.pending_count == number
+    assert rig.core._authority._keys.pending_count == number
     rig.instrument(number // 4)
     return rig
 
@@ -121,7 +121,7 @@ class Port:
     def __init__(self, number: int) -> None:
         self.connections = Connections(b"\0\0\0\0\0", handshake_s=3.0)
         self.watcher = Watcher(MAIN_LIMITS, received=lambda _fd: 1_000)
-        self.unread = Unread(lambda _fd: 0)
+        self.unread = SendBacklog(lambda _fd: 0)
         self.suspensions = Suspensions()
         self.now = 0.0
         self.number = 0
@@ -193,12 +193,12 @@ def test_deadlines_that_move_cost_the_same_each_however_many_there_are() -> None
     """Sweeps of the heap included: all steps of very many moves, divided by their number."""
     each: list[float] = []
     for number in (500, 5_000):
-        table: Timetable[int] = Timetable()
+        table: Timers[int] = Timers()
         chance = random.Random(1)
         for name in range(number):
             table.set(name, Instant(name * 0.001))
 
-        def move(table: Timetable[int] = table, number: int = number) -> None:
+        def move(table: Timers[int] = table, number: int = number) -> None:
             chance = random.Random(2)
             for turn in range(3 * number):
                 table.set(chance.randrange(number), Instant(10 + turn * 0.001))
@@ -264,18 +264,18 @@ def _a_whole_job(bench: Bench, number: int) -> Cost:
         bench.hear(ReturnAck(bench.session, job))
 
     cost = cost_of(run)
-    assert job not in bench.core.book.ledger.finished
+    assert job not in bench.core.job_table.registry.finished
     return cost
 
 
 def _acknowledged(bench: Bench, number: int) -> Cost:
-    book = bench.core.book
-    job = next(iter(book.returns._sent), None) or bench.deliver(number)
-    if job in book.ledger.live:
+    job_table = bench.core.job_table
+    job = next(iter(job_table.returns._sent), None) or bench.deliver(number)
+    if job in job_table.registry.live:
         bench.spawn(job)
         bench.end(job)
     cost = cost_of(lambda: bench.hear(ReturnAck(bench.session, job)))
-    assert job not in book.ledger.finished
+    assert job not in job_table.registry.finished
     return cost
 
 
@@ -308,7 +308,7 @@ def _question(bench: Bench, number: int) -> Cost:
     cost = cost_of(lambda: bench.take(core.on_local_question(bench.now, number, question)))
     bench.take(core.on_local_gone(bench.now, number))
     bench.hear(Offer(bench.session, bench.last(Ask).request, False, "", 0, b"", b"", False, ""))
-    assert len(core.sources) == 0
+    assert len(core.files) == 0
     return cost
 
 

@@ -23,7 +23,7 @@ from limpet.states.fileroots.served.listing import (
     read_environments,
     read_listing,
 )
-from limpet.states.served import MasterSources, Question, Served, SourceChanged
+from limpet.states.ports.served import MasterSources, Question, Served, SourceChanged
 
 CHANGES_MAX: Final = 4
 """So often a body may be another one than a moment ago; then somebody keeps changing it."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
-from limpet.states.ports import Command
+from limpet.states.ports.machine import Command
 
 _LIMIT_S: Final = 60.0
 _NAME: Final = re.compile(r"[A-Za-z0-9_][^\s/\x00-\x1f]*\Z")

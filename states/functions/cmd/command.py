@@ -7,7 +7,7 @@ from typing import Any
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.cmd.sources import render
-from limpet.states.ports import OUTPUT_BYTES_MAX, Command, Completed
+from limpet.states.ports.machine import OUTPUT_BYTES_MAX, Command, Completed
 
 _LOCALE_VARIABLES = (
     *("LC_CTYPE", "LC_NUMERIC", "LC_TIME", "LC_COLLATE", "LC_MONETARY", "LC_MESSAGES", "LC_PAPER"),

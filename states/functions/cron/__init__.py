@@ -7,9 +7,9 @@ import dataclasses
 from typing import Any
 
 from limpet.common.errors import HostError
-from limpet.states import accounts, programs
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.cron.tab import TIMES, Job, Tab, parse
+from limpet.states.ports import accounts, programs
 
 _RANGES = {
     "minute": (0, 59), "hour": (0, 23), "daymonth": (1, 28), "month": (1, 12), "dayweek": (0, 6),

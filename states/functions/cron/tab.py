@@ -14,7 +14,7 @@ with its identifier and comment. The marks are Salt's, so that existing crontabs
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from limpet.states.lines import lines_of
+from limpet.states.data.lines import lines_of
 
 MARK: Final = "# Lines below here are managed by Salt, do not edit"
 IDENTIFIER: Final = "SALT_CRON_IDENTIFIER"

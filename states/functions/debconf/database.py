@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.ports import Command
+from limpet.states.ports.machine import Command
 
 _LIMIT_S: Final = 120.0
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+./:_-]*\Z")

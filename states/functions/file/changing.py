@@ -2,8 +2,8 @@
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.file_system import missing_folders
 from limpet.states.functions.file.looking import directory_exists
+from limpet.states.ports.file_system import missing_folders
 
 
 def append(context: FunctionContext, path: str, *lines: Loose, args: Loose = None) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.file_system import Facts
+from limpet.states.ports.file_system import Facts
 
 _KINDS: Final = {
     "b": "block", "c": "character", "d": "directory", "f": "file", "l": "link", "p": "pipe",

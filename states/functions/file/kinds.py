@@ -5,7 +5,7 @@ from typing import Any
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
-from limpet.states.file_system import Facts
+from limpet.states.ports.file_system import Facts
 
 
 def is_blkdev(context: FunctionContext, name: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.file_system import Facts
+from limpet.states.ports.file_system import Facts
 
 
 def file_exists(context: FunctionContext, path: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.file_system import Facts
+from limpet.states.ports.file_system import Facts
 
 
 def uid_to_user(context: FunctionContext, uid: int) -> str:

@@ -4,9 +4,9 @@ import ipaddress
 from typing import Any, Final
 
 from limpet.common.errors import HostError
-from limpet.states import programs
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.hosts.table import Table
+from limpet.states.ports import programs
 
 PATH: Final = "/etc/hosts"
 

@@ -6,7 +6,7 @@ A line that nothing changes stays as it is, with its blanks and comments.
 from dataclasses import dataclass
 from typing import Any
 
-from limpet.states.lines import lines_of
+from limpet.states.data.lines import lines_of
 
 
 @dataclass(frozen=True, slots=True)

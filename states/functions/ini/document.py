@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from limpet.states.lines import lines_of
+from limpet.states.data.lines import lines_of
 
 _HEADER = re.compile(r"\s*\[(?P<name>.+)\]\s*")
 

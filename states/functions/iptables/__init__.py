@@ -6,9 +6,9 @@ Every call waits for its turn (`--wait`) and has a limit. Rules are handed over 
 from typing import Any, Final
 
 from limpet.common.errors import HostError
-from limpet.states import programs
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.iptables.rules import shown, split, words_of
+from limpet.states.ports import programs
 
 _LIMIT_S: Final = 60.0
 _WORD: Final = r"[A-Za-z0-9_.+-]{1,64}"

@@ -3,10 +3,10 @@
 from typing import Any, Final
 
 from limpet.common.errors import HostError
-from limpet.states import programs
 from limpet.states.context import FunctionContext, Loose
-from limpet.states.file_system import missing_folders
 from limpet.states.functions.mount.fstab import Line, Table, decoded
+from limpet.states.ports import programs
+from limpet.states.ports.file_system import missing_folders
 
 _LIMIT_S: Final = 120.0
 """A mount over a dead network is given up after it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from limpet.common.errors import HostError
-from limpet.states.lines import lines_of
+from limpet.states.data.lines import lines_of
 
 SPECIAL: Final = frozenset(
     ("none", "tmpfs", "sysfs", "proc", "fusectl", "debugfs", "securityfs", "devtmpfs", "cgroup",

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from limpet.common.errors import UsageError
 from limpet.states.context import FunctionContext
-from limpet.states.ports import Address, Interface
+from limpet.states.ports.machine import Address, Interface
 
 Family = Literal["inet", "inet6"]
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network

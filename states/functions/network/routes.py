@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
-from limpet.states.ports import Command, Route
+from limpet.states.ports.machine import Command, Route
 
 _COMMAND_S = 10.0
 _ATF_COMPLETE = 0x2

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
-from limpet.states.ports import Command, Completed, Connection
+from limpet.states.ports.machine import Command, Completed, Connection
 
 _RESOLVER_S = 5.0
 _COMMAND_S = 60.0

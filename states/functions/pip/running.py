@@ -10,7 +10,7 @@ from typing import Any, Final
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.pip import versions
-from limpet.states.ports import Command, Completed
+from limpet.states.ports.machine import Command, Completed
 
 QUESTION_S: Final = 300.0
 CHANGE_S: Final = 4 * 3600.0

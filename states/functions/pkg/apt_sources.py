@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from limpet.common.errors import UsageError
-from limpet.states.lines import lines_of
+from limpet.states.data.lines import lines_of
 
 _LINE: Final = re.compile(
     r"(?P<off>#[#\s]*)?(?P<type>deb|deb-src)\s+(?:\[(?P<options>[^\]]*)\]\s*)?"

@@ -12,7 +12,7 @@ from limpet.states.context import FunctionContext
 from limpet.states.functions.pkg import conditions
 from limpet.states.functions.pkg.package_files import version_in
 from limpet.states.functions.pkg.wanted import Wanted
-from limpet.states.packages import (
+from limpet.states.ports.packages import (
     InstallOptions,
     Package,
     PackageError,

@@ -6,7 +6,7 @@ from typing import Any, cast
 from limpet.common.errors import UsageError
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.pkg.wanted import wanted
-from limpet.states.packages import Selection
+from limpet.states.ports.packages import Selection
 
 _STATES = ("install", "hold", "deinstall", "purge")
 

@@ -8,7 +8,7 @@ from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.pkg import changing
 from limpet.states.functions.pkg.changing import Changes, Request
 from limpet.states.functions.pkg.wanted import wanted
-from limpet.states.packages import InstallOptions, PackageError
+from limpet.states.ports.packages import InstallOptions, PackageError
 
 
 @dataclass(frozen=True, slots=True)

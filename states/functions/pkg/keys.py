@@ -9,7 +9,7 @@ from typing import Final
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
 from limpet.states.functions.pkg import openpgp
-from limpet.states.ports import Command
+from limpet.states.ports.machine import Command
 
 Fetch = Callable[[str], bytes | None]
 """Gives what lies at an address (`salt://`, http(s), a path); None: nothing."""

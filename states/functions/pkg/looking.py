@@ -8,7 +8,7 @@ from typing import Any
 from limpet.common.errors import HostError
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.pkg import changing, conditions
-from limpet.states.packages import PackageError
+from limpet.states.ports.packages import PackageError
 
 
 def version(context: FunctionContext, *names: str, **_odd: Loose) -> Loose:

@@ -6,7 +6,7 @@ from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.pkg import apt_repositories, changing, keys, openpgp, yum_repositories
 from limpet.states.functions.pkg.apt_sources import parse_line
-from limpet.states.ports import Command
+from limpet.states.ports.machine import Command
 
 
 def list_repos(context: FunctionContext, **_odd: Loose) -> dict[str, Any]:

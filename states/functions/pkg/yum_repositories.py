@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from limpet.common.errors import UsageError
 from limpet.states.context import FunctionContext
-from limpet.states.lines import lines_of
+from limpet.states.data.lines import lines_of
 
 _SECTION: Final = re.compile(r"\[([^\]]+)\]\s*\Z")
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*\Z")

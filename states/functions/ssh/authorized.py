@@ -4,10 +4,10 @@ from typing import Any, Final
 
 from limpet.common.errors import HostError
 from limpet.states.context import FunctionContext, Loose
+from limpet.states.data.lines import lines_of
 from limpet.states.functions.cmd import sources
 from limpet.states.functions.ssh import files
 from limpet.states.functions.ssh.keys import Key, given
-from limpet.states.lines import lines_of
 
 DEFAULT: Final = ".ssh/authorized_keys"
 

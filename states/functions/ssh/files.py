@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from limpet.common.errors import HostError
-from limpet.states.ports import Account, Host
+from limpet.states.ports.machine import Account, Host
 
 _BYTES_MAX = 16 * 1024 * 1024
 

@@ -3,11 +3,11 @@
 from typing import Any, Final
 
 from limpet.common.errors import HostError
-from limpet.states import programs
 from limpet.states.context import FunctionContext
+from limpet.states.data.lines import lines_of
 from limpet.states.functions.ssh import files
 from limpet.states.functions.ssh.keys import KnownHost, fingerprint, kind_of
-from limpet.states.lines import lines_of
+from limpet.states.ports import programs
 
 OF_USER: Final = ".ssh/known_hosts"
 OF_ALL: Final = "/etc/ssh/ssh_known_hosts"

@@ -93,7 +93,7 @@ def plan(context: FunctionContext, mods: Loose = None, **more: Loose) -> Loose:
 
     CLI Example: limpet run '*' state.plan nginx,users saltenv=base
     """
-    from limpet.states.lint.planning import plan_for
+    from limpet.states.lint.plan import plan_for
 
     applying = applying_of(context, more)
     found = plan_for(applying.compilation, names_of(mods or []), applying.wishes.exclude)

@@ -7,7 +7,7 @@ from typing import Final
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions.pip import running
-from limpet.states.ports import Command, Completed
+from limpet.states.ports.machine import Command, Completed
 
 _CREATE_S: Final = 1800.0
 

@@ -1,1 +1,1 @@
-"""Package managers behind `limpet.states.packages.Packages`: apt and dpkg, dnf (or yum) and rpm."""
+"""What is behind `limpet.states.ports.packages.Packages`: apt, dpkg, dnf, yum and rpm."""

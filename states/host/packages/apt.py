@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, Literal
 
-from limpet.states.file_system import FileSystem
 from limpet.states.host.packages import apt_reading, debian_versions
 from limpet.states.host.packages.names import (
     check_debian_name,
@@ -20,7 +19,9 @@ from limpet.states.host.packages.names import (
     check_version,
 )
 from limpet.states.host.packages.tools import CHANGE_S, REFRESH_S, Tools, complaints, text
-from limpet.states.packages import (
+from limpet.states.ports.file_system import FileSystem
+from limpet.states.ports.machine import Commands, Completed
+from limpet.states.ports.packages import (
     InstallOptions,
     Offer,
     Package,
@@ -29,7 +30,6 @@ from limpet.states.packages import (
     Selection,
     Target,
 )
-from limpet.states.ports import Commands, Completed
 
 LOCK_S: Final = 120
 LOCK_S_MAX: Final = 3600
@@ -45,7 +45,7 @@ _ENVIRONMENT: Final = {
 
 
 class Apt:
-    """Implements `limpet.states.packages.Packages`."""
+    """Implements `limpet.states.ports.packages.Packages`."""
 
     kind: Final[Literal["apt"]] = "apt"
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, cast
 
-from limpet.states.packages import Offer, Package, Selection
+from limpet.states.ports.packages import Offer, Package, Selection
 
 LIST_FORMAT: Final = "\\t".join(
     f"${{{field}}}"

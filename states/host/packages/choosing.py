@@ -4,9 +4,9 @@ import re
 from typing import Final
 
 from limpet.common.errors import HostError
-from limpet.states.file_system import FileSystem
-from limpet.states.packages import Packages
-from limpet.states.ports import Commands, Files
+from limpet.states.ports.file_system import FileSystem
+from limpet.states.ports.machine import Commands, Files
+from limpet.states.ports.packages import Packages
 
 _DEBIAN: Final = frozenset(("debian", "ubuntu"))
 _RED_HAT: Final = frozenset(("rhel", "fedora", "centos", "amzn", "ol", "rocky", "almalinux"))

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, Literal
 
-from limpet.states.file_system import FileSystem
 from limpet.states.host.packages import dnf_reading, rpm_versions
 from limpet.states.host.packages.names import (
     check_path,
@@ -18,7 +17,9 @@ from limpet.states.host.packages.names import (
     check_version,
 )
 from limpet.states.host.packages.tools import CHANGE_S, REFRESH_S, Tools, complaints, text
-from limpet.states.packages import (
+from limpet.states.ports.file_system import FileSystem
+from limpet.states.ports.machine import Commands
+from limpet.states.ports.packages import (
     InstallOptions,
     Offer,
     Package,
@@ -27,14 +28,13 @@ from limpet.states.packages import (
     Selection,
     Target,
 )
-from limpet.states.ports import Commands
 
 _UPDATES: Final = 100
 """What `check-update` ends with where there are updates."""
 
 
 class Dnf:
-    """Implements `limpet.states.packages.Packages`."""
+    """Implements `limpet.states.ports.packages.Packages`."""
 
     kind: Final[Literal["dnf"]] = "dnf"
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from limpet.states.packages import PackageError, Target
+from limpet.states.ports.packages import PackageError, Target
 
 _DEBIAN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.~_-]*(:[a-z0-9-]+)?\Z")
 _RPM: Final = re.compile(r"[A-Za-z0-9_/@][^\s\x00-\x1f\x7f;|&`$\\\"'<>]*\Z")

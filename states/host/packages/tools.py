@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from limpet.states.packages import PackageError
-from limpet.states.ports import Command, Commands, Completed
+from limpet.states.ports.machine import Command, Commands, Completed
+from limpet.states.ports.packages import PackageError
 
 QUESTION_S: Final = 180.0
 """For what only looks."""

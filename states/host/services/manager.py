@@ -2,8 +2,8 @@
 
 from limpet.states.host.services.systemd import Systemd
 from limpet.states.host.services.sysv import InitScripts
-from limpet.states.ports import Commands, Files
-from limpet.states.services import Services
+from limpet.states.ports.machine import Commands, Files
+from limpet.states.ports.services import Services
 
 BOOTED = "/run/systemd/system"
 """This directory is there exactly where systemd runs as the first process."""

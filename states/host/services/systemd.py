@@ -8,9 +8,9 @@ import re
 from typing import Final, Literal
 
 from limpet.common.errors import HostError
-from limpet.states import programs
-from limpet.states.ports import Commands
-from limpet.states.services import Service, ServiceAction
+from limpet.states.ports import programs
+from limpet.states.ports.machine import Commands
+from limpet.states.ports.services import Service, ServiceAction
 
 _LOOK_S: Final = 30.0
 _ACT_S: Final = 900.0
@@ -35,7 +35,7 @@ def unit_of(name: str) -> str:
 
 
 class Systemd:
-    """Implements `limpet.states.services.Services`."""
+    """Implements `limpet.states.ports.services.Services`."""
 
     kind: Literal["systemd", "sysv"] = "systemd"
     is_offline = False

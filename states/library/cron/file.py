@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from limpet.common.errors import HostError
-from limpet.states import accounts, programs
 from limpet.states.context import Loose
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome, failed
+from limpet.states.ports import accounts, programs
 
 
 @dataclass(frozen=True, slots=True)

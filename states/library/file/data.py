@@ -11,15 +11,15 @@ from typing import Any
 
 from limpet.common.errors import HostError
 from limpet.states.context import Loose
+from limpet.states.data.merging import merge
+from limpet.states.data.traversal import traverse
 from limpet.states.library.context import StateContext
 from limpet.states.library.file import text
 from limpet.states.library.file.managed import managed
 from limpet.states.library.file.managed_options import ManagedOptions
 from limpet.states.library.file.writing import kind_of
-from limpet.states.merging import merge
 from limpet.states.outcome import Outcome, failed
 from limpet.states.sls import yaml_text
-from limpet.states.traversal import traverse
 
 _NOTHING = object()
 _NULL = "<_null_>"

@@ -7,6 +7,7 @@ from typing import Any
 
 from limpet.common.errors import HostError
 from limpet.states.context import Loose
+from limpet.states.data.traversal import traverse
 from limpet.states.library.context import StateContext
 from limpet.states.library.file import sources, text
 from limpet.states.library.file.content import (
@@ -39,7 +40,6 @@ from limpet.states.library.file.writing import (
     kind_of,
 )
 from limpet.states.outcome import Outcome, failed
-from limpet.states.traversal import traverse
 
 _NOTHING = object()
 _NOT_SHOWN = "<show_changes=False>"

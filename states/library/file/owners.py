@@ -8,8 +8,8 @@ from typing import Any
 
 from limpet.common.errors import HostError
 from limpet.states.context import Loose
-from limpet.states.file_system import missing_folders
 from limpet.states.library.context import StateContext
+from limpet.states.ports.file_system import missing_folders
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from typing import Final
 
 from limpet.common.errors import HostError
 from limpet.states.context import Loose
-from limpet.states.file_system import Facts
 from limpet.states.library.context import StateContext
 from limpet.states.library.file.editing import compiled
 from limpet.states.library.file.writing import kind_of
 from limpet.states.outcome import Outcome, failed
+from limpet.states.ports.file_system import Facts
 
 _UNITS: Final = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 

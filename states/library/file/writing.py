@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from limpet.common.errors import HostError
 from limpet.states.context import Loose
-from limpet.states.file_system import missing_folders
 from limpet.states.library.context import StateContext
 from limpet.states.library.file.owners import Ownership
+from limpet.states.ports.file_system import missing_folders
 
 BACKUP_ON_MINION: Final = ("minion", "both", True)
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from limpet.common.errors import HostError
-from limpet.states import programs
 from limpet.states.context import Loose
 from limpet.states.functions.mount import entry
 from limpet.states.functions.mount.fstab import Table
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome, failed
+from limpet.states.ports import programs
 
 _TAGS = {"uuid": "UUID", "label": "LABEL", "partuuid": "PARTUUID", "partlabel": "PARTLABEL"}
 

@@ -13,7 +13,7 @@ from limpet.states.functions.pkg.package_files import version_in
 from limpet.states.functions.pkg.wanted import Wanted, wanted
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome, failed
-from limpet.states.packages import Offer, Package
+from limpet.states.ports.packages import Offer, Package
 
 
 @dataclass(frozen=True, slots=True)

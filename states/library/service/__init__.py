@@ -1,7 +1,7 @@
 """The `service` states: a service runs or is dead, is started at boot or not, is masked or not.
 
-What a service manager is, `states/services.py` says; which one this machine has is the business of
-`states/host/services`.
+What a service manager is, `states/ports/services.py` says; which one this machine has is the
+business of `states/host/services`.
 """
 
 from limpet.states.library.service.boot import disabled, enabled

@@ -8,7 +8,7 @@ from limpet.states.context import Loose
 from limpet.states.library.context import StateContext
 from limpet.states.library.service.boot import OFFLINE, at_boot, both, not_available
 from limpet.states.outcome import Outcome, failed
-from limpet.states.services import Service
+from limpet.states.ports.services import Service
 
 _DELAY_S_MAX = 3600.0
 

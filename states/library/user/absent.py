@@ -1,10 +1,10 @@
 """`user.absent`."""
 
 from limpet.common.errors import HostError
-from limpet.states import accounts
 from limpet.states.context import Loose
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome, failed
+from limpet.states.ports import accounts
 
 
 def absent(

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from limpet.common.errors import HostError
-from limpet.states import accounts
 from limpet.states.context import Loose
-from limpet.states.file_system import missing_folders
 from limpet.states.library.context import StateContext
+from limpet.states.ports import accounts
+from limpet.states.ports.file_system import missing_folders
 
 AGES: Final = (
     ("date", "shadow.set_date", "last_change"),

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from limpet.common.errors import HostError, UsageError
-from limpet.states import accounts
 from limpet.states.context import Loose
 from limpet.states.functions.random.crypt import hashed
 from limpet.states.library.context import StateContext
@@ -17,6 +16,7 @@ from limpet.states.library.user.differences import (
     shown,
 )
 from limpet.states.outcome import Outcome, failed
+from limpet.states.ports import accounts
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Final
 
 from limpet.common.errors import HostError
 from limpet.states.pillar.external.source import Asked
-from limpet.states.ports import Command
+from limpet.states.ports.machine import Command
 
 TIMEOUT_S: Final = 8.0
 """Less than a whole rendering may take, so that the command is named as what took so long."""

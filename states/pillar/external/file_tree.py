@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from limpet.common.errors import HostError
-from limpet.states.file_system import FileSystem
 from limpet.states.pillar.external.source import Asked
 from limpet.states.pillar.merging import update
+from limpet.states.ports.file_system import FileSystem
 
 FILE_BYTES_MAX: Final = 4 * 1024 * 1024
 FILES_MAX: Final = 10_000

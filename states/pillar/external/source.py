@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from limpet.states.ports import Host
+from limpet.states.ports.machine import Host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

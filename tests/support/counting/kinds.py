@@ -31,9 +31,9 @@ from limpet.common.messages.jobs import (
 from limpet.common.messages.session import MasterBeat, SyncAnswer, Welcome
 from limpet.common.messages.sources import Ask, Offer, Piece, Pull
 from limpet.common.wire.codec import FromMinion
-from limpet.master import effects as do
-from limpet.master.pillar.line import Rendered
-from limpet.master.sources.work import Found, PieceRead
+from limpet.master.core import effects as do
+from limpet.master.files.reads import Found, PieceRead
+from limpet.master.pillar.messages import Rendered
 from support.counting.master_rig import BOOT_S, Rig, Talker
 from support.counting.operations import Cost
 
@@ -96,7 +96,7 @@ def _trust_ack(rig: Rig, minion: Talker, n: int) -> Cost:
     minion.take()
     minion.do(minion.page())
     cost = rig.count(lambda: minion.say(minion.ack()))
-    session = rig.core._roster.by_key[minion.key].session
+    session = rig.core._registry.by_key[minion.key].session
     assert session is not None
     assert session.has_trust
     return cost
@@ -115,7 +115,7 @@ def _grains(rig: Rig, minion: Talker, n: int) -> Cost:
 @kind
 def _disconnect(rig: Rig, minion: Talker, n: int) -> Cost:
     cost = rig.count(lambda: rig.core.on_peer_gone(rig.now, minion.peer))
-    assert rig.core._roster.by_key[minion.key].session is None
+    assert rig.core._registry.by_key[minion.key].session is None
     return cost
 
 
@@ -354,7 +354,7 @@ def _an_accepted_key_polls(rig: Rig, minion: Talker, n: int) -> Cost:
 def at_deadline(rig: Rig, name: tuple[str, str, str]) -> Cost:
     """Let time pass until this is due, and count that turn."""
     for _ in range(100_000):
-        when = rig.core._timetable.when(name)
+        when = rig.core._timers.when(name)
         assert when is not None, f"{name} is not due at all"
         if rig.core.next_deadline >= when > rig.now.boot:
             rig.t = when - BOOT_S

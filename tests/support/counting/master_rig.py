@@ -16,21 +16,21 @@ from limpet.common.messages.fields import Message
 from limpet.common.messages.jobs import Accepted, Deliver, Return
 from limpet.common.messages.session import Beat, Grains, Hello, MasterBeat, SyncPage, Welcome
 from limpet.common.messages.trust import Trust, TrustAck
-from limpet.common.service.logs import Level, Log
+from limpet.common.observability.logs import Level, Log
 from limpet.common.wire.codec import FromMinion
-from limpet.master import effects as do
-from limpet.master.carrying import Carrier
-from limpet.master.core import MasterCore
-from limpet.master.pillar.line import Render
-from limpet.master.rotation.announced import Announced, Following
-from limpet.master.rotation.work import KeyWork
-from limpet.master.settings import MasterSettings
-from limpet.master.sources.work import Work
+from limpet.master.core import effects as do
+from limpet.master.core.machine import MasterCore
+from limpet.master.core.settings import MasterSettings
+from limpet.master.files.reads import Work
+from limpet.master.master_keys.announced import Announced, Following
+from limpet.master.master_keys.key_work import KeyWork
+from limpet.master.observability.counters import EventCounters
+from limpet.master.pillar.messages import Render
+from limpet.master.process.effect_runner import EffectRunner
 from limpet.master.store.operations import KeyRow, Operation, TokenRow
-from limpet.master.tally import Tally
 from support.counting.containers import instrument
 from support.counting.operations import Cost, cost_of
-from support.store_model import StoreModel
+from support.master.store_model import StoreModel
 
 WALL_S: Final = 1_700_000_000.0
 BOOT_S: Final = 1_000.0
@@ -82,7 +82,7 @@ class Rig:
             announced=Announced(b"S" * 32, b"", 1, b"m" * 32, following, b"s" * 64, b""),
         )
         hands = _Hands(self)
-        self.carrier = Carrier(
+        self.carrier = EffectRunner(
             port=hands,
             store=hands,
             control=_Control(self),
@@ -92,7 +92,7 @@ class Rig:
             keys=_Keys(),
             log=_QuietLog(),
             add_figures=_same,
-            tally=Tally(),
+            counters=EventCounters(),
             committed=Commit(self.store.commit),
         )
         self.carry(self.core.start(self.now))

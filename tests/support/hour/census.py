@@ -1,6 +1,7 @@
 """Everything that a core holds, counted by walking it: objects by class, containers by attribute.
 
-`counts["minion.link.seat.Seat"]` is how many there are, `counts["master.jobs.book.Book.jobs"]` how
+`counts["minion.sessions.connection_state.ConnectionState"]` is how many there are,
+`counts["master.jobs.job_table.JobTable.jobs"]` how
 many entries that attribute has, over all its owners; a table within a table is `…jobs[]`. What is
 found twice is counted once. Tuples are looked into and not counted. Not seen: what only a C object
 holds, and how long strings are.

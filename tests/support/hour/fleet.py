@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from limpet.master.settings import MasterSettings
+from limpet.master.core.settings import MasterSettings
 from support.hour.census import Census, name_of
 from support.hour.churn import Churn
 from support.hour.master import FleetMaster
@@ -145,11 +145,11 @@ class Fleet:
         """Compare what the master counts as it goes with what is there. Raises `Broken`."""
         core = self.master.core
         assert core is not None
-        roster, followers = core._roster, core._followers
-        minions = roster.by_key.values()
+        registry, followers = core._registry, core._announcements
+        minions = registry.by_key.values()
         for name, kept, counted in (
-            ("presences", +roster.presences, Counter(each.presence for each in minions)),
-            ("ailing", set(roster.troubled), {each.key for each in minions if each.condition}),
+            ("presences", +registry.presences, Counter(each.presence for each in minions)),
+            ("ailing", set(registry.troubled), {each.key for each in minions if each.condition}),
             ("knowing", followers.knowing, sum(followers.knows_next(each.key) for each in minions)),
         ):
             if kept != counted:

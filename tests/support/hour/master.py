@@ -1,4 +1,4 @@
-"""The master of a large fleet: the simulator's host, with the production `Carrier` as its shell."""
+"""The master of a large fleet: the simulator's host, with the production `EffectRunner` in it."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,18 +12,18 @@ from limpet.common.identifiers import Commit, MinionId, MinionKey
 from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.common.messages.fields import Message
 from limpet.common.messages.jobs import Deliver, ReturnAck
-from limpet.common.service.logs import Level, Log
+from limpet.common.observability.logs import Level, Log
 from limpet.common.wire.codec import FromMinion, encode
-from limpet.master import effects as do
-from limpet.master.carrying import Carrier
-from limpet.master.core import MasterCore
-from limpet.master.enrolment.rates import EnrolRates
-from limpet.master.pillar import line
-from limpet.master.rotation.work import KeyWork
-from limpet.master.settings import MasterSettings
-from limpet.master.sources.work import Work
+from limpet.master.core import effects as do
+from limpet.master.core.machine import MasterCore
+from limpet.master.core.settings import MasterSettings
+from limpet.master.enrolment.rate_limits import EnrolRates
+from limpet.master.files.reads import Work
+from limpet.master.master_keys.key_work import KeyWork
+from limpet.master.observability.counters import EventCounters
+from limpet.master.pillar import messages
+from limpet.master.process.effect_runner import EffectRunner
 from limpet.master.store.operations import Operation
-from limpet.master.tally import Tally
 from support.hour.alarm import Alarm
 from support.simulator.master_host import (
     MasterHost,
@@ -46,14 +46,14 @@ class FleetMaster(MasterHost):
     ) -> None:
         super().__init__(world, network, truth)
         self.settings = settings
-        self.carrier: Carrier | None = None
+        self.carrier: EffectRunner | None = None
         self.rates: EnrolRates | None = None
         self.lossy = 0.0
         """The chance that a connection ends under a message of the kinds in `LOST`."""
         self.trouble: Counter[str] = Counter()
         """Lines for the log at `error`, by topic."""
         self._ended: Counter[str] = Counter()
-        self._events = Tally()
+        self._events = EventCounters()
         self._alarm = Alarm(self, self.clock, lambda: self.core, self._wake_up)
         self._enrol_handles = count(1)
 
@@ -66,8 +66,8 @@ class FleetMaster(MasterHost):
         self._alarm.forget()
         life = self.life
         self.rates = EnrolRates(self.clock.now().boot)
-        self._events = Tally()
-        self.carrier = Carrier(
+        self._events = EventCounters()
+        self.carrier = EffectRunner(
             port=_Port(self),
             store=_Store(self, life),
             control=_Control(self),
@@ -77,7 +77,7 @@ class FleetMaster(MasterHost):
             keys=_Keys(self),
             log=cast(Log, _Log(self.trouble)),
             add_figures=_as_it_is,
-            tally=self._events,
+            counters=self._events,
             committed=Commit(self.store.commit),
         )
         super().boot()
@@ -86,7 +86,7 @@ class FleetMaster(MasterHost):
         """Forget the shell's part too."""
         super().on_killed()
         self._ended = self.ended
-        self._events = Tally()
+        self._events = EventCounters()
         self.carrier = None
         self.rates = None
 
@@ -262,7 +262,7 @@ class _Files(_Hand):
 
 
 class _Pillars(_Hand):
-    def render(self, asked: line.Render, now: Moment) -> None:
+    def render(self, asked: messages.Render, now: Moment) -> None:
         self.host.shelves.render(do.Render(asked.number, MinionId(asked.minion), asked.arguments))
 
 

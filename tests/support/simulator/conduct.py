@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from limpet.common.messages.fields import Message
 from limpet.common.messages.session import Hello, Regreet, Welcome
 from limpet.common.wire.codec import FromMinion
-from limpet.master import effects as master_do
+from limpet.master.core import effects as master_do
 from limpet.master.store.operations import PutChunk, PutDelivery
-from limpet.minion import effects as minion_do
-from limpet.minion.link.backoff import NEW_HANDSHAKE_S
-from limpet.minion.link.states import SUSPENDED_GAP_S, SUSPENDED_LATE_S, State
+from limpet.minion.core import effects as minion_do
+from limpet.minion.sessions.backoff import NEW_HANDSHAKE_S
+from limpet.minion.sessions.states import SUSPENDED_GAP_S, SUSPENDED_LATE_S, State
 from support.simulator.checking import Checker, Scene
 from support.simulator.minion_host import MinionHost
 from support.simulator.network import Connection
@@ -84,7 +84,7 @@ class Conduct(Checker):
             if first != minion_do.CloseSocket(stay.attempt):  # type: ignore[arg-type]
                 self.broken(
                     f"{host.name} stood still for {now - last[1]:.0f} s and then obeys its socket: "
-                    f"{first}, {link.seat.state}"
+                    f"{first}, {link.connection.state}"
                 )
 
     def on_minion_heard(self, host: MinionHost, message: Message) -> None:
@@ -101,16 +101,18 @@ class Conduct(Checker):
         """Check that no state lasts longer than it may."""
         core = host.the_core
         stay, link = self._stays.get(host.name), core.link
-        deadline = link.seat.deadline
+        deadline = link.connection.deadline
         if (
             stay is None
             or stay.life != host.life
-            or stay.state is not link.seat.state
+            or stay.state is not link.connection.state
             or stay.attempt != link.attempt
             or (stay.state is State.SYNCING and stay.deadline != deadline)
         ):
             since = self.world.t
-            self._stays[host.name] = Stay(host.life, link.seat.state, link.attempt, deadline, since)
+            self._stays[host.name] = Stay(
+                host.life, link.connection.state, link.attempt, deadline, since
+            )
         else:
             self._is_short(host, stay)
 
@@ -127,7 +129,7 @@ class Conduct(Checker):
         if self.world.t - host.stood_still[1] < SLACK_S:
             return
         limit_s = LIMITS_S.get(stay.state)
-        if stay.state is State.CONNECTING and not host.the_core.memory.is_accepted:
+        if stay.state is State.CONNECTING and not host.the_core.notes.is_accepted:
             limit_s = NEW_HANDSHAKE_S
         if limit_s is not None and self.world.t - stay.since > limit_s + SLACK_S:
             self.broken(f"{host.name}: {stay.state} for {self.world.t - stay.since:.1f} s")
@@ -182,7 +184,7 @@ class Conduct(Checker):
         if core is None or len(self.scene.minions) > FEW:
             return
         self._sessions.clear()
-        for key, minion in core._roster.by_key.items():
+        for key, minion in core._registry.by_key.items():
             if minion.session is not None:
                 session = minion.session
                 self._sessions[key] = (session.peer, session.boot_id, session.number)

@@ -7,7 +7,7 @@ from typing import Any
 
 from limpet.common.control.requests import CancelJob
 from limpet.common.identifiers import JobId, MinionId, MinionKey
-from limpet.master.core import MasterCore
+from limpet.master.core.machine import MasterCore
 from limpet.master.store.operations import DeliveryRow
 
 Pairs = Counter[tuple[str, str]]
@@ -43,17 +43,17 @@ class Tally:
         """Count an event of the master, and the deliveries that it is about."""
         texts = (each for each in arguments[1:] if isinstance(each, str))
         key = next((text for text in texts if len(text) == 64), "")
-        minion = core._roster.by_key.get(MinionKey(key))
+        minion = core._registry.by_key.get(MinionKey(key))
         if key:
             self.presence[minion.presence if minion is not None else "no minion", event] += 1
         elif event in ("peer_gone", "send_failed"):
-            minion = core._roster.of_peer(arguments[1])
+            minion = core._registry.of_peer(arguments[1])
             self.presence[minion.presence if minion is not None else "no minion", event] += 1
         else:
             self.presence["any", event] += 1
         last = arguments[-1]
         if isinstance(last, CancelJob):
-            job = core._book.jobs.get(JobId(last.jid))
+            job = core._job_table.jobs.get(JobId(last.jid))
             for delivery in job.deliveries.values() if job is not None else ():
                 self.delivery[delivery.state, event] += 1
         elif minion is not None and hasattr(last, "jid"):
@@ -65,7 +65,7 @@ class Tally:
 
     @staticmethod
     def _state(core: MasterCore, jid: str, minion: MinionId) -> str:
-        found = core._book.find(jid, minion)
+        found = core._job_table.find(jid, minion)
         return "not in memory" if found is None else found[1].state
 
     def on_row(self, before: DeliveryRow | None, after: DeliveryRow) -> None:

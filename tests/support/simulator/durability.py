@@ -14,11 +14,11 @@ from limpet.common.messages.jobs import (
 )
 from limpet.common.messages.session import Hello
 from limpet.common.wire.codec import FromMinion
-from limpet.master import effects as master_do
+from limpet.master.core import effects as master_do
 from limpet.master.jobs.delivery import OPEN, shown_status
 from limpet.master.store.operations import CORRECTABLE, PutDelivery
-from limpet.minion import effects as minion_do
-from limpet.minion.jobs.records import JobAccepted, JobStarted
+from limpet.minion.core import effects as minion_do
+from limpet.minion.journal.records import JobAccepted, JobStarted
 from support.simulator.checking import Checker, Scene
 from support.simulator.minion_host import MinionHost
 from support.simulator.network import Connection
@@ -165,7 +165,7 @@ class Durability(Checker):
         assert core is not None
         store_id = core._identity.store_id
         if isinstance(message, Hello) and message.store_id == self._store_id != store_id:
-            for jid, job in core._book.jobs.items():
+            for jid, job in core._job_table.jobs.items():
                 rows = self.master.store.deliveries.get(jid, {}) if job.is_old else {}
                 for row in rows.values():
                     if row.state in ("created", "bound"):
@@ -180,8 +180,8 @@ class Durability(Checker):
                 self._look_at_returns(host, max(host.ready_at, host.stood_still[1]))
 
     def _look_at_returns(self, host: MinionHost, since: float) -> None:
-        book = host.the_core.book
-        for jid in book.returns._sent:
+        job_table = host.the_core.job_table
+        for jid in job_table.returns._sent:
             sent_at = max(since, self._last_returned.get((jid, host.name), 0.0))
             if self.world.t - sent_at > RESEND_S + 1.0:
                 self.broken(
@@ -195,8 +195,8 @@ class Durability(Checker):
         if core is None or was_slow or self.master.is_paused or self.master.disk.is_full:
             return
         for host in self.scene.minions:
-            minion = core._roster.by_key.get(host.key)
-            lane = core._book.lanes.get(host.settings.minion_id)
+            minion = core._registry.by_key.get(host.key)
+            lane = core._job_table.lanes.get(host.settings.minion_id)
             session = None if minion is None else minion.ready_session
             if lane is None or session is None:
                 continue
@@ -216,7 +216,7 @@ class Durability(Checker):
         expires = self.master.clock.at(Instant(message.expires_at / 1e6))
         state = self._state(message.jid, minion)
         core = self.master.core
-        found = None if core is None else core._book.find(message.jid, minion)
+        found = None if core is None else core._job_table.find(message.jid, minion)
         # What waited for its commit leaves, though in memory the delivery is over by now.
         is_stale = found is not None and core is not None and found[1].commit > core._durable
         void_at = self._void.get((message.jid, minion), self.world.t)
@@ -234,7 +234,7 @@ class Durability(Checker):
     def _state(self, jid: str, minion: str) -> str:
         """Give the state of a delivery in the master's memory, or on its disk."""
         core, row = self.master.core, self.scene.row(jid, minion)
-        found = None if core is None else core._book.find(jid, minion)
+        found = None if core is None else core._job_table.find(jid, minion)
         if found is not None:
             return found[1].state
         return "" if row is None else row.state

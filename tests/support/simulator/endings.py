@@ -25,7 +25,7 @@ class Endings(Checker):
                 self.broken(
                     f"{host.name} is not READY at its bound of {bounds[host.name]:.1f} s: {state}"
                 )
-            minion = None if core is None else core._roster.by_key.get(host.key)
+            minion = None if core is None else core._registry.by_key.get(host.key)
             if minion is None or minion.presence != "ready":
                 presence = "nobody" if minion is None else minion.presence
                 self.broken(f"{host.name} believes to be READY; for the master it is {presence}")
@@ -116,16 +116,16 @@ class Endings(Checker):
         """Check that nobody keeps what is over: journals, spools, memory."""
         self._master_is_empty()
         for host in self.scene.minions:
-            book = host.the_core.book
-            returns, bulk = book.returns, book.returns.bulk
+            job_table = host.the_core.job_table
+            returns, bulk = job_table.returns, job_table.returns.bulk
             kept = {
-                "live": len(book.ledger.live),
-                "unsaved": len(book.ledger.unsaved),
-                "output": len(book.output._sequences) + len(book.output._under_way),
+                "live": len(job_table.registry.live),
+                "unsaved": len(job_table.registry.unsaved),
+                "output": len(job_table.output._sequences) + len(job_table.output._under_way),
                 "held": len(host._held),
             }
             if not self.truth.is_store_rolled_back:
-                kept["finished"] = len(book.ledger.finished)
+                kept["finished"] = len(job_table.registry.finished)
                 kept["returns"] = len(returns._waiting) + len(returns._sent) + len(bulk._queue)
                 # What `limpet call` ran when its link died is swept up at the next start.
                 kept["spool"] = len(host.workers.spool.keys() - self.truth.local)
@@ -141,22 +141,24 @@ class Endings(Checker):
         assert core is not None
         if any(self._waits_rightly(command) for command in self.scene.commands):
             return
-        book, roster = core._book, core._roster
-        is_kept = [job.row.jid for job in book.jobs.values() if job.row.ended_s > 0 and job.held]
-        partials = [due for due in core._timetable._entries if due[0] == "partial"]
+        job_table, registry = core._job_table, core._registry
+        is_kept = [
+            job.row.jid for job in job_table.jobs.values() if job.row.ended_s > 0 and job.held
+        ]
+        partials = [due for due in core._timers._entries if due[0] == "partial"]
         counts = {
-            "jobs": len(book.jobs) - len(is_kept),
-            "open jobs": book.open_jobs,
-            "open deliveries": book.open_deliveries,
-            "lanes": sum(not lane.cancels for lane in book.lanes.values()),
-            "followers": len(book.gathering),
-            "bodies": len(book.bodies) - len(partials),
-            "syncing": roster.admission.inside + len(roster.admission),
+            "jobs": len(job_table.jobs) - len(is_kept),
+            "open jobs": job_table.open_jobs,
+            "open deliveries": job_table.open_deliveries,
+            "lanes": sum(not lane.cancels for lane in job_table.lanes.values()),
+            "followers": len(job_table.followers),
+            "bodies": len(job_table.bodies) - len(partials),
+            "syncing": registry.admission.inside + len(registry.admission),
             "held back": len(self.master._held),
-            "leaving": len(book._leaving),
+            "leaving": len(job_table._leaving),
         }
         if any(counts.values()):
             self.broken(f"the master keeps what is over: {counts}")
-        deadlines = len(core._timetable) - len(partials)
-        if deadlines > 3 * len(roster.by_key) + 5:
-            self.broken(f"the master has {deadlines} deadlines for {len(roster.by_key)} minions")
+        deadlines = len(core._timers) - len(partials)
+        if deadlines > 3 * len(registry.by_key) + 5:
+            self.broken(f"the master has {deadlines} deadlines for {len(registry.by_key)} minions")

@@ -26,10 +26,10 @@ from limpet.common.messages.session import (
     Welcome,
 )
 from limpet.common.messages.sources import Offer, Piece
-from limpet.minion.core import MinionCore
+from limpet.minion.control.messages import AskSource, PullSource
+from limpet.minion.core.machine import MinionCore
 from limpet.minion.jobs.results import WorkerResult
-from limpet.minion.link.states import State
-from limpet.minion.local.messages import AskSource, PullSource
+from limpet.minion.sessions.states import State
 from support.simulator.checking import Scene
 from support.simulator.minion_host import MinionHost
 from support.simulator.watching import Watcher
@@ -190,7 +190,7 @@ class MinionGremlin(Watcher):
 
     def _old_jid(self, core: MinionCore) -> JobId:
         """Give a job of which no first word is awaited any more, or that nobody knows."""
-        known = list(core.book.ledger.finished)
+        known = list(core.job_table.registry.finished)
         return self._chance.choice([*known[-3:], self._new_jid()])
 
     def _new_jid(self) -> JobId:
@@ -203,7 +203,7 @@ class MinionGremlin(Watcher):
         return core.on_journal_trouble(host.now(), "disk full")
 
     def _cancel_here(self, host: MinionHost, core: MinionCore) -> list[Any]:
-        jid = self._chance.choice([*core.book.ledger.live, self._new_jid()])
+        jid = self._chance.choice([*core.job_table.registry.live, self._new_jid()])
         self._scene.truth.cancelled_by_others.add(jid)
         return core.on_local_cancel(host.now(), jid)
 
@@ -224,7 +224,7 @@ class MinionGremlin(Watcher):
         other = chance.getrandbits(52) or 1
         any_session = chance.choice((other, present or other))
         nonce, digest = chance.randbytes(16), "ab" * 32
-        live = [*core.book.ledger.live, self._new_jid()]
+        live = [*core.job_table.registry.live, self._new_jid()]
         makers: dict[type[Message], Callable[[], Message]] = {
             Welcome: lambda: Welcome(
                 other, nonce, 1, "9", "web1", 5_000_000, 3, "f" * 32, 1, 0, True, 10**9, 10**6

@@ -16,10 +16,10 @@ from typing import Final
 from limpet.common.clock import Instant, Moment
 from limpet.common.identifiers import Attempt, JournalId, MinionId
 from limpet.common.transport.events import LinkEvent
-from limpet.minion.core import MinionCore
-from limpet.minion.effects import CloseSocket, Effect, OpenSocket
-from limpet.minion.jobs.records import JournalState
-from limpet.minion.settings import LinkSettings
+from limpet.minion.core.effects import CloseSocket, Effect, OpenSocket
+from limpet.minion.core.machine import MinionCore
+from limpet.minion.core.settings import LinkSettings
+from limpet.minion.journal.records import JournalState
 from limpet.states.functions.instant import INSTANT
 
 SYN_AGAIN_S: Final = (1.0, 3.0, 7.0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from limpet.common.identifiers import JobId
-from limpet.minion import effects as do
+from limpet.minion.core import effects as do
 from limpet.minion.jobs.results import RESULT_BODY_BYTES_MAX, WorkerResult
 from support.simulator.truth import Run
 

@@ -25,8 +25,8 @@ from limpet.common.messages.jobs import (
 from limpet.common.messages.session import Beat, Grains, Hello, SyncEntry, SyncPage
 from limpet.common.messages.sources import Ask, Pull
 from limpet.common.wire.codec import FromMinion
-from limpet.master import effects as do
-from limpet.master.core import MasterCore
+from limpet.master.core import effects as do
+from limpet.master.core.machine import MasterCore
 from limpet.master.store.operations import DeliveryRow, PutDelivery
 from support.simulator.checking import Scene
 from support.simulator.master_host import ADDRESS
@@ -167,7 +167,7 @@ class MasterGremlin(Watcher):
 
     @staticmethod
     def _presence(core: MasterCore, host: MinionHost) -> str:
-        minion = core._roster.by_key.get(host.key)
+        minion = core._registry.by_key.get(host.key)
         return "no minion" if minion is None else minion.presence
 
     def _inject(
@@ -221,7 +221,7 @@ class MasterGremlin(Watcher):
 
     def _peer(self, core: MasterCore, key: MinionKey) -> do.Peer:
         """Pick the present connection, or one that nobody knows."""
-        minion = core._roster.by_key.get(key)
+        minion = core._registry.by_key.get(key)
         session = None if minion is None else minion.session
         if session is not None and self._chance.random() < 0.5:
             return session.peer
@@ -253,7 +253,7 @@ class MasterGremlin(Watcher):
 
     @staticmethod
     def _state(core: MasterCore, host: MinionHost, jid: str) -> str:
-        found = core._book.find(jid, host.settings.minion_id)
+        found = core._job_table.find(jid, host.settings.minion_id)
         return "" if found is None else found[1].state
 
     def _jid(self, core: MasterCore, host: MinionHost) -> JobId:

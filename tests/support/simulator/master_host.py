@@ -10,10 +10,11 @@ from limpet.common.control.replies import AnyReply
 from limpet.common.control.requests import Request
 from limpet.common.identifiers import Commit, MinionKey
 from limpet.common.wire.codec import FromMinion, encode, enrol_request_decoder, master_decoder
-from limpet.master import effects as do
-from limpet.master.core import MasterCore
-from limpet.master.settings import MasterSettings
+from limpet.master.core import effects as do
+from limpet.master.core.machine import MasterCore
+from limpet.master.core.settings import MasterSettings
 from limpet.master.store.operations import Operation, PutDelivery
+from support.master.store_model import StoreModel
 from support.simulator.coverage import Counted, Tally
 from support.simulator.disks import Disk
 from support.simulator.doors import MasterDoor
@@ -23,7 +24,6 @@ from support.simulator.shelves import Shelves
 from support.simulator.truth import Truth
 from support.simulator.watching import Watcher
 from support.simulator.world import HostClock, Process, World
-from support.store_model import StoreModel
 
 ADDRESS = "192.0.2.9"
 """Where all minions of a simulation come from."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from limpet.common.control.replies import AnyReply, Remark, Rotation
 from limpet.common.control.requests import RotateMaster
 from limpet.common.messages.trust import Trust
-from limpet.master.rotation.announced import Announced, Following
-from limpet.master.rotation.files import AHEAD
-from limpet.master.rotation.work import KeysWritten, KeyWork
-from limpet.minion.settings import HeldTrust
+from limpet.master.master_keys.announced import Announced, Following
+from limpet.master.master_keys.io.key_files import AHEAD
+from limpet.master.master_keys.key_work import KeysWritten, KeyWork
+from limpet.minion.core.settings import HeldTrust
 
 if TYPE_CHECKING:
     from support.simulator.master_host import MasterHost
@@ -26,7 +26,7 @@ CALM_S = 15.0
 
 
 class KeyModel:
-    """What is on the master's disk; each change is whole or not there, as `files.py` sees to."""
+    """What is on the master's disk; each change is whole or not there, by `key_files.py`."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
@@ -179,7 +179,7 @@ class Rotator:
         assert core is not None
         key = story.master.keys.model.current.hex()
         for host in story.scene.minions:
-            follows = story.master.allows(host.key) and core._followers.knows_next(host.key)
+            follows = story.master.allows(host.key) and core._announcements.knows_next(host.key)
             if not follows or host.settings.minion_id in story.truth.cloned:
                 host.trusting.join_anew(key)
                 self.helped += 1

@@ -6,59 +6,61 @@ from typing import Any
 from limpet.common.clock import FOREVER
 from limpet.common.identifiers import Commit
 from limpet.common.messages.session import Beat
-from limpet.master.jobs.absence import Absence
-from limpet.master.jobs.book import Book
-from limpet.master.jobs.bulk import Bodies
+from limpet.master.core.key_changes import KeyChanges
+from limpet.master.core.step import Step
+from limpet.master.jobs.bulk_transfer import Bodies
 from limpet.master.jobs.delivery import Delivery
-from limpet.master.jobs.hearing import Hearing
 from limpet.master.jobs.job import Job
+from limpet.master.jobs.job_table import JobTable
+from limpet.master.jobs.presence import PresenceChanges
+from limpet.master.jobs.reports import JobReports
 from limpet.master.jobs.sending import Sending
-from limpet.master.keys import Keys
-from limpet.master.rotation.followers import Followers
-from limpet.master.sessions.door import Door
-from limpet.master.sessions.talk import Talk
+from limpet.master.master_keys.announcements import Announcements
+from limpet.master.sessions.greeting import Greeter
+from limpet.master.sessions.session import SessionHandler
 from limpet.master.store.operations import PutChunk
-from limpet.master.turn import Turn
 from support.simulator.breaking import Change, nothing, variant
 
 
 @variant()
 def return_acknowledged_before_commit() -> list[Change]:
     """The minion drops what the master does not have on disk."""
-    plain = Hearing._acknowledge
+    plain = JobReports._acknowledge
 
-    def acknowledge(hearing: Hearing, turn: Any, peer: Any, minion: Any, said: Any, _: Any) -> None:
+    def acknowledge(
+        hearing: JobReports, turn: Any, peer: Any, minion: Any, said: Any, _: Any
+    ) -> None:
         plain(hearing, turn, peer, minion, said, Commit(0))
 
-    return [(Hearing, "_acknowledge", acknowledge)]
+    return [(JobReports, "_acknowledge", acknowledge)]
 
 
 @variant()
 def job_told_before_commit() -> list[Change]:
     """A client has a job id that a crash makes void."""
-    plain = Turn.answer
+    plain = Step.answer
 
-    def answer(turn: Turn, client: Any, reply: Any, after: Any = None) -> None:
+    def answer(turn: Step, client: Any, reply: Any, after: Any = None) -> None:
         plain(turn, client, reply, Commit(0))
 
-    return [(Turn, "answer", answer)]
+    return [(Step, "answer", answer)]
 
 
 @variant()
 def everybody_believed_to_follow() -> list[Change]:
     """The master's key is changed without asking who knows the next one."""
-    return [(Followers, "knows_next", lambda _followers, _key: True)]
+    return [(Announcements, "knows_next", lambda _followers, _key: True)]
 
 
 @variant()
 def sent_before_bound() -> list[Change]:
     """A delivery leaves before its journal is written down."""
-    plain = Turn.send
+    plain = Step.send
 
-    def send(turn: Turn, peer: Any, key: Any, message: Any, after: Any = None) -> None:
+    def send(turn: Step, peer: Any, key: Any, message: Any, after: Any = None) -> None:
         plain(turn, peer, key, message, Commit(0))
 
-    return [(Turn, "send", send)]
+    return [(Step, "send", send)]
 
 
 @variant()
@@ -66,7 +68,7 @@ def delivery_never_sent_again() -> list[Change]:
     """A delivery that found a full queue waits for the next session."""
     plain = Sending._send
 
-    def send(sending: Sending, turn: Turn, job: Any, delivery: Delivery, session: Any) -> None:
+    def send(sending: Sending, turn: Step, job: Any, delivery: Delivery, session: Any) -> None:
         plain(sending, turn, job, delivery, session)
         delivery.resend_at = FOREVER
         sending.arm(turn.now, delivery)
@@ -77,25 +79,25 @@ def delivery_never_sent_again() -> list[Change]:
 @variant()
 def journal_id_ignored() -> list[Change]:
     """A minion that was installed anew is sent what its old journal was bound to."""
-    plain = Absence.on_ready
+    plain = PresenceChanges.on_ready
 
-    def on_ready(absence: Absence, turn: Any, minion: Any, session: Any) -> None:
+    def on_ready(absence: PresenceChanges, turn: Any, minion: Any, session: Any) -> None:
         for delivery in absence._open_of(minion):
             delivery.journal_id = delivery.journal_id and session.journal_id
             if delivery.state in ("accepted", "started"):
                 delivery.state = "bound"
         plain(absence, turn, minion, session)
 
-    return [(Absence, "on_greeted", nothing), (Absence, "on_ready", on_ready)]
+    return [(PresenceChanges, "on_greeted", nothing), (PresenceChanges, "on_ready", on_ready)]
 
 
 @variant(within=800)
 def late_result_overwrites_first() -> list[Change]:
     """The last word counts instead of the first."""
-    plain = Hearing.on_return
+    plain = JobReports.on_return
 
-    def on_return(hearing: Hearing, turn: Any, peer: Any, minion: Any, said: Any) -> None:
-        found = hearing._book.find(said.jid, minion.minion)
+    def on_return(hearing: JobReports, turn: Any, peer: Any, minion: Any, said: Any) -> None:
+        found = hearing._job_table.find(said.jid, minion.minion)
         if found is not None and not found[1].is_open and said.outcome != found[1].state:
             job, delivery = found
             job.count(delivery, -1)
@@ -103,7 +105,7 @@ def late_result_overwrites_first() -> list[Change]:
             job.count(delivery, 1)
         plain(hearing, turn, peer, minion, said)
 
-    return [(Hearing, "on_return", on_return)]
+    return [(JobReports, "on_return", on_return)]
 
 
 @variant()
@@ -115,45 +117,49 @@ def lost_is_never_corrected() -> list[Change]:
 @variant()
 def request_id_ignored() -> list[Change]:
     """A client that asks again after a cut makes a second job."""
-    return [(Book, "asked_before", nothing)]
+    return [(JobTable, "asked_before", nothing)]
 
 
 @variant(within=600)
 def clone_displaces_original() -> list[Change]:
     """Whoever comes last with the key is let in."""
 
-    def probe(door: Door, turn: Any, minion: Any, _session: Any, greeting: Any) -> None:
-        door._let_in(turn, minion, greeting)
+    def probe(greeter: Greeter, turn: Any, minion: Any, _session: Any, greeting: Any) -> None:
+        greeter._let_in(turn, minion, greeting)
 
-    return [(Door, "_probe", probe)]
+    return [(Greeter, "_probe", probe)]
 
 
 @variant()
 def session_of_a_rejected_key_kept() -> list[Change]:
     """Rejecting a key changes what is written down, and nothing else."""
-    return [(Keys, "_shut_out", nothing)]
+    return [(KeyChanges, "_shut_out", nothing)]
 
 
 @variant()
 def link_counter_ignored() -> list[Change]:
     """A greeting of an older socket that comes late is welcomed."""
-    plain = Door.on_hello
+    plain = Greeter.on_hello
 
-    def on_hello(door: Door, turn: Any, peer: Any, minion: Any, address: str, hello: Any) -> None:
+    def on_hello(
+        greeter: Greeter, turn: Any, peer: Any, minion: Any, address: str, hello: Any
+    ) -> None:
         minion.link_counter = 0
-        plain(door, turn, peer, minion, address, hello)
+        plain(greeter, turn, peer, minion, address, hello)
 
-    return [(Door, "on_hello", on_hello)]
+    return [(Greeter, "on_hello", on_hello)]
 
 
 @variant()
 def beats_not_answered() -> list[Change]:
     """The master beats by itself and echoes nobody."""
 
-    def on_beat(_talk: Talk, _turn: Any, _minion: Any, _session: Any, _said: Beat) -> None:
+    def on_beat(
+        _talk: SessionHandler, _turn: Any, _minion: Any, _session: Any, _said: Beat
+    ) -> None:
         return None
 
-    return [(Talk, "on_beat", on_beat)]
+    return [(SessionHandler, "on_beat", on_beat)]
 
 
 @variant()
@@ -165,19 +171,22 @@ def batch_without_limit() -> list[Change]:
 @variant()
 def absent_minions_queued_for() -> list[Change]:
     """A job that nobody asked to wait is kept for a minion that is offline."""
-    return [(Absence, "on_offline", nothing), (Sending, "given_up_at", lambda _s, _d: FOREVER)]
+    return [
+        (PresenceChanges, "on_offline", nothing),
+        (Sending, "given_up_at", lambda _s, _d: FOREVER),
+    ]
 
 
 @variant(within=800)
 def restored_store_sends_old_jobs() -> list[Change]:
     """A store from a backup goes on as if nothing had happened since."""
-    return [(Absence, "on_store_restored", nothing)]
+    return [(PresenceChanges, "on_store_restored", nothing)]
 
 
 @variant()
 def ended_jobs_kept() -> list[Change]:
     """Nothing ever leaves the master's memory."""
-    return [(Book, "on_committed", nothing)]
+    return [(JobTable, "on_committed", nothing)]
 
 
 @variant()
@@ -185,7 +194,7 @@ def bulk_offset_ignored() -> list[Change]:
     """A piece is added to the body wherever it belongs."""
 
     def on_chunk(
-        bodies: Bodies, turn: Turn, minion: Any, jid: Any, digest: str, offset: int, data: bytes
+        bodies: Bodies, turn: Step, minion: Any, jid: Any, digest: str, offset: int, data: bytes
     ) -> Any:
         body = bodies._bodies.get((minion, jid))
         if body is None or body.digest != digest:

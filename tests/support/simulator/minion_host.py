@@ -12,9 +12,10 @@ from limpet.common.clock import Moment
 from limpet.common.identifiers import Attempt, Commit, MinionId, MinionKey
 from limpet.common.messages.enrolment import EnrolAnswer
 from limpet.common.wire.codec import FromMaster
-from limpet.minion import effects as do
-from limpet.minion.core import MinionCore
-from limpet.minion.jobs.records import (
+from limpet.minion.core import effects as do
+from limpet.minion.core.machine import MinionCore
+from limpet.minion.core.settings import LinkSettings
+from limpet.minion.journal.records import (
     AnyRecord,
     JobAccepted,
     JournalState,
@@ -22,8 +23,7 @@ from limpet.minion.jobs.records import (
     compact,
     replay,
 )
-from limpet.minion.link.states import State
-from limpet.minion.settings import LinkSettings
+from limpet.minion.sessions.states import State
 from support.simulator.coverage import Counted, Tally
 from support.simulator.disks import Disk
 from support.simulator.doors import MasterDoor

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from limpet.common.identifiers import Attempt
 from limpet.common.messages.fields import Message
 from limpet.common.wire.codec import encode, enrol_answer_decoder, minion_decoder
-from limpet.minion import effects as do
+from limpet.minion.core import effects as do
 from support.simulator.doors import MasterDoor
 from support.simulator.network import Connection, Network
 

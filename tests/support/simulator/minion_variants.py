@@ -10,24 +10,24 @@ from limpet.common.clock import Instant, Moment
 from limpet.common.identifiers import JobId
 from limpet.common.messages.jobs import Accepted
 from limpet.common.messages.session import Regreet
-from limpet.minion import effects as minion_do
-from limpet.minion.jobs.book import JobBook
-from limpet.minion.jobs.cancels import Cancels
-from limpet.minion.jobs.ledger import Ledger
-from limpet.minion.jobs.remembered import Remembered
+from limpet.minion.core import effects as minion_do
+from limpet.minion.core.outbox import Outbox
+from limpet.minion.jobs.cancellation import Cancellation
+from limpet.minion.jobs.job_registry import JobRegistry
+from limpet.minion.jobs.job_table import JobTable
 from limpet.minion.jobs.returns import Returns
-from limpet.minion.link import backoff
-from limpet.minion.link import course as course_module
-from limpet.minion.link.beats import Beats
-from limpet.minion.link.clockwork import MasterClock
-from limpet.minion.link.course import Course
-from limpet.minion.link.machine import Link
-from limpet.minion.link.retreat import Retreat
-from limpet.minion.link.seat import Seat
-from limpet.minion.link.server_keys import ServerKeys
-from limpet.minion.link.session import Session
-from limpet.minion.link.states import State
-from limpet.minion.outbox import Outbox
+from limpet.minion.jobs.seen_jids import SeenJids
+from limpet.minion.sessions import backoff
+from limpet.minion.sessions import transitions as course_module
+from limpet.minion.sessions.connection_state import ConnectionState
+from limpet.minion.sessions.heartbeats import Heartbeats
+from limpet.minion.sessions.link import Link
+from limpet.minion.sessions.master_clock import MasterClock
+from limpet.minion.sessions.reconnect_policy import ReconnectPolicy
+from limpet.minion.sessions.server_keys import ServerKeys
+from limpet.minion.sessions.session import Session
+from limpet.minion.sessions.states import State
+from limpet.minion.sessions.transitions import Transitions
 from support.simulator.breaking import Change, nothing, variant
 from support.simulator.story import FLEET_ONES
 
@@ -43,13 +43,13 @@ def no_deadline_in_greeting() -> list[Change]:
 @variant()
 def socket_reused_after_a_failure() -> list[Change]:
     """The old socket goes on being used, as a REQ socket is that "reconnects by itself"."""
-    plain_open = Seat.open
+    plain_open = ConnectionState.open
 
-    def open_once(seat: Seat, *words: Any, **more: Any) -> None:
-        if not seat._is_open:
-            plain_open(seat, *words, **more)
+    def open_once(connection: ConnectionState, *words: Any, **more: Any) -> None:
+        if not connection._is_open:
+            plain_open(connection, *words, **more)
 
-    return [(Seat, "close", nothing), (Seat, "open", open_once)]
+    return [(ConnectionState, "close", nothing), (ConnectionState, "open", open_once)]
 
 
 @variant()
@@ -96,26 +96,26 @@ def regreet_ignored() -> list[Change]:
 @variant(within=800)
 def beat_is_life_without_echo() -> list[Change]:
     """Whatever the master says proves that it hears."""
-    plain = Beats.on_master_beat
+    plain = Heartbeats.on_master_beat
 
-    def on_master_beat(beats: Beats, number: int, echo: int) -> Instant | None:
+    def on_master_beat(beats: Heartbeats, number: int, echo: int) -> Instant | None:
         left_at = plain(beats, number, echo)
         newest = beats._left_at
         if newest is not None:
             beats.lost_at = Instant(newest + 3 * beats.interval_s)
         return left_at
 
-    return [(Beats, "on_master_beat", on_master_beat)]
+    return [(Heartbeats, "on_master_beat", on_master_beat)]
 
 
 @variant()
 def sync_skipped() -> list[Change]:
     """READY at once after the Welcome."""
 
-    def send_page(course: Course, now: Moment, session: Session) -> None:
-        course.become_ready(now, session)
+    def send_page(transitions: Transitions, now: Moment, session: Session) -> None:
+        transitions.become_ready(now, session)
 
-    return [(Course, "send_page", send_page)]
+    return [(Transitions, "send_page", send_page)]
 
 
 @variant()
@@ -137,13 +137,15 @@ def backoff_without_cap() -> list[Change]:
 @variant()
 def retries_end_after_three() -> list[Change]:
     """The link gives up, as if a person were there to see it."""
-    plain = Retreat.pause_after_failure_s
+    plain = ReconnectPolicy.pause_after_failure_s
 
-    def pause_s(retreat: Retreat, at: Instant, loss: Any, *, is_tcp_connected: bool) -> float:
-        seconds = plain(retreat, at, loss, is_tcp_connected=is_tcp_connected)
-        return seconds if retreat.failures.in_a_row < 3 else 1e9
+    def pause_s(
+        reconnect: ReconnectPolicy, at: Instant, loss: Any, *, is_tcp_connected: bool
+    ) -> float:
+        seconds = plain(reconnect, at, loss, is_tcp_connected=is_tcp_connected)
+        return seconds if reconnect.failures.in_a_row < 3 else 1e9
 
-    return [(Retreat, "pause_after_failure_s", pause_s)]
+    return [(ReconnectPolicy, "pause_after_failure_s", pause_s)]
 
 
 @variant()
@@ -151,7 +153,7 @@ def frames_of_other_sessions_heeded() -> list[Change]:
     """Whatever comes while READY is obeyed."""
 
     def session_of(link: Link, _session: int) -> Session | None:
-        return None if link.course.ready is None else link.session
+        return None if link.transitions.ready is None else link.session
 
     return [(Link, "session_of", session_of)]
 
@@ -159,12 +161,20 @@ def frames_of_other_sessions_heeded() -> list[Change]:
 @variant()
 def no_deadline_without_echo() -> list[Change]:
     """A READY link is lost only when the transport says so."""
-    plain = Seat.enter_until
+    plain = ConnectionState.enter_until
 
-    def enter_until(seat: Seat, now: Moment, state: State, deadline: Instant, why: str) -> None:
-        plain(seat, now, state, Instant(now.boot + 1e9) if state is State.READY else deadline, why)
+    def enter_until(
+        connection: ConnectionState, now: Moment, state: State, deadline: Instant, why: str
+    ) -> None:
+        plain(
+            connection,
+            now,
+            state,
+            Instant(now.boot + 1e9) if state is State.READY else deadline,
+            why,
+        )
 
-    return [(Seat, "enter_until", enter_until), (Seat, "renew", nothing)]
+    return [(ConnectionState, "enter_until", enter_until), (ConnectionState, "renew", nothing)]
 
 
 # -- jobs on the minion --------------------------------------------------------------------------
@@ -201,20 +211,20 @@ def released_before_start_is_durable() -> list[Change]:
 def no_dedupe() -> list[Change]:
     """A job that is known is taken for a new one."""
 
-    def unknown(_ledger: Ledger, _jid: JobId) -> None:
+    def unknown(_registry: JobRegistry, _jid: JobId) -> None:
         return None
 
-    return [(Ledger, "find", unknown), (Remembered, "why", unknown)]
+    return [(JobRegistry, "find", unknown), (SeenJids, "why", unknown)]
 
 
 @variant()
 def cancel_without_tombstone() -> list[Change]:
     """A cancel is acknowledged and not written down."""
 
-    def cancel_unknown(cancels: Cancels, _now: Moment, line: Any, jid: JobId) -> None:
+    def cancel_unknown(cancels: Cancellation, _now: Moment, line: Any, jid: JobId) -> None:
         cancels._answer_cancel(line, jid, "cancelled", minion_do.NOW)
 
-    return [(Cancels, "_cancel_unknown", cancel_unknown)]
+    return [(Cancellation, "_cancel_unknown", cancel_unknown)]
 
 
 @variant()
@@ -242,4 +252,4 @@ def expired_still_run() -> list[Change]:
 @variant()
 def return_ack_ignored() -> list[Change]:
     """Returns and spool files are kept for good."""
-    return [(JobBook, "on_acknowledged", nothing)]
+    return [(JobTable, "on_acknowledged", nothing)]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from limpet.master.jobs.delivery import SHOWN
-from limpet.minion.link.states import State
+from limpet.minion.sessions.states import State
 from support.simulator.coverage import Pairs, Tally, rare
 from support.simulator.gremlin import MINION_EVENTS
 from support.simulator.master_gremlin import MASTER_EVENTS

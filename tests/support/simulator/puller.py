@@ -6,13 +6,8 @@ It outlives the link that it asks, asks the next one, and goes on at the byte wh
 import hashlib
 from functools import partial
 
-from limpet.minion.effects import LocalRefused, LocalReply
-from limpet.minion.local.messages import (
-    AskSource,
-    LocalPiece,
-    LocalServed,
-    PullSource,
-)
+from limpet.minion.control.messages import AskSource, LocalPiece, LocalServed, PullSource
+from limpet.minion.core.effects import LocalRefused, LocalReply
 from support.simulator.minion_host import MinionHost
 from support.simulator.world import World
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from limpet.common.messages.fields import Message
 from limpet.common.messages.sources import CHANGED, Offer, Piece
-from limpet.master import effects as do
-from limpet.master.pillar.line import Rendered
-from limpet.master.sources.work import (
+from limpet.master.core import effects as do
+from limpet.master.files.reads import (
     Found,
     Listed,
     LookUp,
@@ -21,6 +20,7 @@ from limpet.master.sources.work import (
     Result,
     Work,
 )
+from limpet.master.pillar.messages import Rendered
 
 if TYPE_CHECKING:
     from support.simulator.master_host import MasterHost
@@ -73,7 +73,7 @@ class Shelves:
         host.world.later(0.001 + self.slowest_s * self._chance.random() ** 3, done)
 
     def render(self, effect: do.Render) -> None:
-        """Render a pillar; a workshop that has to be started again needs much longer."""
+        """Render a pillar; a fork server that has to be started again needs much longer."""
         host, life = self._host, self._host.life
         chance = random.Random(f"{self._host.world.seed} {effect.number} {life}")
         body = pillar_of(effect.minion, chance.choice((1, 10, 2_000)))

@@ -1,7 +1,7 @@
 """A whole fleet loses its connections in one instant: it must not come back in one instant."""
 
-from limpet.minion import effects as minion_do
-from limpet.minion.link.backoff import BASE_S, FLEET_PER_S
+from limpet.minion.core import effects as minion_do
+from limpet.minion.sessions.backoff import BASE_S, FLEET_PER_S
 from support.simulator.checking import Checker, Scene
 from support.simulator.minion_host import MinionHost
 from support.simulator.network import Network

@@ -6,8 +6,8 @@ from functools import partial
 
 from limpet.common.identifiers import MinionId, MinionKey
 from limpet.master.store.operations import KeyRow, PutKey, PutToken, TokenRow
-from limpet.minion.link.backoff import cap_s, reconnect_s
-from limpet.minion.link.states import BEATS_TO_LOSS, CONNECTING_S
+from limpet.minion.sessions.backoff import cap_s, reconnect_s
+from limpet.minion.sessions.states import BEATS_TO_LOSS, CONNECTING_S
 from support.simulator.administrator import Administrator
 from support.simulator.checking import Scene
 from support.simulator.conduct import Conduct

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from limpet.common.messages.fields import Message
 from limpet.common.messages.sources import BUSY, Ask, Offer, Piece, Pull
-from limpet.minion import effects as minion_do
-from limpet.minion.sources.asking import (
+from limpet.minion.core import effects as minion_do
+from limpet.minion.files.requests import (
     ASK_AGAIN_S,
     BUSY_S,
     PATIENCE_S,
@@ -127,8 +127,8 @@ class Transfers(Checker):
             if puller.problem and not puller.problem.startswith((NO_FILE, "no answer")):
                 self.broken(f"a job of {puller.host.name} is told: {puller.problem}")
         for host in self.scene.minions:
-            if len(host.the_core.sources):
-                self.broken(f"{host.name} keeps {len(host.the_core.sources)} questions")
+            if len(host.the_core.files):
+                self.broken(f"{host.name} keeps {len(host.the_core.files)} questions")
         core = self.master.core
         assert core is not None
         if core._sources.open_count:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from limpet.common.messages.fields import Message
 from limpet.common.wire.codec import FromMinion
-from limpet.master import effects as master_do
-from limpet.minion import effects as minion_do
+from limpet.master.core import effects as master_do
+from limpet.minion.core import effects as minion_do
 
 if TYPE_CHECKING:
     from support.simulator.minion_host import MinionHost

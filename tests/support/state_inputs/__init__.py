@@ -14,7 +14,7 @@ from support.state_inputs import (
     ssh,
     tools,
 )
-from support.state_laws import Inputs
+from support.states.state_laws import Inputs
 
 INPUTS: dict[str, Inputs] = {
     **files.INPUTS,

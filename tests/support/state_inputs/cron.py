@@ -5,10 +5,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from support.fake_crontab import TAB, FakeCrontab
-from support.rooted import contained
-from support.state_bench import FakeTree, StateBench
-from support.state_laws import Arguments, Inputs, Sandbox, World, among, having
+from support.fakes.crontab import TAB, FakeCrontab
+from support.hosts.rooted import contained
+from support.states.state_bench import FakeTree, StateBench
+from support.states.state_laws import Arguments, Inputs, Sandbox, World, among, having
 
 NAMES = among("/bin/two", "/bin/bare", "/bin/night", "/bin/n", "/bin/off")
 TIMES = ("*", 5, "*/2", "random", "1-5")

@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from support.state_bench import FakeTree, StateBench
-from support.state_laws import Arguments, Inputs, Sandbox, World, among, having
+from support.states.state_bench import FakeTree, StateBench
+from support.states.state_laws import Arguments, Inputs, Sandbox, World, among, having
 
 YES_OR_NO = (True, False)
 INI = "; c\ntop = 1\n\n[one]\na = 1\nb=2\n# com\nc : 3\n[two]\nx = y z\n\n[empty]\n"

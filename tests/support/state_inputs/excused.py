@@ -1,10 +1,10 @@
 """State functions that have no inputs of their own: held elsewhere, or not to be held at all."""
 
-PACKAGES = "tests/unit/states/packages/test_pkg_laws.py"
-REPOSITORIES = "tests/unit/states/packages/test_pkgrepo_laws.py"
-ACCOUNTS = "tests/system/test_accounts.py"
-MOUNTS = "tests/system/test_system_settings.py"
-FILTER = "tests/system/test_packet_filter.py"
+PACKAGES = "tests/unit/states/host/packages/test_package_laws.py"
+REPOSITORIES = "tests/unit/states/host/packages/test_pkgrepo_laws.py"
+ACCOUNTS = "tests/system/minion/test_accounts.py"
+MOUNTS = "tests/system/minion/test_system_settings.py"
+FILTER = "tests/system/fleet/test_packet_filter.py"
 
 HELD_ELSEWHERE: dict[str, str] = {
     # With worlds that are generated too, not arguments alone.

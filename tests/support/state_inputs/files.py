@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from support.state_bench import FakeTree, StateBench
-from support.state_laws import Arguments, Inputs, Sandbox, World, among, having
+from support.states.state_bench import FakeTree, StateBench
+from support.states.state_laws import Arguments, Inputs, Sandbox, World, among, having
 
 NAMES = among(
     *(f"@/{each}" for each in ("a", "b", "c", "e", "u", "d/x", "d/y", "new/z", "l", "d", "new"))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from support.state_bench import StateBench
-from support.state_laws import Arguments, Inputs, Sandbox, World, among, having
+from support.states.state_bench import StateBench
+from support.states.state_laws import Arguments, Inputs, Sandbox, World, among, having
 
 
 def git(place: Path, *words: str) -> None:

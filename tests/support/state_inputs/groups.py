@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from limpet.states.outcome import Outcome
-from support.fake_packages import FakePackages
-from support.package_bench import PackageBench
-from support.state_laws import Inputs, World, among, having
+from support.fakes.packages import FakePackages
+from support.packaging.package_bench import PackageBench
+from support.states.state_laws import Inputs, World, among, having
 
 
 @dataclass

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from support.rooted import rooted_host
-from support.state_bench import StateBench
-from support.state_laws import Arguments, Inputs, Sandbox, World, among, having
+from support.hosts.rooted import rooted_host
+from support.states.state_bench import StateBench
+from support.states.state_laws import Arguments, Inputs, Sandbox, World, among, having
 
 YES_OR_NO = (True, False)
 ETC = {

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from limpet.states.grains.loading import with_own
 from limpet.states.library.context import StateContext
-from support.state_bench import StateBench
-from support.state_laws import Arguments, Inputs, Sandbox, World, among, having
+from support.states.state_bench import StateBench
+from support.states.state_laws import Arguments, Inputs, Sandbox, World, among, having
 
 NAME: Arguments = {"name": "it"}
 

@@ -6,12 +6,12 @@ from typing import Any, cast
 
 from hypothesis import strategies as st
 
-from limpet.states.ports import Process
-from support.fake_host import FakeCommands, FakeFiles, FakeHost, FakeProcesses
-from support.fake_programs import FakeKernel, FakeSelinux, FakeSupervisor, FakeZones
-from support.rooted import contained, rooted_files
-from support.state_bench import StateBench
-from support.state_laws import Arguments, Inputs, Sandbox, World, among, having
+from limpet.states.ports.machine import Process
+from support.fakes.host import FakeCommands, FakeFiles, FakeHost, FakeProcesses
+from support.fakes.programs import FakeKernel, FakeSelinux, FakeSupervisor, FakeZones
+from support.hosts.rooted import contained, rooted_files
+from support.states.state_bench import StateBench
+from support.states.state_laws import Arguments, Inputs, Sandbox, World, among, having
 
 YES_OR_NO = (True, False)
 

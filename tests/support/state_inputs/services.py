@@ -6,10 +6,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from support.fake_systemd import FakeSystemd, Unit
-from support.rooted import contained
-from support.state_bench import StateBench
-from support.state_laws import Arguments, Inputs, Sandbox, World, among, having
+from support.fakes.systemd import FakeSystemd, Unit
+from support.hosts.rooted import contained
+from support.states.state_bench import StateBench
+from support.states.state_laws import Arguments, Inputs, Sandbox, World, among, having
 
 UNITS = {
     "dead": Unit(),

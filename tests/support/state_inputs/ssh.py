@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 from limpet.states.host.machine import ThisMachine
-from limpet.states.ports import Account
-from support.fake_host import FakeAccounts
-from support.state_bench import FakeTree, StateBench
-from support.state_laws import Inputs, Sandbox, World, among, having
+from limpet.states.ports.machine import Account
+from support.fakes.host import FakeAccounts
+from support.states.state_bench import FakeTree, StateBench
+from support.states.state_laws import Inputs, Sandbox, World, among, having
 
 ONE = "AAAAC3NzaC1lZDI1NTE5AAAAIN1+H0J6a1exJzXZCF71ysHl7bPMUilH/HrwoOa4GIP+"
 TWO = "AAAAC3NzaC1lZDI1NTE5AAAAIIUoPj8CLIE3+zAmKq7FA17LoebrEsdCahe3GkIe1chQ"

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 from hypothesis import strategies as st
 
-from support.fake_host import FakeCommands, FakeHost
-from support.fake_tools import FakeAlternatives, FakeDebconf, FakePip, Links
-from support.rooted import contained, rooted_files, rooted_host
-from support.state_bench import FakeTree, StateBench
-from support.state_laws import Arguments, Inputs, Sandbox, World, among, having
+from support.fakes.host import FakeCommands, FakeHost
+from support.fakes.tools import FakeAlternatives, FakeDebconf, FakePip, Links
+from support.hosts.rooted import contained, rooted_files, rooted_host
+from support.states.state_bench import FakeTree, StateBench
+from support.states.state_laws import Arguments, Inputs, Sandbox, World, among, having
 
 YES_OR_NO = (True, False)
 

@@ -11,9 +11,9 @@ from conftest import Tell
 
 from limpet import Client
 from limpet.common.errors import LimpetError
-from support.chaos import ROUNDS, client_of, entry, runs, wait_all_answer
-from support.fleet import Fleet, wait_until
-from support.small_disk import SmallDisk, needs_root
+from support.hostile.chaos import ROUNDS, client_of, entry, runs, wait_all_answer
+from support.hostile.small_disk import SmallDisk, needs_root
+from support.master.fleet import Fleet, wait_until
 
 pytestmark = [pytest.mark.xdist_group("disks"), pytest.mark.timeout(120 + 120 * ROUNDS)]
 RESUMES_S_MAX = 10.0 * 2

@@ -11,9 +11,17 @@ import pytest
 from conftest import Tell
 
 from limpet import Client
-from support import hangable
-from support.chaos import ROUNDS, Reckoning, client_of, entry, runs, wait_all_answer, wait_runs
-from support.fleet import LIMPET, Fleet, Node, descendants, wait_until
+from support.fakes import hangable
+from support.hostile.chaos import (
+    ROUNDS,
+    Reckoning,
+    client_of,
+    entry,
+    runs,
+    wait_all_answer,
+    wait_runs,
+)
+from support.master.fleet import LIMPET, Fleet, Node, descendants, wait_until
 
 pytestmark = [pytest.mark.xdist_group("hangs"), pytest.mark.timeout(180)]
 

@@ -21,8 +21,8 @@ from limpet.common.messages.jobs import BulkAck, BulkChunk, BulkOffer, Deliver, 
 from limpet.common.messages.session import Beat, Denied, Hello, MasterBeat
 from limpet.common.transport.sockets import Context, make_keypair
 from limpet.common.wire.codec import encode
-from support import curve
-from support.attack import (
+from support.fakes.hand_minion import HandMinion, receive_within, wait_ready
+from support.hostile.attack import (
     Pings,
     accepted,
     count_grows,
@@ -33,11 +33,11 @@ from support.attack import (
     send_all,
     send_to_enrolment,
 )
-from support.chaos import ROUNDS, client_of
-from support.fleet import Fleet, wait_until
-from support.hand_minion import HandMinion, receive_within, wait_ready
-from support.hostile import GREETING_CURVE, HostilePeer
-from support.recovery import IS_LONG, recovery
+from support.hostile.chaos import ROUNDS, client_of
+from support.hostile.hostile import GREETING_CURVE, HostilePeer
+from support.master.fleet import Fleet, wait_until
+from support.master.recovery import IS_LONG, recovery
+from support.pages import curve
 
 pytestmark = [
     pytest.mark.slow,

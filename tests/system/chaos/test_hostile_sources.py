@@ -11,12 +11,12 @@ from conftest import Tell
 from limpet.common.messages.sources import PIECE_BYTES_MAX, Ask, Offer, Piece, Pull
 from limpet.common.transport.sockets import Context
 from limpet.common.wire.codec import encode
-from limpet.minion.local.sources import SourcesOfMaster
-from limpet.states.served import Question
-from support.attack import Pings, accepted, memory_mb, rejected
-from support.fleet import Fleet
-from support.hand_minion import HandMinion
-from support.pulling import Pulling, roots_of, socket_of
+from limpet.minion.control.files_client import SourcesOfMaster
+from limpet.states.ports.served import Question
+from support.fakes.hand_minion import HandMinion
+from support.hostile.attack import Pings, accepted, memory_mb, rejected
+from support.master.fleet import Fleet
+from support.master.pulling import Pulling, roots_of, socket_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 MIB = 1024 * 1024

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from conftest import Tell
 
-from support.chaos import (
+from support.hostile.chaos import (
     ROUNDS,
     Reckoning,
     client_of,
@@ -24,7 +24,7 @@ from support.chaos import (
     wait_all_answer,
     wait_runs,
 )
-from support.fleet import Fleet, Node, descendants, wait_until
+from support.master.fleet import Fleet, Node, descendants, wait_until
 
 pytestmark = [pytest.mark.xdist_group("jobs_survive"), pytest.mark.timeout(120 + 60 * ROUNDS)]
 JOB_S = 6 if ROUNDS == 1 else 20

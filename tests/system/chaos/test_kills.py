@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from conftest import Tell
 
-from support import killable
-from support.chaos import ROUNDS, Load, Reckoning, client_of, reckon, wait_all_answer
-from support.fleet import Fleet, Node, wait_until
+from support.hostile import killable
+from support.hostile.chaos import ROUNDS, Load, Reckoning, client_of, reckon, wait_all_answer
+from support.master.fleet import Fleet, Node, wait_until
 
 pytestmark = pytest.mark.timeout(60 + 360 * ROUNDS)
 ANSWERS_S_MAX = 3 * 3.0

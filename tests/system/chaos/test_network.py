@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from conftest import Tell
 
-from support.chaos import ROUNDS, client_of, entry, runs
-from support.fleet import Fleet, Node, wait_until
-from support.netns import Network, missing
-from support.recovery import IS_LONG, answering, pids, recovery, wait_ready
+from support.hostile.chaos import ROUNDS, client_of, entry, runs
+from support.hostile.netns import Network, missing
+from support.master.fleet import Fleet, Node, wait_until
+from support.master.recovery import IS_LONG, answering, pids, recovery, wait_ready
 
 LACKING = missing()
 pytestmark = [

@@ -13,8 +13,16 @@ from conftest import Tell
 
 from limpet import Client
 from limpet.common.control.replies import KeyInfo
-from support.chaos import ROUNDS, Reckoning, client_of, entry, runs, wait_all_answer, wait_runs
-from support.fleet import LIMPET, Fleet, Node, wait_until
+from support.hostile.chaos import (
+    ROUNDS,
+    Reckoning,
+    client_of,
+    entry,
+    runs,
+    wait_all_answer,
+    wait_runs,
+)
+from support.master.fleet import LIMPET, Fleet, Node, wait_until
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]
 MASTER_STANDS_S = 17 if ROUNDS == 1 else 60

@@ -19,10 +19,10 @@ import pytest
 import zmq
 from conftest import Tell
 
-from support.chaos import ROUNDS, client_of, entry, reckon
-from support.fleet import Fleet
-from support.proxy import Proxy
-from support.recovery import IS_LONG, answering, pids, recovery, wait_ready
+from support.hostile.chaos import ROUNDS, client_of, entry, reckon
+from support.hostile.proxy import Proxy
+from support.master.fleet import Fleet
+from support.master.recovery import IS_LONG, answering, pids, recovery, wait_ready
 
 pytestmark = [
     pytest.mark.slow,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from limpet.states.context import FunctionContext, Loose
-from support.fake_host import make_context
+from support.fakes.host import make_context
 
 
 def test_grains_are_loaded_once_and_again_after_a_change() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from limpet.states.functions import registry
 from limpet.states.lint.lint import Lint
-from limpet.states.lint.tree import tree_at
-from support.fake_host import make_context
+from limpet.states.lint.tree.finding import tree_at
+from support.fakes.host import make_context
 
 EXAMPLES = Path(__file__).parents[3] / "states" / "examples"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from limpet.common.bringup import units
-from limpet.common.bringup.findings import Finding
 from limpet.common.doctor import service
+from limpet.common.setup import units
+from limpet.common.setup.findings import Finding
 
 UNIT = "limpet-minion.service"
 RUNNING = {

@@ -18,7 +18,7 @@ from limpet.common.packages.deb import (
     parse_control,
     read_facts,
 )
-from support.made_packages import archive_of, control_text, member, package
+from support.packaging.made_packages import archive_of, control_text, member, package
 
 
 def read(data: bytes) -> PackageFacts:

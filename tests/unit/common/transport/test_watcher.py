@@ -260,39 +260,39 @@ class Door:
 
 
 def test_one_source_may_fill_the_port_while_nobody_else_comes() -> None:
-    door = Door()
-    door.come("192.0.2.1", 15)
-    assert door.number_of("192.0.2.1") == 10
+    greeter = Door()
+    greeter.come("192.0.2.1", 15)
+    assert greeter.number_of("192.0.2.1") == 10
 
 
 def test_one_source_that_fills_the_port_keeps_nobody_out() -> None:
-    door = Door()
+    greeter = Door()
     for _ in range(4):
-        door.come("192.0.2.9", 30)
-        door.come("192.0.2.1", 1)
-        door.come("192.0.2.2", 1)
-    shares = sorted(door.number_of(each) for each in ("192.0.2.1", "192.0.2.2", "192.0.2.9"))
+        greeter.come("192.0.2.9", 30)
+        greeter.come("192.0.2.1", 1)
+        greeter.come("192.0.2.2", 1)
+    shares = sorted(greeter.number_of(each) for each in ("192.0.2.1", "192.0.2.2", "192.0.2.9"))
     assert shares == [3, 3, 4]
 
 
 def test_a_network_that_gives_itself_many_addresses_is_one_source() -> None:
-    door = Door()
+    greeter = Door()
     for number in range(30):
-        door.come(f"192.0.2.1{number:02}", 1)
-    door.come("192.0.3.1", 1)
-    assert door.number_of("192.0.3.1") == 1
+        greeter.come(f"192.0.2.1{number:02}", 1)
+    greeter.come("192.0.3.1", 1)
+    assert greeter.number_of("192.0.3.1") == 1
 
 
 def test_those_that_have_left_take_no_room() -> None:
-    door = Door()
-    door.come("192.0.2.9", 10)
-    for fd in tuple(door.inside):
-        door.watcher.disconnected(fd)
-    door.inside.clear()
-    door.come("192.0.2.1", 6)
-    door.come("192.0.2.2", 4)
-    assert len(door.inside) == 10
-    assert len(door.watcher) == 10
+    greeter = Door()
+    greeter.come("192.0.2.9", 10)
+    for fd in tuple(greeter.inside):
+        greeter.watcher.disconnected(fd)
+    greeter.inside.clear()
+    greeter.come("192.0.2.1", 6)
+    greeter.come("192.0.2.2", 4)
+    assert len(greeter.inside) == 10
+    assert len(greeter.watcher) == 10
 
 
 def test_a_sweep_looks_at_so_many_and_the_next_goes_on_there() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from limpet.common.crypto.keys import is_weak
 from limpet.common.transport.zap import Desk, Refusal, refusal
-from support import curve
+from support.pages import curve
 
 KEY = bytes(range(32))
 PRIME = 2**255 - 19

@@ -34,7 +34,7 @@ from limpet.common.errors import (
 from limpet.common.service.socket_names import reachable
 from limpet.master.client import Client, NoMinionMatched
 from limpet.master.client.results import JobOutput, MinionAnswer
-from support.fake_master import (
+from support.fakes.master import (
     JID,
     Cut,
     FakeMaster,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limpet.common.control.replies import FINAL, MinionResult, Status
-from limpet.master.client.results import JobBook
-from support.fake_master import result, stored
+from limpet.master.client.results import ResultTable
+from support.fakes.master import result, stored
 
 STATUSES: tuple[Status, ...] = get_args(Status)
 SETTLED = frozenset(("ok", "failed", "refused", "interrupted", "cancelled"))
@@ -27,15 +27,15 @@ def test_nothing_is_told_twice_and_nothing_settled_is_taken_back(
     news: list[MinionResult], restarts: list[int]
 ) -> None:
     """At each restart the whole state of the job is told again."""
-    book = JobBook()
-    book.on_stored(stored())
+    job_table = ResultTable()
+    job_table.on_stored(stored())
     told: list[tuple[str, str, object, float]] = []
     known: dict[str, MinionResult] = {}
     for at, each in enumerate(news):
-        answers = book.on_result(each)
+        answers = job_table.on_result(each)
         known[each.minion] = each
         if at in restarts:
-            answers += book.on_stored(stored(*known.values()))
+            answers += job_table.on_stored(stored(*known.values()))
         told += [(a.minion, a.status, a.value, a.since_s) for a in answers]
 
     assert all(before != after for before, after in pairwise(told))
@@ -45,7 +45,7 @@ def test_nothing_is_told_twice_and_nothing_settled_is_taken_back(
         assert len(set(settled)) <= 1
         if settled:
             assert statuses[statuses.index(settled[0]) :] == settled
-            assert book.result().minions[minion].status == settled[0]
-        assert book.result().minions[minion].is_final == (
-            book.result().minions[minion].status in FINAL
+            assert job_table.result().minions[minion].status == settled[0]
+        assert job_table.result().minions[minion].is_final == (
+            job_table.result().minions[minion].status in FINAL
         )

@@ -7,7 +7,7 @@ import pytest
 
 from limpet.__main__ import run
 from support.command_line import Limpet, Ran
-from support.fake_master import FakeMaster
+from support.fakes.master import FakeMaster
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from limpet.common.control.replies import KeyInfo, Keys
 from limpet.common.control.requests import ChangeKeys, ListKeys
 from support.command_line import Limpet
-from support.fake_master import FakeMaster
+from support.fakes.master import FakeMaster
 
 WEB1 = KeyInfo("web1", "pending", "1f0c 92ab", 1_764_000_000.0, "192.0.2.7", "")
 WEB2 = KeyInfo("web2", "pending", "77aa 01bc", 1_764_000_000.0, "192.0.2.8", "tok1")

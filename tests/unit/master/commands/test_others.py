@@ -28,7 +28,7 @@ from limpet.common.control.requests import (
     WatchJob,
 )
 from support.command_line import Limpet
-from support.fake_master import (
+from support.fakes.master import (
     CREATED_S,
     JID,
     FakeMaster,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from limpet.master.client.results import JobOutput, MinionAnswer
-from limpet.master.commands.output import TxtOutput
+from limpet.master.commands.shared.output import TxtOutput
 
 
 def _answer(minion: str) -> MinionAnswer:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from limpet.common.control.requests import RunJob
-from support.fake_master import JID, FakeMaster, Hang, Pause, ended, result, stored, update
+from support.fakes.master import JID, FakeMaster, Hang, Pause, ended, result, stored, update
 
 COMMAND = [sys.executable, "-m", "limpet"]
 PING = [*COMMAND, "run", "*", "test.ping"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limpet.master.commands.progress import RECORD_BYTES_MAX, Progress, Records
+from limpet.master.commands.shared.progress import RECORD_BYTES_MAX, Progress, Records
 
 DATA = {"total": 40, "done": 10, "changed": 3, "failed": 1,
         "running": [{"state": "cmd.run", "id": "deploy", "for_s": 8.2}], "ended": []}  # fmt: skip

@@ -9,7 +9,7 @@ import yaml
 from limpet.common.control.replies import MinionResult, NoMinion, Refused, Status
 from limpet.common.control.requests import RunJob
 from support.command_line import Limpet
-from support.fake_master import (
+from support.fakes.master import (
     CREATED_S,
     JID,
     FakeMaster,

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from limpet.common.crypto.keys import fingerprint
 from limpet.common.errors import UsageError
 from limpet.common.identifiers import MinionId, MinionKey
-from limpet.master.enrolment import selection
-from limpet.master.enrolment.keys import KeyTable
+from limpet.master.enrolment import key_selection
+from limpet.master.enrolment.key_table import KeyTable
 from limpet.master.store.operations import KeyRow
-from support.enrolment import Counter, key_of
+from support.master.enrolment import Counter, key_of
 
 A, B, C = key_of(1), key_of(2), key_of(3)
 
@@ -235,12 +235,12 @@ def test_many_fingerprints_at_once_cost_one_look_at_each_key(
         looks.append(key)
         return fingerprint(key)
 
-    monkeypatch.setattr(selection, "fingerprint", look)
+    monkeypatch.setattr(key_selection, "fingerprint", look)
     rows = [
         KeyRow(key_of(n), MinionId(f"web{n}"), "pending", 1.0, "192.0.2.1", "", 1.0)
         for n in range(1, 31)
     ]
     names = [fingerprint(row.key) for row in rows]
-    found = selection.select(KeyTable(rows), "accept", names, False)
+    found = key_selection.select(KeyTable(rows), "accept", names, False)
     assert sorted(row.key for row in found) == sorted(row.key for row in rows)
     assert len(looks) == len(rows)

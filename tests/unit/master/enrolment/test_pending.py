@@ -4,14 +4,14 @@ import pytest
 
 from limpet.common.clock import to_seconds
 from limpet.common.identifiers import MinionKey
-from limpet.master.enrolment.keys import (
+from limpet.master.enrolment.key_table import (
     PENDING_MAX,
     PENDING_PER_SOURCE_MAX,
     KeyTable,
     source_of,
 )
 from limpet.master.store.operations import PutKey
-from support.enrolment import Counter, key_of
+from support.master.enrolment import Counter, key_of
 
 A, B, C = key_of(1), key_of(2), key_of(3)
 

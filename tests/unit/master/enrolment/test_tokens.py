@@ -11,10 +11,10 @@ from limpet.common.control.replies import TokenInfo
 from limpet.common.crypto.joinstring import JoinString, parse_join_string
 from limpet.common.errors import UsageError
 from limpet.common.identifiers import MinionKey
-from limpet.common.refusals import clock_in
+from limpet.common.messages.refusals import clock_in
 from limpet.master.enrolment.tokens import TOKENS_MAX, USES_MAX
 from limpet.master.store.operations import PutKey, PutToken
-from support.enrolment import Counter, FakeVerifier, key_of
+from support.master.enrolment import Counter, FakeVerifier, key_of
 
 A, B, C = key_of(1), key_of(2), key_of(3)
 
@@ -284,11 +284,11 @@ def test_there_is_a_bound_on_tokens() -> None:
 def test_the_real_cryptography_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     from limpet.common.crypto.proof import Ed25519Verifier, Statement, sign
     from limpet.common.messages.enrolment import EnrolRequest
-    from limpet.master.enrolment.desk import EnrolmentDesk
+    from limpet.master.enrolment.authority import EnrolmentAuthority
 
     counter = Counter()
     master_key = bytes.fromhex(key_of(70))
-    desk = EnrolmentDesk(
+    desk = EnrolmentAuthority(
         counter.kept.snapshot(counter.wall_s),
         now=counter.now,
         chance=random.SystemRandom(),

@@ -4,7 +4,7 @@ from collections import Counter
 
 from limpet.common.control.replies import MasterStatus
 from limpet.common.control.requests import AskStatus, ChangeKeys
-from support.master_bench import Bench, MinionOnBench, ready
+from support.master.master_bench import Bench, MinionOnBench, ready
 
 
 def status(bench: Bench) -> MasterStatus:
@@ -15,7 +15,7 @@ def status(bench: Bench) -> MasterStatus:
 
 def counted(bench: Bench) -> None:
     """Compare with a count of all."""
-    minions = bench.core._roster.by_key.values()
+    minions = bench.core._registry.by_key.values()
     found = Counter(each.presence for each in minions)
     told = status(bench)
     assert told.ready == found["ready"]

@@ -13,7 +13,7 @@ from limpet.common.clock import SystemClock
 from limpet.common.control.requests import ListJobs, WatchJob
 from limpet.common.identifiers import Commit
 from limpet.common.storage import sqlite
-from limpet.master.effects import Client, Query
+from limpet.master.core.effects import Client, Query
 from limpet.master.store import housekeeping
 from limpet.master.store.figures import WriterFigures
 from limpet.master.store.housekeeping import Housekeeper
@@ -21,8 +21,8 @@ from limpet.master.store.operations import Operation, PruneHistory, PutDelivery,
 from limpet.master.store.reader import Answered
 from limpet.master.store.store import Store
 from limpet.master.store.writer import Committed
-from support.histories import BEGAN_S, Fleet, write_history
-from support.stores import PATIENCE_S, collect_until
+from support.master.stores import PATIENCE_S, collect_until
+from support.states.histories import BEGAN_S, Fleet, write_history
 
 NO_LIMIT = 1 << 40
 

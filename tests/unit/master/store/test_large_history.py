@@ -13,7 +13,7 @@ from limpet.common.control.replies import Jobs, JobStored
 from limpet.common.control.requests import ListJobs, WatchJob
 from limpet.common.identifiers import JobId, MinionId
 from limpet.common.storage import sqlite
-from limpet.master.settings import MasterSettings
+from limpet.master.core.settings import MasterSettings
 from limpet.master.store import history, reading
 from limpet.master.store.collected import INLINE_BYTES_MAX
 from limpet.master.store.dropping import ROWS_MAX, drop_piece
@@ -29,8 +29,8 @@ from limpet.master.store.operations import (
 from limpet.master.store.schema import MIGRATIONS
 from limpet.master.store.statements import SIZES
 from limpet.master.store.writing import Transaction
-from support.histories import BEGAN_S, SPAN_S, Fleet, opened, write_history
-from support.store_model import StoreModel
+from support.master.store_model import StoreModel
+from support.states.histories import BEGAN_S, SPAN_S, Fleet, opened, write_history
 
 SMALL, LARGE = 20, 500
 MINIONS = 100

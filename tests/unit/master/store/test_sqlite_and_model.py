@@ -39,7 +39,7 @@ from limpet.master.store.operations import (
 )
 from limpet.master.store.schema import MIGRATIONS
 from limpet.master.store.writing import Transaction
-from support.store_model import StoreModel
+from support.master.store_model import StoreModel
 
 NOW_S = 1_000_000.0
 BODY = bytes(range(30))

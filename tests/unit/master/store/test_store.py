@@ -12,7 +12,7 @@ from limpet.common.errors import HostError
 from limpet.common.identifiers import Commit, JobId, MinionId
 from limpet.common.storage import sqlite
 from limpet.common.storage.reserve import Reserve
-from limpet.master.effects import Client, Fetch, Query
+from limpet.master.core.effects import Client, Fetch, Query
 from limpet.master.store import writer
 from limpet.master.store.operations import (
     Operation,
@@ -26,7 +26,7 @@ from limpet.master.store.schema import MIGRATIONS
 from limpet.master.store.store import STALL_S, Store
 from limpet.master.store.writer import Committed, Failed, Trouble, Writer
 from limpet.master.store.writing import Transaction
-from support.stores import collect_until, delivery_row, job_row
+from support.master.stores import collect_until, delivery_row, job_row
 
 
 def _store(tmp_path: Path) -> Store:

@@ -6,7 +6,7 @@ import pytest
 from limpet.common.control.requests import TargetKind
 from limpet.common.identifiers import MinionId
 from limpet.common.targeting.target import compile_target
-from limpet.master.targeting.facts import LazyGrains
+from limpet.master.targeting.grains import LazyGrains
 from limpet.master.targeting.index import FleetIndex
 from limpet.master.targeting.search import Search
 

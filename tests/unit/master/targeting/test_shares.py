@@ -7,9 +7,9 @@ from limpet.common.control.replies import JobStored, Minions, Refused, Reply
 from limpet.common.control.requests import ChangeKeys, ListMinions
 from limpet.common.identifiers import MinionId
 from limpet.common.messages.session import Grains
-from limpet.master import effects as do
+from limpet.master.core import effects as do
 from limpet.master.targeting import search as searching
-from support.master_bench import Bench, MinionOnBench, ready
+from support.master.master_bench import Bench, MinionOnBench, ready
 
 COSTLY = "*:*:x or E@(a|w)*(.*1)+(.*2)+(.*3)+x or G@os:Debian"
 """The first part has to look at each minion's grains, the second runs in the automaton."""
@@ -29,9 +29,9 @@ def tell(minion: MinionOnBench, os: str) -> None:
 
 
 def turns_until_told(bench: Bench, client: int, turns_max: int = 500) -> int:
-    for turn in range(turns_max):
+    for step in range(turns_max):
         if bench.answers.get(client):
-            return turn
+            return step
         next_turn(bench)
     raise AssertionError("never told")
 
@@ -140,7 +140,7 @@ def test_a_target_that_takes_too_much_is_refused_by_name(monkeypatch: pytest.Mon
 
 def test_no_slot_is_given_away_under_a_search() -> None:
     bench, _ = ready("web1", "web2")
-    index = bench.core._roster.index
+    index = bench.core._registry.index
     changed = index.watch()
     index.remove(MinionId("web1"))
     index.put(MinionId("web2"), b"{}")
@@ -159,7 +159,7 @@ def test_the_index_holds_what_the_rows_hold() -> None:
     tell(web2, "Ubuntu")
     tell(web1, "Rocky")
     bench.crash()
-    index = bench.core._roster.index
+    index = bench.core._registry.index
     assert {name: index.body_of(name) for name in index.order} == {
         row.minion: row.grains for row in bench.store.keys.values()
     }

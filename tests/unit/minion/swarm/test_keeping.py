@@ -8,11 +8,11 @@ import pytest
 
 from limpet.common.crypto.joinstring import JoinString
 from limpet.common.errors import HostError, PeerError, UsageError
-from limpet.minion.settings import HeldTrust
-from limpet.minion.swarm.answers import Behaviour
+from limpet.minion.core.settings import HeldTrust
 from limpet.minion.swarm.figures import Figures
-from limpet.minion.swarm.grains import USUAL
 from limpet.minion.swarm.keeping import FILE_NAME, Kept, SwarmFile, learn, take_members
+from limpet.minion.swarm.minions.behaviour import Behaviour
+from limpet.minion.swarm.minions.grains import USUAL
 from limpet.minion.swarm.plan import Farewell, Frames, frame_of, order_decoder, report_decoder
 from limpet.minion.swarm.running import Wanted, make_orders
 

@@ -8,7 +8,7 @@ import pytest
 
 from limpet.common.clock import SystemClock
 from limpet.minion.swarm import processes as module
-from limpet.minion.swarm.answers import Behaviour
+from limpet.minion.swarm.minions.behaviour import Behaviour
 from limpet.minion.swarm.plan import Order
 from limpet.minion.swarm.processes import Processes
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from limpet.states.compiler.compile import PillarFailed
-from support.sls_trees import compilation, errors, ids, low
+from support.states.sls_trees import compilation, errors, ids, low
 
 
 def test_what_must_run_early_draws_forward_what_it_needs() -> None:

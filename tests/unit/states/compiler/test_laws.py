@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from limpet.states.compiler.chunks import tag_of
 from limpet.states.compiler.ordering import order_chunks
-from support.sls_trees import compilation
+from support.states.sls_trees import compilation
 
 KINDS = ("require", "watch", "onchanges", "onfail", "require_any")
 ORDERS = st.sampled_from([None, 1, 5, -1, "first", "last", 10_000])

@@ -11,7 +11,7 @@ import pytest
 from limpet.common.errors import HostError
 from limpet.states.fileroots.downloads import Downloads, Fetching, shown
 from limpet.states.fileroots.served.cache import FileCache
-from support.web_server import WebServer
+from support.fakes.web_server import WebServer
 
 BODY = bytes(range(256)) * 40
 DIGEST = hashlib.sha256(BODY).hexdigest()

@@ -14,7 +14,7 @@ from limpet.common.errors import HostError, SourceError
 from limpet.states.fileroots.served.cache import FileCache
 from limpet.states.fileroots.served.partial import Incoming, Partial
 from limpet.states.fileroots.served.roots import ServedRoots
-from support.fake_sources import FakeSources
+from support.fakes.sources import FakeSources
 
 SMALL = b"small\n"
 BIG = bytes(range(256))

@@ -9,9 +9,9 @@ import pytest
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import Loose
 from limpet.states.functions import registry
-from limpet.states.ports import Account, Command, Completed
-from support.fake_host import FakeHost, make_context
-from support.fake_sources import FakeSources
+from limpet.states.ports.machine import Account, Command, Completed
+from support.fakes.host import FakeHost, make_context
+from support.fakes.sources import FakeSources
 
 
 def prints(

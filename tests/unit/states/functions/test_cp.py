@@ -9,8 +9,8 @@ import pytest
 from limpet.common.errors import HostError
 from limpet.states.context import FunctionContext
 from limpet.states.functions import registry
-from support.fake_host import make_context
-from support.fake_sources import FakeSources
+from support.fakes.host import make_context
+from support.fakes.sources import FakeSources
 
 FILES = {
     "a/f": b"hi\n",

@@ -7,8 +7,8 @@ import pytest
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
 from limpet.states.host.machine import ThisMachine
-from limpet.states.ports import Command, Completed
-from support.fake_host import FakeHost, make_context
+from limpet.states.ports.machine import Command, Completed
+from support.fakes.host import FakeHost, make_context
 
 ZONE = """\
 $TTL 3600

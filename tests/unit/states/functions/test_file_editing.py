@@ -9,7 +9,7 @@ import pytest
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
 from limpet.states.host.machine import ThisMachine
-from support.fake_host import make_context
+from support.fakes.host import make_context
 
 
 @pytest.fixture

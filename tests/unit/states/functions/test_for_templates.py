@@ -10,7 +10,7 @@ from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext
 from limpet.states.functions import registry
 from limpet.states.host.machine import ThisMachine
-from support.fake_host import make_context
+from support.fakes.host import make_context
 
 GRAINS = {"os": "Debian", "os_family": "Debian", "ipv4": ["127.0.0.1", "10.1.2.3"], "ipv6": []}
 PILLAR = {"a": {"b": 1, "c": ["x", "y"]}, "plain": "text"}

@@ -11,7 +11,7 @@ from limpet.states.context import FunctionContext, Loose
 from limpet.states.functions import registry
 from limpet.states.grains.loading import read_own
 from limpet.states.host.files import LocalFiles
-from support.fake_host import FakeHost, FakeJobs, make_context
+from support.fakes.host import FakeHost, FakeJobs, make_context
 
 GRAINS: dict[str, Any] = {
     "os": "Debian",

@@ -7,8 +7,8 @@ import pytest
 from limpet.common.errors import HostError
 from limpet.states.functions import registry
 from limpet.states.functions.iptables.rules import shown, words_of
-from limpet.states.ports import Command, Completed
-from support.fake_host import FakeCommands, FakeHost, make_context
+from limpet.states.ports.machine import Command, Completed
+from support.fakes.host import FakeCommands, FakeHost, make_context
 
 SAVED = """# Generated
 *filter

@@ -8,8 +8,8 @@ from limpet import __version__
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import FunctionContext, Loose, RunningJob
 from limpet.states.functions import registry
-from limpet.states.ports import Process
-from support.fake_host import FakeHost, FakeJobs, make_context
+from limpet.states.ports.machine import Process
+from support.fakes.host import FakeHost, FakeJobs, make_context
 
 CONFIGURATION = {
     "id": "web1",

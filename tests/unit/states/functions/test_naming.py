@@ -1,8 +1,8 @@
 import pytest
 
 from limpet.common.errors import HostError, UsageError
-from limpet.states.ports import Command, Completed
-from support.fake_host import FakeHost, make_context
+from limpet.states.ports.machine import Command, Completed
+from support.fakes.host import FakeHost, make_context
 
 
 def test_a_name_has_an_address() -> None:

@@ -7,8 +7,8 @@ import pytest
 from limpet.common.errors import HostError, UsageError
 from limpet.states.context import Loose
 from limpet.states.functions import registry
-from limpet.states.ports import Address, Command, Completed, Connection, Interface, Route
-from support.fake_host import FakeHost, make_context
+from limpet.states.ports.machine import Address, Command, Completed, Connection, Interface, Route
+from support.fakes.host import FakeHost, make_context
 
 
 def network_host() -> FakeHost:

@@ -8,7 +8,7 @@ import pytest
 from limpet.common.errors import HostError, UsageError
 from limpet.states.functions import registry
 from limpet.states.functions.instant import INSTANT
-from support.fake_host import FakeHost, make_context
+from support.fakes.host import FakeHost, make_context
 
 
 def test_names_are_public_names() -> None:
@@ -105,7 +105,7 @@ def test_the_instant_functions_cost_the_link_process_nothing_heavy() -> None:
     program = (
         "import sys; import limpet.states.functions.instant; "
         "print([m for m in ('psutil', 'jinja2', 'yaml', 'msgspec', 'subprocess', "
-        "'limpet.states.ports', 'cryptography', 'inspect') if m in sys.modules])"
+        "'limpet.states.ports.machine', 'cryptography', 'inspect') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

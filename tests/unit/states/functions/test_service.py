@@ -4,9 +4,9 @@ import pytest
 
 from limpet.common.errors import HostError
 from limpet.states.functions import registry
-from limpet.states.ports import Completed
-from support.fake_host import make_context
-from support.fake_systemd import FakeSystemd, Unit
+from limpet.states.ports.machine import Completed
+from support.fakes.host import make_context
+from support.fakes.systemd import FakeSystemd, Unit
 
 UNITS = {
     "web.service": Unit("active", "enabled"),

@@ -10,7 +10,7 @@ from limpet.common.errors import UsageError
 from limpet.states.context import FunctionContext, Places
 from limpet.states.functions import registry
 from limpet.states.host.machine import ThisMachine
-from support.fake_host import make_context
+from support.fakes.host import make_context
 
 Call = Callable[..., tuple[Any, int]]
 

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limpet.common.errors import HostError
+from limpet.states.data.lines import lines_of
 from limpet.states.functions.cron.tab import Job, Tab, parse
 from limpet.states.functions.hosts.table import Table as Hosts
 from limpet.states.functions.mount import entry, listed
 from limpet.states.functions.mount.fstab import Line, Table, decoded, encoded
-from limpet.states.lines import lines_of
 
 FSTAB = "# table\nproc /proc proc defaults 0 0\nUUID=abc\t/data  ext4  defaults,noatime 0  2\n"
 HOSTS = "127.0.0.1 localhost\n# c\n10.0.0.1 a  a.example # tail\n\n10.0.0.2 b\n"

@@ -14,8 +14,8 @@ from limpet.states.grains.collect import fit
 from limpet.states.grains.collectors import PROBLEMS, collect, gather
 from limpet.states.grains.loading import forget, keep, load, with_own
 from limpet.states.grains.virtualization import virtualization
-from limpet.states.ports import Address, Command, Completed, Interface, Route
-from support.fake_host import FakeCommands, FakeHost, make_context
+from limpet.states.ports.machine import Address, Command, Completed, Interface, Route
+from support.fakes.host import FakeCommands, FakeHost, make_context
 
 
 @pytest.mark.covers("A15")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from limpet.states.host import routes, sockets
-from limpet.states.ports import Route
+from limpet.states.ports.machine import Route
 
 
 def test_routes_of_both_families(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from limpet.common.errors import HostError
-from support.state_bench import FakeTree, StateBench
+from support.states.state_bench import FakeTree, StateBench
 
 
 def packed(*members: tuple[str, str]) -> bytes:

@@ -5,7 +5,7 @@ import pytest
 
 from limpet.states.library.cmd import stateful
 from limpet.states.outcome import Outcome
-from support.state_bench import FakeTree, StateBench
+from support.states.state_bench import FakeTree, StateBench
 
 
 @pytest.fixture

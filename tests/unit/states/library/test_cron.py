@@ -11,9 +11,9 @@ from limpet.common.errors import HostError
 from limpet.states.functions import registry
 from limpet.states.functions.cron.tab import parse
 from limpet.states.outcome import Outcome
-from support.fake_crontab import TAB, FakeCrontab
-from support.fake_host import make_context
-from support.state_bench import FakeTree, StateBench
+from support.fakes.crontab import TAB, FakeCrontab
+from support.fakes.host import make_context
+from support.states.state_bench import FakeTree, StateBench
 
 
 @pytest.fixture

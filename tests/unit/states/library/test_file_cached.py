@@ -15,9 +15,9 @@ from limpet.states.library import registry
 from limpet.states.library.context import StateContext
 from limpet.states.outcome import Outcome
 from limpet.states.runner.applying import Applying, tree_of
-from support.fake_host import make_context
-from support.fake_sources import FakeSources
-from support.web_server import WebServer
+from support.fakes.host import make_context
+from support.fakes.sources import FakeSources
+from support.fakes.web_server import WebServer
 
 HELLO = b"hello\n"
 DIGEST = hashlib.sha256(HELLO).hexdigest()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.state_bench import FakeTree, StateBench, chunk
+from support.states.state_bench import FakeTree, StateBench, chunk
 
 HELLO = hashlib.sha256(b"hello\n").hexdigest()
 

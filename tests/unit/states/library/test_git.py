@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.state_bench import StateBench
+from support.states.state_bench import StateBench
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="this machine has no git")
 

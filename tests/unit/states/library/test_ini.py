@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from limpet.states.functions.ini import put
 from limpet.states.functions.ini.document import Document
-from support.state_bench import StateBench
+from support.states.state_bench import StateBench
 
 TEXT = "; c\ntop = 1\n\n[one]\na = 1\nb=2\n# com\nc : 3\n[two]\nx = y z\n\n[empty]\n"
 

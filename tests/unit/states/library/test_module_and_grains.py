@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from support.state_bench import StateBench
+from support.states.state_bench import StateBench
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from limpet.states.library import registry
-from support.state_bench import FakeTree, StateBench
+from support.states.state_bench import FakeTree, StateBench
 
 PATCH = b"--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n one\n-two\n+2\\n\n"
 

@@ -7,9 +7,9 @@ import pytest
 
 from limpet.common.errors import HostError
 from limpet.states.functions import registry
-from support.fake_host import FakeCommands, FakeFiles, FakeHost, make_context
-from support.fake_programs import FakeSelinux, FakeZones
-from support.state_bench import StateBench
+from support.fakes.host import FakeCommands, FakeFiles, FakeHost, make_context
+from support.fakes.programs import FakeSelinux, FakeZones
+from support.states.state_bench import StateBench
 
 
 @pytest.mark.parametrize(

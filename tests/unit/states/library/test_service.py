@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from limpet.states.outcome import Outcome
-from limpet.states.ports import Command, Completed
-from support.fake_systemd import FakeSystemd, Unit
-from support.state_bench import StateBench, chunk
+from limpet.states.ports.machine import Command, Completed
+from support.fakes.systemd import FakeSystemd, Unit
+from support.states.state_bench import StateBench, chunk
 
 UNITS = {
     "dead": Unit(),

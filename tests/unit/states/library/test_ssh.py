@@ -12,9 +12,9 @@ from limpet.common.errors import HostError
 from limpet.states.functions.ssh.keys import Key, KnownHost, fingerprint
 from limpet.states.functions.ssh.keys import given as key_given
 from limpet.states.host.machine import ThisMachine
-from limpet.states.ports import Account
-from support.fake_host import FakeAccounts
-from support.state_bench import FakeTree, StateBench
+from limpet.states.ports.machine import Account
+from support.fakes.host import FakeAccounts
+from support.states.state_bench import FakeTree, StateBench
 
 ONE = "AAAAC3NzaC1lZDI1NTE5AAAAIN1+H0J6a1exJzXZCF71ysHl7bPMUilH/HrwoOa4GIP+"
 TWO = "AAAAC3NzaC1lZDI1NTE5AAAAIIUoPj8CLIE3+zAmKq7FA17LoebrEsdCahe3GkIe1chQ"

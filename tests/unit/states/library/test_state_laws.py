@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from limpet.states.outcome import Outcome
 from support.state_inputs import INPUTS
-from support.state_laws import Inputs, Places, hold
+from support.states.state_laws import Inputs, Places, hold
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ import pytest
 from limpet.common.errors import HostError
 from limpet.states.functions import registry
 from limpet.states.outcome import Outcome
-from support.fake_host import FakeCommands, FakeFiles, FakeHost, make_context
-from support.fake_programs import FakeKernel, FakeSupervisor
-from support.state_bench import StateBench
+from support.fakes.host import FakeCommands, FakeFiles, FakeHost, make_context
+from support.fakes.programs import FakeKernel, FakeSupervisor
+from support.states.state_bench import StateBench
 
 
 @pytest.mark.parametrize(

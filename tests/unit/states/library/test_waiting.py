@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from limpet.common.errors import HostError
-from support.state_bench import StateBench
+from support.states.state_bench import StateBench
 
 
 class _Page(BaseHTTPRequestHandler):

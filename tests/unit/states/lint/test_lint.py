@@ -7,7 +7,7 @@ import pytest
 from limpet.common.errors import UsageError
 from limpet.states.lint.findings import RULES, Finding
 from limpet.states.lint.lint import Lint
-from limpet.states.lint.tree import tree_at
+from limpet.states.lint.tree.finding import tree_at
 
 CLEAN = {
     "salt/top.sls": (

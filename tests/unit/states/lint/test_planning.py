@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from limpet.common.terminal.colors import PLAIN
 from limpet.master.commands.plan import command, shown
-from limpet.states.local import call_local
+from limpet.states.local.call import call_local
 
 TREE = """
 first:

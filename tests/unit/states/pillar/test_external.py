@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from limpet.states.host.machine import ThisMachine
-from limpet.states.local import call_local
+from limpet.states.local.call import call_local
 from limpet.states.pillar.compile import Pillar
 from limpet.states.pillar.secrets import MASK
-from support.sls_trees import compilation
+from support.states.sls_trees import compilation
 
 
 def render(listed: list[Any], **configuration: Any) -> Pillar:  # noqa: ANN401

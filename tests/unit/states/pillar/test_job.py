@@ -16,8 +16,8 @@ from limpet.states.pillar import job
 from limpet.states.pillar.body import decode_pillar, encode_pillar
 from limpet.states.pillar.compile import Pillar
 from limpet.states.pillar.secrets import MASK, SecretKeys
-from limpet.states.served import Question, Served, SourceChanged
-from support.fake_host import make_context
+from limpet.states.ports.served import Question, Served, SourceChanged
+from support.fakes.host import make_context
 
 
 @dataclass

@@ -4,7 +4,7 @@ import pytest
 
 from limpet.states.pillar.lookup import get
 from limpet.states.pillar.merging import merge
-from support.sls_trees import compilation
+from support.states.sls_trees import compilation
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from limpet.states.pillar.secrets import (
     SecretKeys,
     secret_texts,
 )
-from support.sls_trees import compilation
+from support.states.sls_trees import compilation
 
 PILLAR: dict[str, Any] = {
     "password": "hunter22",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from support.state_bench import StateBench
+from support.states.state_bench import StateBench
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import pytest
 
 from limpet.states.runner.applying import can_watch, is_good
 from limpet.states.runner.run import Run
-from support.state_bench import StateBench, chunk
+from support.states.state_bench import StateBench, chunk
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from limpet.states.runner.retries import Retry
 from limpet.states.runner.slots import fill
-from support.state_bench import StateBench, chunk
+from support.states.state_bench import StateBench, chunk
 
 
 @pytest.mark.parametrize(

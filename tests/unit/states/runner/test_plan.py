@@ -1,5 +1,5 @@
 from limpet.states.runner.plan import Index, plan
-from support.state_bench import chunk
+from support.states.state_bench import chunk
 
 A = "test_|-a_|-a_|-nop"
 B = "test_|-b_|-b_|-nop"

@@ -16,7 +16,7 @@ from limpet.states.runner.applying import Applying, Wishes
 from limpet.states.runner.following import Asked
 from limpet.states.runner.journal import Ended
 from limpet.states.runner.resuming import earlier_of, resume
-from support.state_bench import StateBench, chunk
+from support.states.state_bench import StateBench, chunk
 
 Results = Mapping[str, Mapping[str, Any]]
 

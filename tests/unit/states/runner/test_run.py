@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.state_bench import StateBench, chunk, ends, ran
+from support.states.state_bench import StateBench, chunk, ends, ran
 
 
 def test_a_result_has_salts_shape(bench: StateBench) -> None:

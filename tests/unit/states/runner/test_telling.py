@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from limpet.states.runner.telling import ID_CHARACTERS_MAX, RECORD_BYTES_MAX, Teller
-from support.state_bench import StateBench, chunk
+from support.states.state_bench import StateBench, chunk
 
 
 def result(**more: object) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from limpet.common.errors import HostError, UsageError
 from limpet.states.sls.errors import RenderError
-from support.sls_trees import MemoryFunctions, printed, renderers
+from support.states.sls_trees import MemoryFunctions, printed, renderers
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from limpet.states.fileroots.port import SourceFile
 from limpet.states.sls.errors import RenderError
-from support.sls_trees import renderers
+from support.states.sls_trees import renderers
 
 
 def rendered(content: str | bytes, sls: str = "x") -> Any:  # noqa: ANN401

@@ -1,0 +1,1 @@
+"""What the master decides: one pure machine, its effects, timers and settings."""

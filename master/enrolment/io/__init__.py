@@ -1,0 +1,1 @@
+"""The enrolment process and the line to it: sockets, processes, waiting."""

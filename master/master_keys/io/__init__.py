@@ -1,0 +1,1 @@
+"""The master's keys on the disk, and the thread that writes them."""

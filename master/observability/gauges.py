@@ -1,0 +1,111 @@
+"""How the master is, as only its shell can measure it: completes what the core says."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from limpet.common.clock import Clock, Instant, Moment
+from limpet.common.control.replies import MasterStatus
+from limpet.common.observability.logs import Log
+from limpet.master.control.server import ControlServer
+from limpet.master.enrolment.io.supervisor import EnrolmentSupervisor
+from limpet.master.files.io.reader import SourceReader
+from limpet.master.master_keys.hint import why_nobody_comes
+from limpet.master.pillar.io.supervisor import RendererSupervisor
+from limpet.master.process import descriptors
+from limpet.master.process.effect_runner import merged
+from limpet.master.process.main_port import MainPort
+from limpet.master.process.memory import open_descriptors, resident_bytes
+from limpet.master.process.self_check import SelfCheck
+from limpet.master.store.store import Store
+
+LAG_WINDOW_S: Final = 60.0
+
+
+class Effects(Protocol):
+    """What carries effects out."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What was turned away or dropped, by reason."""
+        ...
+
+    @property
+    def held(self) -> int:
+        """How many effects wait for a commit."""
+        ...
+
+
+class ProcessGauges:
+    """The gauges and counters of one master process."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        port: MainPort,
+        control: ControlServer,
+        enrolment: EnrolmentSupervisor,
+        check: SelfCheck,
+        sources: SourceReader,
+        pillar: RendererSupervisor,
+        clock: Clock,
+        log: Log,
+        problems: Callable[[], tuple[str, ...]],
+    ) -> None:
+        """Take what is measured. `problems` gives more of them: of the configuration, say."""
+        self._store = store
+        self._port = port
+        self._control = control
+        self._enrolment = enrolment
+        self._check = check
+        self._sources = sources
+        self._pillar = pillar
+        self._clock = clock
+        self._log = log
+        self._problems = problems
+        self._lag_s = 0.0
+        self._lag_since = Instant(0.0)
+
+    def note_lag(self, started: Moment, ended: Moment) -> None:
+        """Keep the longest turn of the last minute."""
+        if ended.boot - self._lag_since > LAG_WINDOW_S:
+            self._lag_since = ended.boot
+            self._lag_s = 0.0
+        self._lag_s = max(self._lag_s, ended.boot - started.boot)
+
+    def added(self, status: MasterStatus, effects: Effects) -> MasterStatus:
+        """Give the status with all that is measured here."""
+        rejected = self._port.rejected + self._control.rejected
+        for reason, number in self._enrolment.rejected.items():
+            rejected[f"enrol.{reason}"] += number
+        for reason in ("own_frame_too_large", "events_dropped", "cli_output_dropped"):
+            rejected[reason] += effects.counts[reason]
+        stalled = self._store.problem(self._clock.now())
+        figures = {
+            "loop_lag_s": self._lag_s,
+            "clients": float(len(self._control)),
+            "connections": float(len(self._port)),
+            "enrol_connections": float(self._enrolment.connections),
+            "enrol_starts": float(self._enrolment.starts),
+            "pillar_starts": float(self._pillar.starts),
+            "effects_held": float(effects.held),
+            "self_checks_passed": float(self._check.passed),
+            "self_check_failures": float(self._check.failures),
+            "log_lines_dropped": float(self._log.lines_dropped),
+            "fds": float(open_descriptors()),
+            "rss_bytes": float(resident_bytes()),
+            "store_stalled": float(bool(stalled)),
+            **self._store.figures(),
+            **self._sources.figures(),
+        }
+        problems = [
+            *self._problems(),
+            descriptors.problem(status.fleet),
+            self._enrolment.problem,
+            self._pillar.problem,
+            stalled,
+            why_nobody_comes(status, rejected, self._clock.now().wall),
+        ]
+        problems = [text for text in problems if text]
+        return merged(status, rejected=rejected, figures=figures, problems=problems)

@@ -1,0 +1,1 @@
+"""The processes that render pillar, and the line to them."""

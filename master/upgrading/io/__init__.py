@@ -1,0 +1,1 @@
+"""Packages on the master's disk, and the thread that keeps them."""

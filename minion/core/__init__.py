@@ -1,0 +1,1 @@
+"""What the minion decides: one pure machine, its effects and settings."""

@@ -1,0 +1,1 @@
+"""The child process that collects the facts of this host."""

@@ -1,0 +1,1 @@
+"""The journal's file, and the thread that makes records durable."""

@@ -1,0 +1,1 @@
+"""Files, a child and a thread for the keys of the master."""

@@ -1,0 +1,1 @@
+"""What jobs leave on the disk for the link: output, results, bodies."""

@@ -1,0 +1,1 @@
+"""The processes that run jobs: the fork server, a supervisor for each job, its worker."""

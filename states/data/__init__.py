@@ -1,0 +1,1 @@
+"""Nested mappings and lists, and lines of text: merged, searched, split."""

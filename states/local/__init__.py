@@ -1,0 +1,1 @@
+"""Execution functions and states without a master: `limpet call --local`."""

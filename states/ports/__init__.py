@@ -1,0 +1,1 @@
+"""What functions, states and grains may ask of the machine; `limpet.states.host` answers."""

@@ -1,0 +1,1 @@
+"""Stand-ins for a host, its programs, a master or a minion."""

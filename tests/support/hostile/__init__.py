@@ -1,0 +1,1 @@
+"""Whatever attacks, cuts, delays or starves the processes under test."""

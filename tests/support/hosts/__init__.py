@@ -1,0 +1,1 @@
+"""Hosts to run on: containers, roots of their own, the lab."""

@@ -1,0 +1,1 @@
+"""A master, its store and its fleet, for tests."""

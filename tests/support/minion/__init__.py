@@ -1,0 +1,1 @@
+"""A minion and its journal, for tests."""

@@ -1,0 +1,1 @@
+"""Packages and repositories, made for a test."""

@@ -1,0 +1,1 @@
+"""Salt's recorded cases, trees of states, and how they are run."""
