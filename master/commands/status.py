@@ -5,12 +5,12 @@ import time
 
 import click
 
-from limpet.common.terminal.escape import escape_line
 from limpet.common.terminal.session import Session
-from limpet.common.terminal.times import iso_utc, since_text
+from limpet.common.terminal.times import iso_utc
 from limpet.master.client.client import Client
 from limpet.master.commands.jobs import FORMAT
 from limpet.master.commands.shared.output import write_document
+from limpet.master.commands.shared.status_text import status_lines
 
 
 @click.command(
@@ -21,7 +21,11 @@ Examples:
 )
 @FORMAT
 def command(form: str) -> int:
-    """Show how the master is: version, minions, figures, what it turned away, problems."""
+    """Show how the master is, and what needs a person.
+
+    Is it well, how many minions are ready or away, which keys wait, what jobs are under way,
+    disk and memory against their limits. With --format json or yaml: all figures there are.
+    """
     session = Session.current()
     with Client(session.root, on_notice=session.note) as client:
         status = client.status()
@@ -39,19 +43,6 @@ def command(form: str) -> int:
         }
         write_document(data, form)
         return 0
-    palette = session.palette
-    write = sys.stdout.write
-    write(f"master {escape_line(status.version)}, up {since_text(status.since_s, time.time())}\n")
-    color = "green" if status.ready == status.fleet else "yellow"
-    write(palette.paint(color, f"{status.ready} of {status.fleet} minions are ready") + "\n")
-    write(f"store {escape_line(status.store_id)}, commit {status.store_commit}\n")
-    for name, figure in sorted(status.figures.items()):
-        write(f"  {escape_line(name)}: {figure:g}\n")
-    refused = {name: number for name, number in status.rejected.items() if number}
-    if refused:
-        write("turned away:\n")
-    for name, number in sorted(refused.items()):
-        write(f"  {escape_line(name)}: {number}\n")
-    for problem in status.problems:
-        write(palette.paint("red", f"problem: {escape_line(problem)}") + "\n")
+    lines = status_lines(status, time.time(), session.palette, session.command)
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0

@@ -80,6 +80,11 @@ class KeyChanges:
         """Give all keys as people see them."""
         return self._authority.key_infos()
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Give how many keys wait, and how many are rejected."""
+        return self._authority.figures
+
     def create_token(self, step: Step, request: CreateToken, user: str) -> TokenMade | TokenInfo:
         """Make a join token. Raises `UsageError`."""
         change = self._authority.create_token(

@@ -332,6 +332,8 @@ class Requests:
                 "syncing": float(registry.admission.inside),
                 "waiting_for_sync": float(len(registry.admission)),
                 "minions_with_next_keys": float(self._announcements.knowing),
+                "history_bytes_max": float(self._settings.history_bytes_max),
+                **self._keys.figures,
                 **self._pillar.figures,
             },
             tuple(problems[:PROBLEMS_MAX]),

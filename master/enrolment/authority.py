@@ -72,6 +72,14 @@ class EnrolmentAuthority:
         assert (old.minion, old.state) == (row.minion, row.state)
         return self._keys.put(row)
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Give how many keys wait to be accepted, and how many are rejected."""
+        return {
+            "keys_pending": float(self._keys.pending_count),
+            "keys_rejected": float(self._keys.rejected_count),
+        }
+
     def key_infos(self) -> tuple[KeyInfo, ...]:
         """Give all keys as people see them, by state, then id."""
         return self._keys.infos(self._keys.rows())

@@ -50,6 +50,11 @@ class KeyTable:
         """The number of keys that wait."""
         return len(self._pending)
 
+    @property
+    def rejected_count(self) -> int:
+        """The number of keys that an administrator has turned away."""
+        return len(self._rows) - len(self._owners) - len(self._pending)
+
     def row(self, key: MinionKey) -> KeyRow | None:
         """Give the row of a key, whatever its state."""
         return self._rows.get(key)

@@ -1,7 +1,10 @@
 """How the master is, as only its shell can measure it: completes what the core says."""
 
+import os
+import resource
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, Protocol
 
 from limpet.common.clock import Clock, Instant, Moment
@@ -15,7 +18,7 @@ from limpet.master.pillar.io.supervisor import RendererSupervisor
 from limpet.master.process import descriptors
 from limpet.master.process.effect_runner import merged
 from limpet.master.process.main_port import MainPort
-from limpet.master.process.memory import open_descriptors, resident_bytes
+from limpet.master.process.memory import ceiling_bytes, open_descriptors, resident_bytes
 from limpet.master.process.self_check import SelfCheck
 from limpet.master.store.store import Store
 
@@ -52,8 +55,14 @@ class ProcessGauges:
         clock: Clock,
         log: Log,
         problems: Callable[[], tuple[str, ...]],
+        place: Path | None = None,
+        memory_bytes_max: int | None = None,
     ) -> None:
-        """Take what is measured. `problems` gives more of them: of the configuration, say."""
+        """Take what is measured. `problems` gives more of them: of the configuration, say.
+
+        `place` is on the file system whose room is told; None: no room is told.
+        `memory_bytes_max` is what the memory's guard keeps to; None: what the host allows.
+        """
         self._store = store
         self._port = port
         self._control = control
@@ -64,6 +73,9 @@ class ProcessGauges:
         self._clock = clock
         self._log = log
         self._problems = problems
+        self._place = place
+        # As the guard does, once: what it keeps to is told, not what the host has come to since.
+        self._memory_bytes_max = ceiling_bytes() if memory_bytes_max is None else memory_bytes_max
         self._lag_s = 0.0
         self._lag_since = Instant(0.0)
 
@@ -94,7 +106,10 @@ class ProcessGauges:
             "self_check_failures": float(self._check.failures),
             "log_lines_dropped": float(self._log.lines_dropped),
             "fds": float(open_descriptors()),
+            **descriptor_limit(),
             "rss_bytes": float(resident_bytes()),
+            "memory_bytes_max": float(self._memory_bytes_max),
+            **({} if self._place is None else room(self._place)),
             "store_stalled": float(bool(stalled)),
             **self._store.figures(),
             **self._sources.figures(),
@@ -109,3 +124,25 @@ class ProcessGauges:
         ]
         problems = [text for text in problems if text]
         return merged(status, rejected=rejected, figures=figures, problems=problems)
+
+
+def room(place: Path) -> dict[str, float]:
+    """Give the size of the file system that a place is on, and what this process may still take.
+
+    Nothing where it can't be looked at. What is kept back for root counts as taken, but for root.
+    """
+    try:
+        found = os.statvfs(place)
+    except OSError:
+        return {}
+    free = found.f_bfree if os.geteuid() == 0 else found.f_bavail
+    return {
+        "disk_bytes": float(found.f_blocks * found.f_frsize),
+        "disk_free_bytes": float(free * found.f_frsize),
+    }
+
+
+def descriptor_limit() -> dict[str, float]:
+    """Give how many descriptors this process may have; nothing where there is no limit."""
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return {} if soft == resource.RLIM_INFINITY else {"fds_max": float(soft)}

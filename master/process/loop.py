@@ -10,6 +10,7 @@ store, the user database) or in processes (enrolment). Decisions are the core's.
 import signal
 from collections.abc import Callable, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Final, Literal
 
 from limpet.common.clock import Clock, Instant, Moment
@@ -99,9 +100,13 @@ class Master:
         reloader: Reloader,
         metrics: MetricsPort,
         reopen: Callable[[], object],
+        place: Path,
         memory_bytes_max: int | None = None,
     ) -> None:
-        """Take over what is open and ready; it is the caller's to close."""
+        """Take over what is open and ready; it is the caller's to close.
+
+        `place` is where the store is: of its file system the room is told.
+        """
         self._core = core
         self._store = store
         self._port = port
@@ -142,6 +147,8 @@ class Master:
             clock=clock,
             log=log,
             problems=lambda: (*reloader.problems, metrics.problem),
+            place=place,
+            memory_bytes_max=memory_bytes_max,
         )
         self._poller = Poller()
         self._guard = MemoryGuard(

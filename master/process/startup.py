@@ -179,6 +179,7 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
                 watchdog=watchdog,
                 reloader=Reloader(read, configuration, apply=apply, log=log),
                 metrics=metrics,
+                place=roots.state_dir,
                 memory_bytes_max=memory_bytes_max,
                 reopen=lambda: port.bind(addresses, configuration.port),
             )

@@ -1,4 +1,4 @@
-"""Jobs, tokens, minions, events, status, doc, completion, help."""
+"""Jobs, tokens, minions, events, doc, completion, help; `status` has a file of its own."""
 
 import json
 
@@ -213,28 +213,6 @@ def test_events_are_lines_that_nothing_can_forge(master: FakeMaster, limpet: Lim
     )
     lines = limpet("events", "--format", "json", "--count", "1").out.splitlines()
     assert json.loads(lines[0])["data"] == {"address": "192.0.2.1\nforged"}
-
-
-def test_status_shows_figures_and_problems(master: FakeMaster, limpet: Limpet) -> None:
-    status = MasterStatus(
-        "0.1.0",
-        CREATED_S,
-        "5eed",
-        12,
-        3,
-        2,
-        {"bad_schema": 4, "oversize": 0},
-        {"jobs_open": 1.0},
-        ("the disk is nearly full",),
-    )
-    master.on(AskStatus, status)
-
-    out = limpet("status").out
-    assert "master 0.1.0, up since 2025-11-24 16:00:00" in out
-    assert "2 of 3 minions are ready" in out
-    assert "  jobs_open: 1\nturned away:\n  bad_schema: 4\n" in out
-    assert "problem: the disk is nearly full" in out
-    assert json.loads(limpet("status", "--format", "json").out)["rejected"]["bad_schema"] == 4
 
 
 def test_the_masters_own_key_is_shown_for_minions_without_a_join_string(
