@@ -23,6 +23,7 @@ from limpet.master.client.results import JobResult, MinionAnswer
 from limpet.master.commands.run import check_batch
 from limpet.master.commands.shared.output import write_document
 from limpet.master.commands.shared.target_options import kind_of, target_options
+from limpet.master.jobs.batch import batch_size_of
 from limpet.master.upgrading.rollout import FAILURES, Outcome, Rollout, Verdict
 
 INTERRUPTED: Final = 130
@@ -114,8 +115,6 @@ def command(
         rows = client.minions(target, kind)
         if not rows:
             raise NoMinionMatched(f"no minion matches {target!a}")
-        from limpet.master.core.requests import batch_size_of  # costly, and wanted by no `--help`
-
         names, known = _sorted_out(rows, package.version)
         rollout = Rollout(
             names,

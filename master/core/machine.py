@@ -9,7 +9,7 @@ It reads no clock, never sleeps or logs, and touches neither sockets nor disks; 
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 from limpet.common.clock import Instant, Moment, to_micros
@@ -23,7 +23,6 @@ from limpet.master.core.dispatch import Dispatcher
 from limpet.master.core.effects import AnswerEnrolment, Client, Effect, Peer, StartAfresh
 from limpet.master.core.key_changes import KeyChanges
 from limpet.master.core.port_events import BadFrame, PeerLeft, PortEvent, Received
-from limpet.master.core.requests import Requests
 from limpet.master.core.settings import Changes, MasterSettings
 from limpet.master.core.step import Step
 from limpet.master.core.store_identity import RESTORED_NOTE, StoreIdentity
@@ -42,6 +41,8 @@ from limpet.master.master_keys.key_work import KeysWritten
 from limpet.master.master_keys.rotation import MasterRotation
 from limpet.master.pillar.messages import Rendered
 from limpet.master.pillar.requests import PillarRequests
+from limpet.master.requests.context import Caller
+from limpet.master.requests.dispatch import Requests
 from limpet.master.sessions.greeting import Greeter
 from limpet.master.sessions.minion import Minion
 from limpet.master.sessions.registry import Due, MinionRegistry
@@ -51,8 +52,6 @@ from limpet.master.store.operations import PutNote, Snapshot
 DUE_AT_ONCE_MAX: Final = 500
 """Deadlines acted on in one turn; the rest are due at once in the next."""
 DRAIN_BACK_S: Final = 0.5
-
-SESSION_KINDS: Final = frozenset(("session", "offline", "lost", "probe", "waiting"))
 
 
 class MasterCore:
@@ -139,6 +138,7 @@ class MasterCore:
             now=now,
             public_key=verifier.master_key.hex(),
         )
+        self._on_due = self._due_handlers()
         self._told_deadline: Instant = now.boot
         """What `next_deadline` was when the loop last asked."""
 
@@ -207,34 +207,43 @@ class MasterCore:
             due = self._timers.take_due(now.boot)
             if due is None:
                 break
-            self._on_due(step, due)
+            self._on_due[due[0]](step, due)
         self._keys.on_deadline(step)
         self._sources.on_deadline(step)
         self._pillar.on_deadline(step)
         return self._close(step)
 
-    def _on_due(self, step: Step, due: Due) -> None:
-        if due[0] in SESSION_KINDS:
-            self._session_handler.on_due(step, due)
-        elif due[0] == "trust":
-            self._announcements.on_due(step, self._registry.by_key.get(MinionKey(due[1])))
-        elif due[0] == "rotation":
-            self._rotation.on_due(step)
-        elif due[0] == "alive":
-            self._note_alive(step)
-        elif due[0] == "pillar":
-            self._pillar.on_due(step, due)
-        elif due[0] == "targets":
-            self._requests.on_due(step, due)
-        elif due[0] == "prune":
-            self._timers.set(due, step.now.after(self._settings.prune_every_s))
-            self._job_table.prune(step)
-        else:
-            self._job_table.on_due(step, due)
+    def _due_handlers(self) -> dict[str, Callable[[Step, Due], None]]:
+        """Give who acts on a timer, by what it is for: the first word of its name."""
+        session, jobs = self._session_handler.on_due, self._job_table.on_due
+        return {
+            "session": session,
+            "offline": session,
+            "lost": session,
+            "probe": session,
+            "waiting": session,
+            "delivery": jobs,
+            "cancel": jobs,
+            "partial": jobs,
+            "trust": self._tell_again,
+            "rotation": self._rotation.on_due,
+            "pillar": self._pillar.on_due,
+            "targets": self._requests.on_due,
+            "alive": self._note_alive,
+            "prune": self._prune,
+        }
 
-    def _note_alive(self, step: Step) -> None:
+    def _tell_again(self, step: Step, due: Due) -> None:
+        self._announcements.on_due(step, self._registry.by_key.get(MinionKey(due[1])))
+
+    def _prune(self, step: Step, due: Due) -> None:
+        """Drop what of the history is over its limits."""
+        self._timers.set(due, step.now.after(self._settings.prune_every_s))
+        self._job_table.prune(step)
+
+    def _note_alive(self, step: Step, due: Due = ("alive", "", "")) -> None:
         """Let the next start know until when minions were heard: one small write for them all."""
-        self._timers.set(("alive", "", ""), step.now.after(self._settings.alive_note_s))
+        self._timers.set(due, step.now.after(self._settings.alive_note_s))
         step.keep(PutNote("alive_s", repr(step.now.wall)))
         if step.now.wall > self._wall_high_s:
             self._wall_high_s = step.now.wall
@@ -249,8 +258,8 @@ class MasterCore:
     def on_store_trouble(self, now: Moment, text: str) -> list[Effect]:
         """Refuse new jobs as long as the disk does not take them; '' when it is over."""
         step = self._step(now)
-        if text != self._requests.store_trouble:
-            self._requests.store_trouble = text
+        if text != self._requests.context.store_trouble:
+            self._requests.context.store_trouble = text
             step.publish(master_event("store", now.wall, trouble=text))
             level: Literal["info", "error"] = "error" if text else "info"
             step.report(level, "store", text or "the store takes writes again")
@@ -342,7 +351,7 @@ class MasterCore:
     ) -> list[Effect]:
         """Answer a client of the Unix socket."""
         step = self._step(now)
-        self._requests.on_request(step, client, uid, user, request)
+        self._requests.on_request(step, Caller(client, uid, user), request)
         return self._close(step)
 
     def on_client_gone(self, now: Moment, client: Client) -> list[Effect]:
@@ -358,7 +367,7 @@ class MasterCore:
     def on_stop(self, now: Moment) -> list[Effect]:
         """Send all minions away, spread out; refuse new ones and new jobs. The shell then ends."""
         step = self._step(now)
-        self._greeter.is_stopping = self._requests.is_stopping = True
+        self._greeter.is_stopping = self._requests.context.is_stopping = True
         spread_s = min(max(self._registry.fleet / 300, 1.0), 60.0)
         for minion in self._registry.by_key.values():
             if minion.session is not None:

@@ -112,7 +112,7 @@ class MasterRotation:
             if not self._awaited:
                 self._look(step)
 
-    def on_due(self, step: Step) -> None:
+    def on_due(self, step: Step, _due: tuple[str, str, str] = DUE) -> None:
         """Go on with those who have answered; or give the disk up."""
         if self.stage is Stage.GATHERING:
             self._decide(step)

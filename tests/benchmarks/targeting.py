@@ -168,7 +168,7 @@ def _loop(bodies: dict[MinionId, bytes], rounds: int) -> Figures:
     requests["metrics page"] = spread([timed(metrics) for _ in range(rounds)])
     turns: list[float] = []
     turns.append(timed(lambda: ask(ListMinions(COSTLY, "compound"))))
-    while core._requests._targets._searching:
+    while core._requests.context.targets._searching:
         bench.t += max(0.0, core.next_deadline - bench.now.boot)
         turns.append(timed(lambda: core.on_deadline(bench.now)))
     return {

@@ -15,6 +15,7 @@ from limpet.states.fileroots.port import SourceFile
 from limpet.states.functions import registry
 from limpet.states.pillar.body import encode_pillar
 from limpet.states.sls.jinja.calls import NoFunctions
+from limpet.states.sls.renderers import registry as renderers
 
 _FILES: Final = {
     "top.sls": b"base:\n  '*':\n    - sample\n  'G@os:none':\n    - other\n",
@@ -55,6 +56,8 @@ def warm_up() -> None:
     """Import what renderings need, render, and keep the garbage collector off the shared pages."""
     for module in ("cmd", "grains", "pillar", "slsutil"):
         registry.functions_of(module)
+    for name in renderers.NAMES:
+        renderers.find(name)
     for encoding in ("utf-8-sig", "unicode_escape"):
         codecs.lookup(encoding)
     for _ in range(2):

@@ -79,9 +79,14 @@ MEMORIES: Final = (
         0,
         "places of minions that have left, taken again by the next ones; ids in order, once asked",
     ),
-    Memory("master.sessions.minion.Minion.presences", 0, 5, "how a minion may be, each once"),
     Memory(
-        "master.core.requests.Requests._rejected", 0, 100, "counters, by a reason of a fixed list"
+        "master.sessions.registry.MinionRegistry.presences", 0, 5, "how a minion may be, each once"
+    ),
+    Memory(
+        "master.requests.context.RequestContext.rejected",
+        0,
+        100,
+        "counters, by a reason of a fixed list",
     ),
     Memory("master.process.effect_runner.EffectRunner._counted", 0, 100, "the same"),
     Memory(

@@ -69,7 +69,7 @@ def test_beats_are_answered_while_a_costly_target_is_searched_for() -> None:
         assert turns < 500
     assert turns > 5
     assert named(bench.answers[1][0]) == ["web0001"]
-    assert not bench.core._requests._targets._searching
+    assert not bench.core._requests.context.targets._searching
 
 
 def test_what_a_minion_tells_meanwhile_counts_and_one_forgotten_is_not_meant() -> None:
@@ -135,7 +135,7 @@ def test_a_target_that_takes_too_much_is_refused_by_name(monkeypatch: pytest.Mon
     monkeypatch.setattr(searching, "STEPS_MAX", 1_000)
     (reply,) = ask(bench, COSTLY, client=2)
     assert isinstance(reply, Refused)
-    assert not bench.core._requests._targets._searching
+    assert not bench.core._requests.context.targets._searching
 
 
 def test_no_slot_is_given_away_under_a_search() -> None:

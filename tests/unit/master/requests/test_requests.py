@@ -38,8 +38,8 @@ from limpet.common.messages.enrolment import EnrolRequest
 from limpet.common.messages.jobs import Deliver, Output
 from limpet.common.messages.session import Grains
 from limpet.master.core import effects as do
-from limpet.master.core.requests import batch_size_of
 from limpet.master.core.settings import Changes, MasterSettings
+from limpet.master.jobs.batch import batch_size_of
 from support.master.master_bench import Bench, MinionOnBench, key_of, ready
 
 

@@ -1,0 +1,1 @@
+"""Kinds of requests: whatever file stands here is read when the master starts."""
