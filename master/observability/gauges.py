@@ -7,20 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from limpet.common.clock import Clock, Instant, Moment
+from limpet.common.clock import Instant, Moment
 from limpet.common.control.replies import MasterStatus
-from limpet.common.observability.logs import Log
-from limpet.master.control.server import ControlServer
-from limpet.master.enrolment.io.supervisor import EnrolmentSupervisor
-from limpet.master.files.io.reader import SourceReader
 from limpet.master.master_keys.hint import why_nobody_comes
-from limpet.master.pillar.io.supervisor import RendererSupervisor
 from limpet.master.process import descriptors
 from limpet.master.process.effect_runner import merged
-from limpet.master.process.main_port import MainPort
-from limpet.master.process.memory import ceiling_bytes, open_descriptors, resident_bytes
-from limpet.master.process.self_check import SelfCheck
-from limpet.master.store.store import Store
+from limpet.master.process.memory import open_descriptors, resident_bytes
+from limpet.master.process.parts import Parts
 
 LAG_WINDOW_S: Final = 60.0
 
@@ -44,38 +37,29 @@ class ProcessGauges:
 
     def __init__(
         self,
+        parts: Parts,
         *,
-        store: Store,
-        port: MainPort,
-        control: ControlServer,
-        enrolment: EnrolmentSupervisor,
-        check: SelfCheck,
-        sources: SourceReader,
-        pillar: RendererSupervisor,
-        clock: Clock,
-        log: Log,
         problems: Callable[[], tuple[str, ...]],
-        place: Path | None = None,
-        memory_bytes_max: int | None = None,
+        place: Path,
+        memory_bytes_max: int,
     ) -> None:
         """Take what is measured. `problems` gives more of them: of the configuration, say.
 
-        `place` is on the file system whose room is told; None: no room is told.
-        `memory_bytes_max` is what the memory's guard keeps to; None: what the host allows.
+        `place` is on the file system whose room is told. `memory_bytes_max` is what the memory's
+        guard keeps to.
         """
-        self._store = store
-        self._port = port
-        self._control = control
-        self._enrolment = enrolment
-        self._check = check
-        self._sources = sources
-        self._pillar = pillar
-        self._clock = clock
-        self._log = log
+        self._store = parts.store
+        self._port = parts.port
+        self._control = parts.control
+        self._enrolment = parts.enrolment
+        self._check = parts.check
+        self._sources = parts.sources
+        self._pillar = parts.pillar
+        self._clock = parts.clock
+        self._log = parts.log
         self._problems = problems
         self._place = place
-        # As the guard does, once: what it keeps to is told, not what the host has come to since.
-        self._memory_bytes_max = ceiling_bytes() if memory_bytes_max is None else memory_bytes_max
+        self._memory_bytes_max = memory_bytes_max
         self._lag_s = 0.0
         self._lag_since = Instant(0.0)
 
@@ -109,7 +93,7 @@ class ProcessGauges:
             **descriptor_limit(),
             "rss_bytes": float(resident_bytes()),
             "memory_bytes_max": float(self._memory_bytes_max),
-            **({} if self._place is None else room(self._place)),
+            **room(self._place),
             "store_stalled": float(bool(stalled)),
             **self._store.figures(),
             **self._sources.figures(),

@@ -13,41 +13,32 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, Literal
 
-from limpet.common.clock import Clock, Instant, Moment
+from limpet.common.clock import Instant, Moment
 from limpet.common.control.packages import PackageKept, PackageRequest
 from limpet.common.control.replies import MasterStatus
 from limpet.common.errors import LimpetError
 from limpet.common.identifiers import Commit
-from limpet.common.observability.logs import Log
-from limpet.common.observability.metrics_port import MetricsPort
 from limpet.common.service.notify import Notifier
 from limpet.common.service.signals import STOP_SIGNALS, SignalPipe
 from limpet.common.service.watchdog import Watchdog
 from limpet.common.transport.polling import Pollable as Polled
 from limpet.common.transport.sockets import Poller
-from limpet.master.control.server import Asked, ClientGone, ControlServer
+from limpet.master.control.server import Asked, ClientGone
 from limpet.master.core.coalescing import Coalescing
 from limpet.master.core.effects import Effect
-from limpet.master.core.machine import MasterCore
 from limpet.master.core.port_events import PortEvent
 from limpet.master.enrolment.io.launchers import Pollable
-from limpet.master.enrolment.io.supervisor import EnrolmentSupervisor
-from limpet.master.files.io.reader import SourceReader
-from limpet.master.master_keys.io.key_writer import KeyWriter
 from limpet.master.observability.counters import EventCounters
 from limpet.master.observability.gauges import ProcessGauges
 from limpet.master.observability.status_report import StatusReport
-from limpet.master.pillar.io.supervisor import RendererSupervisor
 from limpet.master.process.effect_runner import EffectRunner
-from limpet.master.process.main_port import MainPort
 from limpet.master.process.memory import ceiling_bytes
 from limpet.master.process.memory_guard import MemoryGuard, NobodyLetIn
+from limpet.master.process.parts import Parts
 from limpet.master.process.reload import Reloader
-from limpet.master.process.self_check import SelfCheck
 from limpet.master.store.reader import Answered
-from limpet.master.store.store import Store
 from limpet.master.store.writer import Committed, Failed, Trouble
-from limpet.master.upgrading.io.package_thread import PackageThread, Shelved
+from limpet.master.upgrading.io.package_thread import Shelved
 
 FRAMES_A_TURN: Final = 256
 HEARD_AT_ONCE: Final = 32
@@ -82,82 +73,64 @@ class Master:
 
     def __init__(
         self,
+        parts: Parts,
         *,
-        core: MasterCore,
-        store: Store,
-        port: MainPort,
-        control: ControlServer,
-        enrolment: EnrolmentSupervisor,
-        check: SelfCheck,
-        sources: SourceReader,
-        pillar: RendererSupervisor,
-        packages: PackageThread,
-        keys: KeyWriter,
         committed: int,
-        clock: Clock,
-        log: Log,
         watchdog: Watchdog,
         reloader: Reloader,
-        metrics: MetricsPort,
         reopen: Callable[[], object],
         place: Path,
         memory_bytes_max: int | None = None,
     ) -> None:
         """Take over what is open and ready; it is the caller's to close.
 
-        `place` is where the store is: of its file system the room is told.
+        `place` is where the store is: of its file system the room is told. `reopen` opens the main
+        port again when all its connections were ended for want of memory.
         """
-        self._core = core
-        self._store = store
-        self._port = port
-        self._control = control
-        self._enrolment = enrolment
-        self._check = check
-        self._sources = sources
-        self._pillar = pillar
-        self._packages = packages
-        self._keys = keys
-        self._clock = clock
-        self._log = log
+        self._core = parts.core
+        self._store = parts.store
+        self._port = parts.port
+        self._control = parts.control
+        self._enrolment = parts.enrolment
+        self._check = parts.check
+        self._sources = parts.sources
+        self._pillar = parts.pillar
+        self._packages = parts.packages
+        self._keys = parts.keys
+        self._clock = parts.clock
+        self._log = parts.log
+        self._metrics = parts.metrics
         self._watchdog = watchdog
         self._reloader = reloader
-        self._metrics = metrics
         self._counters = EventCounters()
         self._effect_runner = EffectRunner(
-            port=port,
-            store=store,
-            control=control,
-            enrolment=enrolment,
-            sources=sources,
-            pillar=pillar,
-            keys=keys,
-            log=log,
+            port=parts.port,
+            store=parts.store,
+            control=parts.control,
+            enrolment=parts.enrolment,
+            sources=parts.sources,
+            pillar=parts.pillar,
+            keys=parts.keys,
+            log=parts.log,
             add_figures=self._add_figures,
             counters=self._counters,
             committed=Commit(committed),
         )
-        self._figures = ProcessGauges(
-            store=store,
-            port=port,
-            control=control,
-            enrolment=enrolment,
-            check=check,
-            sources=sources,
-            pillar=pillar,
-            clock=clock,
-            log=log,
-            problems=lambda: (*reloader.problems, metrics.problem),
+        bytes_max = ceiling_bytes() if memory_bytes_max is None else memory_bytes_max
+        self._gauges = ProcessGauges(
+            parts,
+            problems=lambda: (*reloader.problems, parts.metrics.problem),
             place=place,
-            memory_bytes_max=memory_bytes_max,
+            memory_bytes_max=bytes_max,
         )
         self._poller = Poller()
         self._guard = MemoryGuard(
-            port,
+            parts.port,
             self._poller,
             reopen=reopen,
             on_left=self._on_port_events,
-            log=log,
-            bytes_max=ceiling_bytes() if memory_bytes_max is None else memory_bytes_max,
+            log=parts.log,
+            bytes_max=bytes_max,
         )
         self._others = Poller()
         """All that must not wait while beats and logins are gathered."""
@@ -200,7 +173,7 @@ class Master:
                 self._on_signal(number, notifier, status_report, started)
             self._turn(started, ready)
             status_report.on_turn(started)
-            self._figures.note_lag(started, self._clock.now())
+            self._gauges.note_lag(started, self._clock.now())
         is_afresh = self._effect_runner.is_afresh_wanted and not self._is_stop_asked
         return "afresh" if is_afresh else "stopped"
 
@@ -391,7 +364,7 @@ class Master:
         is_quiet = now.boot >= self._drain_until and not self._effect_runner.held
         return is_quiet or now.boot >= self._stop_at
 
-    # -- figures ------------------------------------------------------------------------------
+    # -- gauges -------------------------------------------------------------------------------
 
     def _add_figures(self, status: MasterStatus) -> MasterStatus:
-        return self._figures.added(status, self._effect_runner)
+        return self._gauges.added(status, self._effect_runner)

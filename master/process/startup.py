@@ -8,8 +8,9 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -42,13 +43,14 @@ from limpet.master.enrolment.io.launchers import SOCKET_NAME, Launcher, OwnProce
 from limpet.master.enrolment.io.supervisor import EnrolmentSupervisor
 from limpet.master.files.io.reader import SourceReader
 from limpet.master.files.limits import SourceLimits
-from limpet.master.master_keys.io.key_files import KeyFiles
+from limpet.master.master_keys.io.key_files import KeyFiles, LoadedKeys
 from limpet.master.master_keys.io.key_writer import KeyWriter
 from limpet.master.pillar.io.supervisor import RendererSupervisor
 from limpet.master.pillar.messages import Setup
 from limpet.master.process import descriptors
 from limpet.master.process.loop import End, Master
 from limpet.master.process.main_port import MainPort
+from limpet.master.process.parts import Parts
 from limpet.master.process.reload import Read, Reloader, changes_of
 from limpet.master.process.self_check import SelfCheck
 from limpet.master.store.store import Store
@@ -71,7 +73,6 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
     tighten_umask()
     check_library()
     configuration = read()
-    clock = SystemClock()
     notifier = Notifier()
     with ExitStack() as stack:
         stack.enter_context(_naming_line_of_port(roots, configuration))
@@ -82,106 +83,59 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         if os.geteuid() == 0:
             log.info("it runs as root, as in development; the packaged service has a user for it")
         files = KeyFiles(roots.keys_dir, make=make_keypair, public_of=public_key_of)
-        loaded = files.load(clock.now().wall)
-        pair = loaded.pair
-        for notice in loaded.notices:
-            log.warning(notice)
-        notifier.busy("the database is opened")
-        store = Store(database_path(roots), clock=clock, busy=notifier.busy)
-        stack.callback(_close_store, store, log)
-        snapshot = store.load(wall_s=clock.now().wall)
-        descriptors.raise_limit(len(snapshot.keys))
+        loaded = _load_keys(files, log)
         settings = settings_from(configuration)
-        core = MasterCore(
-            settings,
-            snapshot,
-            now=clock.now(),
-            chance=random.SystemRandom(),
-            verifier=Ed25519Verifier(pair.public),
-            announced=loaded.announced,
-        )
-        committed = snapshot.commit
-        del snapshot
-        addresses = configuration.listen_addresses
+        store, core, committed = _open_core(stack, roots, settings, loaded, notifier, log)
         context = Context(burn=True)
         stack.callback(context.close)
         port = MainPort(
-            context, secret_key=pair.secret, is_accepted=core.is_key_accepted, clock=clock
+            context,
+            secret_key=loaded.pair.secret,
+            is_accepted=core.is_key_accepted,
+            clock=SystemClock(),
         )
         stack.callback(port.close)
         if not bind(port, configuration, signals, log):
             return "stopped"
         check = SelfCheck(
-            context, addresses=addresses, port=configuration.port, server_key=pair.public
+            context,
+            addresses=configuration.listen_addresses,
+            port=configuration.port,
+            server_key=loaded.pair.public,
         )
         stack.callback(check.close)
         port.allow_probe(check.key)
-        enrolment = EnrolmentSupervisor(
-            secret_key=pair.secret,
-            addresses=addresses,
-            port=configuration.enrol_port,
+        parts = Parts(
+            core=core,
+            store=store,
+            port=port,
+            check=check,
+            enrolment=_open_enrolment(stack, roots, configuration, loaded.pair.secret, log),
+            pillar=_open_pillar(stack, roots, configuration, log),
+            control=_closed_by(
+                stack, ControlServer(roots.socket_path, group=configuration.user_group)
+            ),
+            sources=_open_sources(stack, roots, configuration),
+            packages=_closed_by(stack, PackageThread(packages_directory(roots))),
+            keys=_closed_by(stack, KeyWriter(files, _wall_s, read)),
+            metrics=_closed_by(stack, MetricsPort(log)),
+            clock=SystemClock(),
             log=log,
-            lines=enrolment_lines(roots, configuration),
         )
-        stack.callback(enrolment.close)
-        pillar_work(roots).mkdir(mode=0o700, exist_ok=True)
-        pillar = RendererSupervisor(renderer_setup(roots, configuration), log)
-        stack.callback(pillar.close)
-        control = ControlServer(roots.socket_path, group=configuration.user_group)
-        stack.callback(control.close)
-        sources = SourceReader(
-            configuration.file_roots,
-            at_once=configuration.file_server_at_once,
-            file_bytes_max=configuration.file_bytes_max,
-            packages=packages_directory(roots),
-        )
-        stack.callback(sources.close)
-        packages = PackageThread(packages_directory(roots))
-        stack.callback(packages.close)
-        keys = KeyWriter(files, lambda: clock.now().wall, read)
-        stack.callback(keys.close)
-        store.start(limits=settings.history_limits(clock.now().wall))
-
-        metrics = MetricsPort(log)
-        stack.callback(metrics.close)
-
-        def apply(reread: MasterConfiguration) -> None:
-            log.level = reread.level
-            pillar.reconfigure(renderer_setup(roots, reread))
-            sources.exchange(reread.file_roots, file_bytes_max=reread.file_bytes_max)
-            enrolment.set_level(reread.level)
-            metrics.configure(metrics_address(reread.metrics_listen))
-
-        metrics.configure(metrics_address(configuration.metrics_listen))
+        store.start(limits=settings.history_limits(_wall_s()))
+        parts.metrics.configure(metrics_address(configuration.metrics_listen))
         garbage.settle()
-        watchdog = Watchdog(
-            limit_s=LIMIT_S,
-            on_hang=exit_process(),
-            on_alive=notifier.alive,
-            fed_within_s=watchdog_s(),
-        )
-        with watchdog:
+        reloader = Reloader(read, configuration, apply=partial(_apply, roots, parts), log=log)
+        with _watchdog(notifier) as watchdog:
             log.info(f"serving minions on port {configuration.port}")
             master = Master(
-                core=core,
-                store=store,
-                port=port,
-                control=control,
-                enrolment=enrolment,
-                check=check,
-                sources=sources,
-                pillar=pillar,
-                packages=packages,
-                keys=keys,
+                parts,
                 committed=committed,
-                clock=clock,
-                log=log,
                 watchdog=watchdog,
-                reloader=Reloader(read, configuration, apply=apply, log=log),
-                metrics=metrics,
+                reloader=reloader,
+                reopen=partial(port.bind, configuration.listen_addresses, configuration.port),
                 place=roots.state_dir,
                 memory_bytes_max=memory_bytes_max,
-                reopen=lambda: port.bind(addresses, configuration.port),
             )
             end = master.run(signals, notifier)
         if end == "stopped":
@@ -189,6 +143,116 @@ def serve(roots: Roots, read: Read, log: Log, *, memory_bytes_max: int | None = 
         else:
             signals.hold_over_exec()  # a wish to stop is for the next process to hear
         return end
+
+
+# -- what is opened -------------------------------------------------------------------------------
+
+
+def _wall_s() -> float:
+    return SystemClock().now().wall
+
+
+def _load_keys(files: KeyFiles, log: Log) -> LoadedKeys:
+    """Give the master's keys, made at the first start; says what was found out about them."""
+    loaded = files.load(_wall_s())
+    for notice in loaded.notices:
+        log.warning(notice)
+    return loaded
+
+
+def _open_core(
+    stack: ExitStack,
+    roots: Roots,
+    settings: MasterSettings,
+    loaded: LoadedKeys,
+    notifier: Notifier,
+    log: Log,
+) -> tuple[Store, MasterCore, int]:
+    """Open the store, and let the core stand on it; gives the last commit, too.
+
+    What was read for it is large, and nobody's when this returns.
+    """
+    clock = SystemClock()
+    notifier.busy("the database is opened")
+    store = Store(database_path(roots), clock=clock, busy=notifier.busy)
+    stack.callback(_close_store, store, log)
+    snapshot = store.load(wall_s=clock.now().wall)
+    descriptors.raise_limit(len(snapshot.keys))
+    core = MasterCore(
+        settings,
+        snapshot,
+        now=clock.now(),
+        chance=random.SystemRandom(),
+        verifier=Ed25519Verifier(loaded.pair.public),
+        announced=loaded.announced,
+    )
+    return store, core, snapshot.commit
+
+
+def _open_enrolment(
+    stack: ExitStack, roots: Roots, configuration: MasterConfiguration, secret: bytes, log: Log
+) -> EnrolmentSupervisor:
+    enrolment = EnrolmentSupervisor(
+        secret_key=secret,
+        addresses=configuration.listen_addresses,
+        port=configuration.enrol_port,
+        log=log,
+        lines=enrolment_lines(roots, configuration),
+    )
+    return _closed_by(stack, enrolment)
+
+
+def _open_pillar(
+    stack: ExitStack, roots: Roots, configuration: MasterConfiguration, log: Log
+) -> RendererSupervisor:
+    pillar_work(roots).mkdir(mode=0o700, exist_ok=True)
+    return _closed_by(stack, RendererSupervisor(renderer_setup(roots, configuration), log))
+
+
+def _open_sources(
+    stack: ExitStack, roots: Roots, configuration: MasterConfiguration
+) -> SourceReader:
+    sources = SourceReader(
+        configuration.file_roots,
+        at_once=configuration.file_server_at_once,
+        file_bytes_max=configuration.file_bytes_max,
+        packages=packages_directory(roots),
+    )
+    return _closed_by(stack, sources)
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+Opened = TypeVar("Opened", bound=_Closable)
+
+
+def _closed_by(stack: ExitStack, opened: Opened) -> Opened:
+    """Have it closed with the stack, before all that was opened earlier."""
+    stack.callback(opened.close)
+    return opened
+
+
+def _watchdog(notifier: Notifier) -> Watchdog:
+    return Watchdog(
+        limit_s=LIMIT_S,
+        on_hang=exit_process(),
+        on_alive=notifier.alive,
+        fed_within_s=watchdog_s(),
+    )
+
+
+def _apply(roots: Roots, parts: Parts, reread: MasterConfiguration) -> None:
+    """Take over what the shell holds of a configuration that was read again."""
+    parts.log.level = reread.level
+    parts.pillar.reconfigure(renderer_setup(roots, reread))
+    parts.sources.exchange(reread.file_roots, file_bytes_max=reread.file_bytes_max)
+    parts.enrolment.set_level(reread.level)
+    parts.metrics.configure(metrics_address(reread.metrics_listen))
+
+
+# -- where things are, and what the configuration says of them ------------------------------------
 
 
 def enrolment_lines(roots: Roots, configuration: MasterConfiguration) -> Launcher:
