@@ -110,7 +110,7 @@ def _unmasked(value: Any) -> Any:  # noqa: ANN401
 
 @dataclass(slots=True, kw_only=True)
 class FunctionContext:
-    """The surroundings of one call. Not shared between threads."""
+    """The context of one call. Not shared between threads."""
 
     minion_id: str
     host: Host

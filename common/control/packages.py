@@ -46,7 +46,7 @@ PackageRequest = OfferPackage | SendPackage | ListPackages
 
 
 class PackageInfo(msgspec.Struct, array_like=True, frozen=True):
-    """One package on the shelf."""
+    """One package in the package store."""
 
     sha256: str
     name: str
@@ -70,7 +70,7 @@ class PackageWanted(PackageAnswer, tag="package_wanted", frozen=True):
 
 
 class PackageKept(PackageAnswer, tag="package_kept", frozen=True):
-    """The package is on the shelf."""
+    """The package is in the package store."""
 
     package: PackageInfo
     master_protocol: str

@@ -176,7 +176,7 @@ class Drain(Message, tag="drain", frozen=True):
 
 
 class Grains(Message, tag="grains", frozen=True):
-    """The minion's facts: a JSON object in UTF-8; sent when they changed or the master asks."""
+    """The minion's grains: a JSON object in UTF-8; sent when they changed or the master asks."""
 
     session: Session
     digest: Digest

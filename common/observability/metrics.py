@@ -15,6 +15,8 @@ from typing import Final, Literal
 
 Kind = Literal["counter", "gauge", "histogram", "summary"]
 Labels = tuple[tuple[str, str], ...]
+Row = tuple[str, str, Kind, str]
+"""A metric in a table: the figure that it is, its name without the prefix, its kind and help."""
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 LABEL_CHARACTERS_MAX: Final = 100
@@ -48,6 +50,14 @@ def counter(name: str, help_text: str, value: float) -> Family:
 def gauge(name: str, help_text: str, value: float) -> Family:
     """Make what goes up and down."""
     return Family(name, "gauge", help_text, (Sample(value),))
+
+
+def by_figure(prefix: str, rows: Iterable[Row], figures: Mapping[str, float]) -> list[Family]:
+    """Make one family of one number for each row of a table."""
+    return [
+        Family(f"{prefix}{name}", kind, text, (Sample(figures[key]),))
+        for key, name, kind, text in rows
+    ]
 
 
 def by_label(

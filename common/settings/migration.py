@@ -104,7 +104,7 @@ def migrate_minion(salt: Mapping[str, Any], minion_id: str | None = None) -> Mig
 def _migrated(
     salt: Mapping[str, Any],
     kind: type[Configuration],
-    renamed: Mapping[str, "Turn"],
+    renamed: Mapping[str, "Conversion"],
 ) -> Migrated:
     fields = {each.encode_name for each in msgspec.structs.fields(kind)}
     found = Migrated()
@@ -134,14 +134,14 @@ def _take(kind: type[Configuration], key: str, value: object, found: Migrated) -
     found.values[key] = value
 
 
-Turn = Callable[[Any, Migrated], None]
+Conversion = Callable[[Any, Migrated], None]
 
 
-def _to(key: str, change: Callable[[Any], Any] = lambda value: value) -> Turn:
-    def turn(value: Any, found: Migrated) -> None:  # noqa: ANN401
+def _to(key: str, change: Callable[[Any], Any] = lambda value: value) -> Conversion:
+    def take_over(value: Any, found: Migrated) -> None:  # noqa: ANN401
         found.values[key] = change(value)
 
-    return turn
+    return take_over
 
 
 def _interface(value: Any, found: Migrated) -> None:  # noqa: ANN401
@@ -192,13 +192,13 @@ def _state_top(value: Any, found: Migrated) -> None:  # noqa: ANN401
     found.values["state_top"] = re.sub(r"\Asalt://", "", str(value))
 
 
-_BOTH: Final[Mapping[str, Turn]] = {
+_BOTH: Final[Mapping[str, Conversion]] = {
     "log_level": _level,
     "ext_pillar": _pillar,
     "state_top": _state_top,
 }
 
-_MASTER: Final[Mapping[str, Turn]] = {
+_MASTER: Final[Mapping[str, Conversion]] = {
     **_BOTH,
     "interface": _interface,
     "ret_port": _to("port"),
@@ -206,7 +206,7 @@ _MASTER: Final[Mapping[str, Turn]] = {
     "keep_jobs_seconds": _to("history_days", lambda seconds: float(seconds) / _SECONDS_OF_A_DAY),
 }
 
-_MINION: Final[Mapping[str, Turn]] = {
+_MINION: Final[Mapping[str, Conversion]] = {
     **_BOTH,
     "id": _id,
     "master": _master,

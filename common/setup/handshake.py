@@ -13,7 +13,7 @@ from limpet.common.transport.sockets import Context, DealerSocket, Poller, make_
 HANDSHAKE_S: Final = 3.0
 
 Handshake = Literal["ready", "denied", "wrong", "silent", "refused"]
-"""ready: the key fits and this stranger was let in. denied: the key fits, the stranger was turned
+"""ready: the key fits and this side was let in. denied: the key fits, this side was turned
 away. wrong: what listens ended the handshake, so it has another key or is no master. silent: TCP
 connects, and nothing comes. refused: no TCP connection."""
 

@@ -51,44 +51,14 @@ def connect(
 
     Transactions are begun by hand (`BEGIN`). Raises `HostError`.
     """
-    try:
-        if not is_read_only:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            os.close(descriptor)
-        connection = sqlite3.connect(
-            f"file:{_quoted(path)}?mode={'ro' if is_read_only else 'rw'}",
-            uri=True,
-            timeout=BUSY_TIMEOUT_MS / 1000,
-            isolation_level=None,
-            check_same_thread=False,  # opened by one thread, then handed over to another
-            cached_statements=64,
-        )
-    except OSError as error:
-        raise HostError(f"cannot open the database {path}: {error.strerror}") from error
-    except sqlite3.Error as error:
-        raise HostError(explain(path, error)) from error
+    connection = _opened(path, is_read_only=is_read_only)
     try:
         for category, value in _LIMITS:
             connection.setlimit(category, value)
-        if not is_read_only:
-            # Only takes effect on a file without tables, and must come before WAL. It writes, also
-            # where it is set: on a full disk the file could not be opened.
-            if connection.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
-                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            if mode != "wal":
-                raise HostError(
-                    f"the database {path} cannot use a write-ahead log here (mode {mode}): "
-                    "put it on a local file system"
-                )
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA secure_delete = ON")
-            # SQLite swallows the errors of its own checkpoints, a failed fsync among them; so the
-            # owner of the connection calls `checkpoint` and sees them.
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
-            connection.execute("PRAGMA journal_size_limit = 16777216")
-        else:
+        if is_read_only:
             connection.execute("PRAGMA query_only = ON")
+        else:
+            _make_durable(connection, path)
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -102,6 +72,49 @@ def connect(
         connection.close()
         raise HostError(explain(path, error)) from error
     return connection
+
+
+def _opened(path: str | Path, *, is_read_only: bool) -> sqlite3.Connection:
+    """Open the file, made where there is none to write to. Raises `HostError`."""
+    try:
+        if not is_read_only:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            os.close(descriptor)
+        return sqlite3.connect(
+            f"file:{_quoted(path)}?mode={'ro' if is_read_only else 'rw'}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,  # opened by one thread, then handed over to another
+            cached_statements=64,
+        )
+    except OSError as error:
+        raise HostError(f"cannot open the database {path}: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise HostError(explain(path, error)) from error
+
+
+def _make_durable(connection: sqlite3.Connection, path: str | Path) -> None:
+    """Have a connection that writes log ahead, sync, and give free pages back.
+
+    Raises `HostError` where the file system has no write-ahead log, and `sqlite3.Error`.
+    """
+    # Only takes effect on a file without tables, and must come before WAL. It writes, also where
+    # it is set: on a full disk the file could not be opened.
+    if connection.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise HostError(
+            f"the database {path} cannot use a write-ahead log here (mode {mode}): "
+            "put it on a local file system"
+        )
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")
+    # SQLite swallows the errors of its own checkpoints, a failed fsync among them; so the owner of
+    # the connection calls `checkpoint` and sees them.
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("PRAGMA journal_size_limit = 16777216")
 
 
 def migrate(

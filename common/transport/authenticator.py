@@ -1,6 +1,6 @@
 """Who answers what libzmq asks at each handshake: may this key connect.
 
-handshake ─ question ─▶ the place where all ask ─▶ `zap.Desk` ─ answer ─▶ let in, or ended
+handshake ─ question ─▶ the place where all ask ─▶ `zap.ZapHandler` ─ answer ─▶ let in, or ended
                          └─ it is calm, and many were let in: another takes its place
 """
 
@@ -39,7 +39,7 @@ class Authenticator:
         """
         assert context.authenticator is None
         self._renew_from = renew_from
-        self.desk = zap.Desk(domains)
+        self.handler = zap.ZapHandler(domains)
         self._context = context
         self._raw = self._make()
         self._raw.bind(_ENDPOINT)
@@ -65,7 +65,7 @@ class Authenticator:
 
     def refusals(self) -> list[zap.Refusal]:
         """Give what was refused since the last call, for counters and the log."""
-        return self.desk.take_refusals()
+        return self.handler.take_refusals()
 
     def tidy(self, now: float) -> bool:
         """Have libzmq let go of what was asked; `now` counts seconds. True: poll this anew.
@@ -131,7 +131,7 @@ class Authenticator:
             request = parts[2:]  # after the route back and an empty part
             reply = zap.refusal(request)
             try:
-                reply = self.desk.answer(request)
+                reply = self.handler.answer(request)
             finally:
                 asked.send_parts((parts[0], b"", *reply))
         return options.REQUESTS_MAX

@@ -80,13 +80,13 @@ class RouterSocket(raw.MonitoredSocket):
         host's, if the port is in use, or no `Authenticator` of this context serves the domain.
         """
         authenticator = self._context.authenticator
-        if authenticator is None or not authenticator.desk.serves(self._domain):
+        if authenticator is None or not authenticator.handler.serves(self._domain):
             raise UsageError(
                 f"the port {port} stays closed: nothing checks the keys of domain {self._domain!r}"
             )
         if not addresses:
             raise UsageError(f"no address to open the port {port} on")
-        authenticator.desk.bar(self._own_key)
+        authenticator.handler.bar(self._own_key)
         with ExitStack() as undo:  # all of them or none: what is open could not be opened again
             for address in endpoints.without_doubles(addresses):
                 try:

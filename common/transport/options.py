@@ -86,7 +86,7 @@ def router(
     backlog: int,
     small_buffers: bool,
 ) -> Options:
-    """Give the options of the end that listens; small buffers are for a port of strangers."""
+    """Give the options of the end that listens; small buffers are for the enrolment port."""
     assert domain
     assert len(secret_key) == 32
     table = _common(frame_bytes_max=frame_bytes_max, handshake_s=handshake_s, high_water=high_water)

@@ -1,4 +1,4 @@
-"""Waits for many things at once, and keeps book of which descriptor belongs to which of them."""
+"""Waits for many things at once, and knows which descriptor belongs to which of them."""
 
 import select
 import time

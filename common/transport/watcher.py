@@ -39,7 +39,7 @@ _YOUNG_S: Final = 3.0
 """Where one in eight of all, but at least 50 and at most 250, came within three seconds and have
 said nothing yet, libzmq's thread is busy with handshakes, and what others sent waits for it too:
 without that it would be honest minions that are cut. Who stays silent for longer costs it nothing,
-so that a few idle strangers change nothing."""
+so that a few idle connections change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ MAIN_LIMITS: Final = WatcherLimits(unfinished_bytes_max=4 * 256 * 1024, first_me
 ENROL_LIMITS: Final = WatcherLimits(
     unfinished_bytes_max=8 * 1024, first_message_s=20.0, age_max_s=30.0, connections_max=1_000
 )
-"""The port of strangers."""
+"""The port of keys that nobody has accepted yet."""
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class _Watched:
 
 
 class Watcher:
-    """Keeps book on the connections of one listening socket; asked every 200 ms whom to cut.
+    """Tracks the connections of one listening socket; asked every 200 ms whom to cut.
 
     It costs the same at rest however many there are: each sweep looks at so many of them, and at
     those whose bytes wait. Where memory fills, `hurry` has it look at all.
@@ -120,7 +120,7 @@ class Watcher:
         self._next_pass = float("-inf")
         self._hurry_until = float("-inf")
         self._herd_at = float("-inf")
-        """When a herd was last seen at the door."""
+        """When a herd was last seen at the port."""
         self._suspects: set[int] = set()
         """Too many bytes without a message: looked at again in a moment."""
         self._unread: dict[int, None] = {}

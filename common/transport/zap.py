@@ -27,8 +27,8 @@ class Refusal:
     count: int
 
 
-class Desk:
-    """Answers requests, and counts what it refused."""
+class ZapHandler:
+    """Answers ZAP requests (ZeroMQ RFC 27), and counts what it refused."""
 
     def __init__(self, domains: Mapping[str, Admission]) -> None:
         assert all(domains)

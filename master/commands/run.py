@@ -11,6 +11,7 @@ from limpet.common.terminal.arguments import parse_arguments
 from limpet.common.terminal.group import DURATION, format_option
 from limpet.common.terminal.highstate import FORMS, Form, Look
 from limpet.common.terminal.session import Session
+from limpet.master.client.results import JobResult
 from limpet.master.commands.shared.function_check import check_call
 from limpet.master.commands.shared.output import output_for, write_document
 from limpet.master.commands.shared.target_options import kind_of, target_options
@@ -181,23 +182,18 @@ def send(
     output = output_for(form, bare, session.palette, look)
     watching = Watching(session, output, is_output_shown=is_streamed)
     is_streamed = is_streamed or (is_viewed and watching.is_at_terminal)
+    asked: dict[str, Any] = {
+        "keywords": keyword,
+        "kind": kind,
+        "ttl_s": ttl_s,
+        "job_timeout_s": job_timeout_s,
+        "batch": batch,
+    }
     client = watching.client()
     if is_async:
-        stored = client.submit(
-            target,
-            function,
-            *positional,
-            keywords=keyword,
-            kind=kind,
-            ttl_s=ttl_s,
-            job_timeout_s=job_timeout_s,
-            batch=batch,
-        )
+        stored = client.submit(target, function, *positional, **asked)
         client.close()
-        if form == "text":
-            sys.stdout.write(f"{stored.jid}\n")
-        else:
-            write_document(job_data(stored), form)
+        _show_id(stored, form)
         return 0
     with client:
         return watching.follow(
@@ -205,17 +201,26 @@ def send(
                 target,
                 function,
                 *positional,
-                keywords=keyword,
-                kind=kind,
-                ttl_s=ttl_s,
-                job_timeout_s=job_timeout_s,
-                batch=batch,
+                **asked,
                 timeout_s=timeout_s,
                 is_streamed=is_streamed,
             ),
             timeout_s,
-            frozenset(re.split(r"[,\s]+", target.lower())) - {""} if kind == "list" else None,
+            _spelled_out(target) if kind == "list" else None,
         )
+
+
+def _show_id(stored: JobResult, form: str) -> None:
+    """Print the id of a job that nobody waits for, or the job as a document."""
+    if form == "text":
+        sys.stdout.write(f"{stored.jid}\n")
+    else:
+        write_document(job_data(stored), form)
+
+
+def _spelled_out(target: str) -> frozenset[str]:
+    """Give the ids that a list names."""
+    return frozenset(re.split(r"[,\s]+", target.lower())) - {""}
 
 
 def check_batch(text: str) -> None:

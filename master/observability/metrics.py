@@ -1,13 +1,15 @@
 """The master's metrics, made of its status: docs/metrics.md is the reference."""
 
 import platform
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Final
 
 from limpet.common.control.replies import MasterStatus
 from limpet.common.observability.metrics import (
     Family,
-    Kind,
-    Sample,
+    Row,
+    by_figure,
     by_label,
     counter,
     gauge,
@@ -17,7 +19,7 @@ from limpet.common.observability.metrics import (
 from limpet.common.observability.process_gauges import process_families
 from limpet.master.observability.counters import EventCounters
 
-_FIGURES: Final[tuple[tuple[str, str, Kind, str], ...]] = (
+_FIGURES: Final[tuple[Row, ...]] = (
     ("loop_lag_s", "loop_lag_seconds", "gauge", "The longest turn of the loop in the last minute."),
     ("connections", "connections", "gauge", "Connections at the main port."),
     ("enrol_connections", "enrol_connections", "gauge", "Connections at the enrolment port."),
@@ -64,12 +66,27 @@ _FIGURES: Final[tuple[tuple[str, str, Kind, str], ...]] = (
         "Lines that neither the journal nor stderr took.",
     ),
 )
-"""The figure of `limpet status`, the metric without its prefix, its kind and its help."""
+"""Figures of `limpet status`."""
+_STATES: Final = ("ready", "syncing", "reconnecting", "offline", "never_seen")
+"""Of minions, which are counted in the figures `minions_…`."""
 
 
 def families(status: MasterStatus, counters: EventCounters, *, now_wall_s: float) -> list[Family]:
     """Give all metrics."""
-    figures = status.figures
+    figures = defaultdict(float, status.figures)
+    return [
+        *_release(status, now_wall_s),
+        *_sessions(figures, counters),
+        *_jobs(counters),
+        *_store(figures),
+        *_trouble(status),
+        *by_figure("limpet_master_", _FIGURES, figures),
+        *process_families(rss_bytes=status.figures.get("rss_bytes"), fds=status.figures.get("fds")),
+    ]
+
+
+def _release(status: MasterStatus, now_wall_s: float) -> list[Family]:
+    """Give what runs, since when, and of when the page is."""
     return [
         information(
             "limpet_build_info",
@@ -82,15 +99,18 @@ def families(status: MasterStatus, counters: EventCounters, *, now_wall_s: float
             "limpet_master_up_since_seconds", "When the master began, since 1970.", status.since_s
         ),
         gauge("limpet_master_snapshot_seconds", "When these figures were taken.", now_wall_s),
+    ]
+
+
+def _sessions(figures: Mapping[str, float], counters: EventCounters) -> list[Family]:
+    """Give how minions are, and how often they came and were lost."""
+    return [
         by_label(
             "limpet_master_minions",
             "gauge",
             "Minions whose key is accepted, by how they are.",
             "state",
-            {
-                state: figures.get(f"minions_{state}", 0.0)
-                for state in ("ready", "syncing", "reconnecting", "offline", "never_seen")
-            },
+            {state: figures[f"minions_{state}"] for state in _STATES},
         ),
         counter("limpet_master_sessions_total", "Times a minion became READY.", counters.sessions),
         by_label(
@@ -100,6 +120,12 @@ def families(status: MasterStatus, counters: EventCounters, *, now_wall_s: float
             "reason",
             counters.losses,
         ),
+    ]
+
+
+def _jobs(counters: EventCounters) -> list[Family]:
+    """Give what became of jobs, and how long minions took."""
+    return [
         counter("limpet_master_jobs_total", "Jobs that were made.", counters.jobs_new),
         counter("limpet_master_jobs_ended_total", "Jobs that are over.", counters.jobs_ended),
         by_label(
@@ -112,18 +138,26 @@ def families(status: MasterStatus, counters: EventCounters, *, now_wall_s: float
         counters.seconds.family(
             "limpet_master_return_seconds", "From the making of a job to a minion's return."
         ),
+    ]
+
+
+def _store(figures: Mapping[str, float]) -> list[Family]:
+    """Give how long commits took."""
+    return [
         summary(
             "limpet_master_store_commit_seconds",
             "Commits of the store, each with its fsync.",
-            figures.get("store_commit_s", 0.0),
-            figures.get("store_commits", 0.0),
+            figures["store_commit_s"],
+            figures["store_commits"],
         ),
+    ]
+
+
+def _trouble(status: MasterStatus) -> list[Family]:
+    """Give what is wrong, and what was turned away."""
+    return [
         gauge(
             "limpet_master_problems", "Problems that `limpet status` names.", len(status.problems)
-        ),
-        *(
-            Family(f"limpet_master_{name}", kind, text, (Sample(figures.get(key, 0.0)),))
-            for key, name, kind, text in _FIGURES
         ),
         by_label(
             "limpet_master_rejected_total",
@@ -132,5 +166,4 @@ def families(status: MasterStatus, counters: EventCounters, *, now_wall_s: float
             "reason",
             {reason: float(number) for reason, number in status.rejected.items()},
         ),
-        *process_families(rss_bytes=figures.get("rss_bytes"), fds=figures.get("fds")),
     ]

@@ -153,7 +153,7 @@ class DropSpool(msgspec.Struct, frozen=True):
 
 
 class CollectGrains(msgspec.Struct, frozen=True):
-    """Collect the facts in a child with a limit; answer `on_grains(body, digest)` when done."""
+    """Collect the grains in a child with a limit; answer `on_grains(body, digest)` when done."""
 
 
 class Reexec(msgspec.Struct, frozen=True):

@@ -125,7 +125,7 @@ class MinionCore:
 
     def on_deadline(self, now: Moment) -> list[Effect]:
         """Do what is due; calling too early or twice is harmless."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.link.on_deadline(now)
         self.job_table.on_deadline(now)
         self.grains.on_deadline(now)
@@ -136,13 +136,13 @@ class MinionCore:
         self, now: Moment, attempt: Attempt, addresses: tuple[str, ...]
     ) -> list[Effect]:
         """Hear which addresses the master's name has; none: it could not be resolved."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.link.on_resolved(now, attempt, addresses)
         return self._done(now)
 
     def on_link(self, now: Moment, attempt: Attempt, what: LinkEvent) -> list[Effect]:
         """Hear the transport about one socket."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.link.on_link(now, attempt, what)
         return self._done(now)
 
@@ -150,43 +150,43 @@ class MinionCore:
         self, now: Moment, attempt: Attempt, message: FromMaster | EnrolAnswer
     ) -> list[Effect]:
         """Hear the master."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         if attempt == self._transitions.connection.attempt:
-            hear = _EARS.get(type(message))
-            if hear is None:
+            handle = _HANDLERS.get(type(message))
+            if handle is None:
                 self.link.on_message(now, message)  # type: ignore[arg-type]  # the others are below
             else:
-                hear(self, now, message)
+                handle(self, now, message)
         return self._done(now)
 
     def on_bad_frame(self, now: Moment, attempt: Attempt, reason: str) -> list[Effect]:
         """Count a frame that could not be decoded."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.link.on_bad_frame(now, attempt, reason)
         return self._done(now)
 
     def on_proof_failed(self, now: Moment, attempt: Attempt, reason: str) -> list[Effect]:
         """Hear that the enrolment request could not be signed."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.link.on_proof_failed(now, attempt, reason)
         return self._done(now)
 
     def on_trust_kept(self, now: Moment, serial: int, verdict: Verdict, text: str) -> list[Effect]:
         """Hear what became of a `KeepTrust`."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.link.keys.on_trust_kept(self.link.line, serial, verdict, text)
         return self._done(now)
 
     def on_committed(self, now: Moment, commit: Commit) -> list[Effect]:
         """Hear that this commit, and all before it, is on disk."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self._outbox.on_committed(commit)
         self.job_table.on_committed(now)
         return self._done(now)
 
     def on_journal_trouble(self, now: Moment, text: str) -> list[Effect]:
         """Hear what ails the disk; '' when it is over."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         if text and text != self.job_table.condition:
             self._outbox.error("journal", f"{text}: new jobs are refused until it is over")
         self.job_table.condition = text
@@ -194,25 +194,25 @@ class MinionCore:
 
     def on_job_spawned(self, now: Moment, jid: JobId, pid: int, process_start: int) -> list[Effect]:
         """Hear that a worker is there, held before its first step."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.job_table.on_spawned(now, jid, pid, process_start)
         return self._done(now)
 
     def on_job_spawn_failed(self, now: Moment, jid: JobId, reason: str) -> list[Effect]:
         """Hear that no worker could be made."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.job_table.on_spawn_failed(now, jid, reason)
         return self._done(now)
 
     def on_job_ended(self, now: Moment, jid: JobId, result: WorkerResult) -> list[Effect]:
         """Hear how a worker, adopted ones included, ended."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.job_table.on_ended(now, jid, result)
         return self._done(now)
 
     def on_output(self, now: Moment, jid: JobId, data: bytes, dropped: int) -> list[Effect]:
         """Hear live output, and how much of it was passed over before this piece."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.job_table.on_output(now, jid, data, dropped)
         if self.job_table.output.is_half_full:
             self.link.beat_early(now)
@@ -220,19 +220,19 @@ class MinionCore:
 
     def on_body(self, now: Moment, jid: JobId, offset: int, data: bytes) -> list[Effect]:
         """Hear a piece of a body; shorter than asked for: it can't be read."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.job_table.returns.on_body(now, jid, offset, data)
         return self._done(now)
 
     def on_grains(self, now: Moment, body: bytes, digest: str, problem: str) -> list[Effect]:
-        """Hear the facts, or why there are none."""
-        self.link.on_turn(now)
+        """Hear the grains, or why there are none."""
+        self.link.on_event(now)
         self.grains.on_grains(now, body, digest, problem)
         return self._done(now)
 
     def on_refresh_grains(self, now: Moment) -> list[Effect]:
-        """Collect the facts anew: SIGHUP, or somebody on this host asks for it."""
-        self.link.on_turn(now)
+        """Collect the grains anew: SIGHUP, or somebody on this host asks for it."""
+        self.link.on_event(now)
         self.grains.on_refresh(now)
         return self._done(now)
 
@@ -240,7 +240,7 @@ class MinionCore:
         self, now: Moment, client: int, function: str, arguments: bytes, job_timeout_s: float
     ) -> list[Effect]:
         """Run something for a client of the Unix socket (`limpet call`)."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.job_table.local.on_run(
             now, client, function, arguments, job_timeout_s, self.job_table.condition
         )
@@ -250,20 +250,20 @@ class MinionCore:
         self, now: Moment, client: int, question: AskSource | PullSource
     ) -> list[Effect]:
         """Put a question of a job to the master."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.files.on_question(now, client, question)
         return self._done(now)
 
     def on_local_gone(self, now: Moment, client: int) -> list[Effect]:
         """Hear that the client has left."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.job_table.local.on_gone(client)
         self.files.on_gone(client)
         return self._done(now)
 
     def on_local_cancel(self, now: Moment, jid: JobId) -> list[Effect]:
         """End a job because somebody on this host says so."""
-        self.link.on_turn(now)
+        self.link.on_event(now)
         self.job_table.local.on_cancel(now, jid)
         return self._done(now)
 
@@ -305,14 +305,14 @@ class MinionCore:
     def _done(self, now: Moment) -> list[Effect]:
         line = self._transitions.ready
         if line is not None:
-            self.grains.on_turn(now, line)
+            self.grains.on_event(now, line)
         if line is not self._line:
             self._line = line
             self.files.on_line(now, line)
         return self._outbox.take()
 
 
-_EARS: Final[dict[type, Callable[[MinionCore, Moment, Any], None]]] = {
+_HANDLERS: Final[dict[type, Callable[[MinionCore, Moment, Any], None]]] = {
     Deliver: MinionCore._on_deliver,
     Cancel: MinionCore._on_cancel,
     ReturnAck: MinionCore._on_return_ack,

@@ -40,7 +40,7 @@ class Notes:
 
     @property
     def grains_digest(self) -> str:
-        """Give the digest of the facts that the master was last sent."""
+        """Give the digest of the grains that the master was last sent."""
         digest = self._notes.get("grains_digest", "")
         return digest if len(digest) in (0, 64) else ""
 

@@ -1,1 +1,1 @@
-"""The facts (grains) of this host: when they are collected, and when they are sent."""
+"""The grains of this host: when they are collected, and when they are sent."""

@@ -1,6 +1,6 @@
-"""When the facts (grains) of this host are collected, and when they are sent.
+"""When the grains of this host are collected, and when they are sent.
 
-First the link, then the facts: a fact that hangs costs no connectivity. They are collected once the
+First the link, then the grains: one that hangs costs no connectivity. They are collected once the
 link is READY for the first time, when the master wants them, and when somebody asks for it.
 """
 
@@ -22,7 +22,7 @@ TRY_AGAIN_S: Final = 300.0
 
 
 class GrainsRefresh:
-    """The facts of this host, on their way to the master."""
+    """The grains of this host, on their way to the master."""
 
     __slots__ = (
         "_is_due",
@@ -46,7 +46,7 @@ class GrainsRefresh:
         """The session that was looked at."""
         self.next_deadline: Instant = now.after(IDLE_S)
 
-    def on_turn(self, now: Moment, line: Line) -> None:
+    def on_event(self, now: Moment, line: Line) -> None:
         """Begin to collect if it is time; comes last in every event while the link is READY."""
         if self._line is not line:
             self._line = line

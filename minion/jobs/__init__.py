@@ -1,1 +1,1 @@
-"""The minion's jobs: journal, queue, the job parent and its workers."""
+"""The minion's jobs: journal, queue, the fork server and its workers."""

@@ -20,7 +20,7 @@ from limpet.minion.sessions.greeting import Line
 
 
 class Cancellation:
-    """Ends jobs of the ledger for good."""
+    """Ends jobs of the registry for good."""
 
     def __init__(self, registry: JobRegistry, outbox: Outbox) -> None:
         self._registry = registry

@@ -22,7 +22,7 @@ class JournalTrouble:
 
 @dataclass(frozen=True, slots=True)
 class Spawned:
-    """A keeper holds the job (`on_job_spawned`). It and its start time name the job's process."""
+    """A supervisor holds the job (`on_job_spawned`); it and its start time name the process."""
 
     jid: JobId
     pid: int
@@ -47,7 +47,7 @@ class SpawnFailed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The job's keeper is gone (`on_job_ended`); exactly one for each job spawned or adopted."""
+    """The job's supervisor is gone (`on_job_ended`); just one for each job spawned or adopted."""
 
     jid: JobId
     result: WorkerResult

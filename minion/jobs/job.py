@@ -1,4 +1,4 @@
-"""One job as the minion's book holds it.
+"""One job as the minion's job table holds it.
 
     QUEUED --slot--> SPAWNING --spawned--> RUNNING --ended--> FINISHED --acknowledged--> (forgotten)
     QUEUED --expired, cancelled--------------------------------> FINISHED
@@ -19,7 +19,7 @@ from limpet.minion.journal.records import JobFinished
 SPAWN_S: Final = 30.0
 """The shell makes a worker, or says that it can't, within this time."""
 TIMEOUT_GRACE_S: Final = 15.0
-"""The worker's keeper ends a job at its timeout; the link does so this much later."""
+"""The worker's supervisor ends a job at its timeout; the link does so this much later."""
 QUEUED_S: Final = 24 * 3600.0
 """A job that was accepted in time waits so long for its slot, then it is `expired`."""
 RECOVERY_S: Final = 60.0
@@ -54,7 +54,7 @@ class Phase(Enum):
 
 @dataclass(slots=True)
 class Job:
-    """A job that is not acknowledged yet. Changed by the book alone."""
+    """A job that is not acknowledged yet. Changed by the job table alone."""
 
     jid: JobId
     function: str

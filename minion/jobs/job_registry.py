@@ -1,4 +1,4 @@
-"""The shelf of jobs: who is live, who is finished, and the moves between them.
+"""The registry of jobs: who is live, who is finished, and the moves between them.
 
     live: QUEUED, SPAWNING, RUNNING   finished: not acknowledged   remembered: only the jid
 
@@ -55,7 +55,7 @@ class JobRegistry:
         return deadline
 
     def counts(self) -> dict[str, int]:
-        """Give the figures for people: how many jobs are where."""
+        """Give the counts for people: how many jobs are where."""
         phases = [job.phase for job in self.live.values()]
         return {
             "jobs_queued": phases.count(Phase.QUEUED),

@@ -1,6 +1,6 @@
-"""The job book: every job of this minion, from its delivery to the acknowledgement of its return.
+"""The job table: every job of this minion, from its delivery to the acknowledgement of its return.
 
-    Deliver --known--> answered from the book      --stale, full, disk--> Return at once
+    Deliver --known--> answered from the table     --stale, full, disk--> Return at once
             --else--> JobAccepted on disk -> Accepted -> (slot) SpawnJob -> JobStarted on disk
             -> Started, ReleaseJob -> (ended) JobFinished on disk -> Return -> ReturnAck
             -> JobAcknowledged on disk -> the jid is remembered, the spool dropped
@@ -112,7 +112,7 @@ class JobTable:
         return first if again is None else min(first, again)
 
     def counts(self) -> dict[str, int]:
-        """Give the figures for people: how many jobs are where."""
+        """Give the counts for people: how many jobs are where."""
         return self.registry.counts()
 
     def is_live(self, jid: JobId) -> bool:
@@ -191,7 +191,7 @@ class JobTable:
     # --- the master asks ----------------------------------------------------------------------
 
     def on_deliver(self, now: Moment, line: Line, clock: MasterClock, deliver: Deliver) -> None:
-        """Answer from the book, refuse, answer at once, or accept."""
+        """Answer from the table, refuse, answer at once, or accept."""
         jid = JobId(deliver.jid)
         known = self.registry.find(jid)
         if known is not None:

@@ -1,7 +1,7 @@
 """What becomes of the jobs that the journal holds when a minion starts.
 
 finished, not acknowledged      -> its return is sent
-started, no end                 -> same boot: adopted; else what its keeper wrote, or `interrupted`
+started, no end                 -> same boot: adopted; else its supervisor's result or `interrupted`
 accepted, not started           -> runs if its time to live holds, else `expired`
 cancelled and not started       -> `cancelled`
 acknowledged, or a tombstone    -> remembered, never runs

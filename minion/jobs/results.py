@@ -1,4 +1,4 @@
-"""How a worker's run ended: what the keeper writes to `spool/JID.result`, and how it is read back.
+"""How a worker's run ended: what its supervisor writes to `spool/JID.result`, and how it is read.
 
 Pure: the files are the business of `spool.py`. The value that the function returned travels as
 MessagePack, here where it is small, in `spool/JID.body` where it is not.

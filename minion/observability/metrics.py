@@ -3,9 +3,12 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from limpet.common.observability.metrics import (
     Family,
+    Row,
+    by_figure,
     by_label,
     counter,
     gauge,
@@ -14,6 +17,27 @@ from limpet.common.observability.metrics import (
 )
 from limpet.common.observability.process_gauges import process_families
 from limpet.minion.sessions.states import State
+
+_FIGURES: Final[tuple[Row, ...]] = (
+    (
+        "failures_in_a_row",
+        "failures_in_a_row",
+        "gauge",
+        "Attempts that failed since the last READY.",
+    ),
+    ("sockets_opened", "sockets_opened_total", "counter", "Sockets opened to the master."),
+    ("bad_frames", "bad_frames_total", "counter", "Frames of the master that could not be read."),
+    ("frames_dropped", "frames_dropped_total", "counter", "Frames that could not be sent."),
+    ("jobs_queued", "jobs_queued", "gauge", "Jobs that wait."),
+    ("jobs_running", "jobs_running", "gauge", "Jobs that run."),
+    (
+        "returns_waiting",
+        "returns_waiting",
+        "gauge",
+        "Returns that the master has not acknowledged.",
+    ),
+)
+"""What `StatusReport.figures` counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +63,19 @@ class Shown:
 
 def families(shown: Shown) -> list[Family]:
     """Give all metrics."""
-    figures = shown.figures
+    return [
+        *_release(shown),
+        *_link(shown),
+        *_sessions(shown),
+        *by_figure("limpet_minion_", _FIGURES, shown.figures),
+        *_jobs(shown),
+        *_process(shown),
+        *process_families(),
+    ]
+
+
+def _release(shown: Shown) -> list[Family]:
+    """Give what runs, and of when the page is."""
     return [
         information(
             "limpet_build_info",
@@ -49,6 +85,12 @@ def families(shown: Shown) -> list[Family]:
             python="{}.{}.{}".format(*sys.version_info[:3]),
         ),
         gauge("limpet_minion_snapshot_seconds", "When these figures were taken.", shown.now_wall_s),
+    ]
+
+
+def _link(shown: Shown) -> list[Family]:
+    """Give how the link is now."""
+    return [
         gauge("limpet_minion_ready", "1: the link is READY.", float(shown.state == "ready")),
         by_label(
             "limpet_minion_link_state",
@@ -58,6 +100,12 @@ def families(shown: Shown) -> list[Family]:
             {each.value: float(each.value == shown.state) for each in State},
         ),
         gauge("limpet_minion_link_since_seconds", "Since when it is.", shown.since_wall_s),
+    ]
+
+
+def _sessions(shown: Shown) -> list[Family]:
+    """Give how often it was made, lost and refused."""
+    return [
         counter("limpet_minion_sessions_total", "Times the link became READY.", shown.sessions),
         by_label(
             "limpet_minion_losses_total",
@@ -74,33 +122,12 @@ def families(shown: Shown) -> list[Family]:
             shown.failures,
         ),
         counter("limpet_minion_denials_total", "Times the master refused.", shown.denials),
-        gauge(
-            "limpet_minion_failures_in_a_row",
-            "Attempts that failed since the last READY.",
-            figures["failures_in_a_row"],
-        ),
-        counter(
-            "limpet_minion_sockets_opened_total",
-            "Sockets opened to the master.",
-            figures["sockets_opened"],
-        ),
-        counter(
-            "limpet_minion_bad_frames_total",
-            "Frames of the master that could not be read.",
-            figures["bad_frames"],
-        ),
-        counter(
-            "limpet_minion_frames_dropped_total",
-            "Frames that could not be sent.",
-            figures["frames_dropped"],
-        ),
-        gauge("limpet_minion_jobs_queued", "Jobs that wait.", figures["jobs_queued"]),
-        gauge("limpet_minion_jobs_running", "Jobs that run.", figures["jobs_running"]),
-        gauge(
-            "limpet_minion_returns_waiting",
-            "Returns that the master has not acknowledged.",
-            figures["returns_waiting"],
-        ),
+    ]
+
+
+def _jobs(shown: Shown) -> list[Family]:
+    """Give how jobs ended, and how long they ran."""
+    return [
         by_label(
             "limpet_minion_jobs_total",
             "counter",
@@ -114,6 +141,12 @@ def families(shown: Shown) -> list[Family]:
             shown.job_seconds,
             sum(shown.outcomes.values()),
         ),
+    ]
+
+
+def _process(shown: Shown) -> list[Family]:
+    """Give what may be wrong with the minion itself."""
+    return [
         gauge(
             "limpet_minion_trouble",
             "1: the disk takes no new jobs.",
@@ -134,5 +167,4 @@ def families(shown: Shown) -> list[Family]:
             "Lines that neither the journal nor stderr took.",
             shown.log_lines_dropped,
         ),
-        *process_families(),
     ]

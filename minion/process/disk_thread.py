@@ -1,7 +1,7 @@
 """A thread that does what the link wants of the disk, so that a slow disk never stops the loop.
 
-Errands are done in the order given; what each gives is collected by the loop. The thread is made
-with the first errand.
+Disk tasks are done in the order given; what each gives is collected by the loop. The thread is made
+with the first disk task.
 """
 
 import contextlib

@@ -36,7 +36,7 @@ Waiting = effects.Send | effects.SpawnJob | effects.ReleaseJob | effects.KillJob
 
 
 class EffectRunner:
-    """The hands of one core."""
+    """Runs the effects of one core."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class EffectRunner:
                 self._held.append(effect)
 
     def take_grains(self, now: Moment) -> CollectedGrains | None:
-        """Give the facts once they are there, or why they are not."""
+        """Give the grains once they are there, or why they are not."""
         if self._grains_failure:
             problem, self._grains_failure = self._grains_failure, ""
             return CollectedGrains(b"", "", problem)
@@ -157,7 +157,7 @@ class EffectRunner:
         self.trust.close()
         self.resolver.close()
 
-    # --- the hands ----------------------------------------------------------------------------
+    # --- each effect --------------------------------------------------------------------------
 
     def _persist(self, effect: effects.Persist) -> None:
         self._journal.persist(effect.commit, effect.records)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,7 @@ from limpet import __version__
 from limpet.common.crypto.joinstring import JoinString, parse_join_string
 from limpet.common.crypto.keyfiles import (
     FILE_BYTES_MAX,
+    KeyPair,
     load_or_make_pair,
     read_trusted,
     write_trusted,
@@ -63,32 +64,18 @@ def make_plan(root: str | None, options: Mapping[str, Any], *, is_running: bool 
     tighten_umask()
     roots.prepare()
     with nullcontext() if is_running else InstanceLock(roots.lock_path, "a limpet minion"):
-        copied = (
-            ()
-            if is_running
-            else set_aside_if_copied(roots.state_dir, is_followed=configuration.follow_machine_id)
-        )
-        keys = PairMaker(roots.keys_dir / f"{KEY_NAME}.public", may_make=not is_running)
-        pair = load_or_make_pair(
-            roots.keys_dir,
-            KEY_NAME,
-            make=keys.make,
-            public_of=keys.public_of,
-            compute=keys.computed,
-        )
-        server_key, told, notices = find_server_key(roots, configuration, join)
-        found = find_minion_id(roots.state_dir, configuration.id)
+        identity = _identity(roots, configuration, join, is_running=is_running)
     upgraded = last_word(roots.state_dir)
     return Plan(
-        minion_id=found.minion,
+        minion_id=identity.minion_id,
         places=tuple(
             PlannedPlace(place.host, place.port, place.enrol_port)
             for place in configuration.addresses
         ),
-        server_key=server_key,
-        told=told,
-        public_key=pair.public,
-        secret_key=pair.secret,
+        server_key=identity.server_key,
+        told=identity.told,
+        public_key=identity.pair.public,
+        secret_key=identity.pair.secret,
         join_token_id="" if join is None else join.token_id,
         join_secret=b"" if join is None else join.secret,
         boot_id=boot_id(roots.state_dir),
@@ -101,19 +88,58 @@ def make_plan(root: str | None, options: Mapping[str, Any], *, is_running: bool 
         socket_path=str(roots.socket_path),
         jobs_at_once=configuration.jobs_at_once,
         job_timeout_s=configuration.job_timeout_s or 0.0,
-        worker_setup=worker_setup(roots, configuration, found.minion),
+        worker_setup=worker_setup(roots, configuration, identity.minion_id),
         metrics=metrics_address(configuration.metrics_listen),
         options={key: value for key, value in options.items() if value is not None},
         notices=(
             *((JOIN_WAS_SHOWN,) if options.get("join") else ()),
             *exposed_secrets(configuration, roots.config_file),
-            *copied,
-            *pair.notices,
-            *notices,
-            *found.notices,
+            *identity.notices,
             *((f"the last upgrade: {upgraded}",) if upgraded else ()),
         ),
         last_upgrade=upgraded,
+    )
+
+
+class _Identity(NamedTuple):
+    """Who the minion is, and whom it trusts."""
+
+    minion_id: str
+    pair: KeyPair
+    server_key: bytes
+    told: str
+    """As in `Plan`."""
+    notices: tuple[str, ...]
+
+
+def _identity(
+    roots: Roots, configuration: MinionConfiguration, join: JoinString | None, *, is_running: bool
+) -> _Identity:
+    """Find on the disk who this minion is; the first start makes what is not there.
+
+    Whoever holds the lock may call it. Raises as `make_plan`.
+    """
+    copied = (
+        ()
+        if is_running
+        else set_aside_if_copied(roots.state_dir, is_followed=configuration.follow_machine_id)
+    )
+    keys = PairMaker(roots.keys_dir / f"{KEY_NAME}.public", may_make=not is_running)
+    pair = load_or_make_pair(
+        roots.keys_dir,
+        KEY_NAME,
+        make=keys.make,
+        public_of=keys.public_of,
+        compute=keys.computed,
+    )
+    server_key, told, notices = find_server_key(roots, configuration, join)
+    found = find_minion_id(roots.state_dir, configuration.id)
+    return _Identity(
+        found.minion,
+        pair,
+        server_key,
+        told,
+        (*copied, *pair.notices, *notices, *found.notices),
     )
 
 

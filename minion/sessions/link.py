@@ -59,7 +59,7 @@ class Link:
     """The one conversation of this minion with its master."""
 
     __slots__ = (
-        "_heard_at",
+        "_last_event",
         "_outbox",
         "bad_frames",
         "connection",
@@ -74,7 +74,7 @@ class Link:
         self.keys = transitions.keys
         self.reconnect = transitions.reconnect
         self._outbox = outbox
-        self._heard_at = now.boot
+        self._last_event = now.boot
         self.bad_frames = 0
 
     # --- what others may read ---------------------------------------------------------------
@@ -130,15 +130,15 @@ class Link:
 
     def start(self, now: Moment) -> None:
         """Begin."""
-        self._heard_at = now.boot
+        self._last_event = now.boot
         self.transitions.dial(now)
 
-    def on_turn(self, now: Moment) -> None:
+    def on_event(self, now: Moment) -> None:
         """Come first in every event: notice that this host or process stood still.
 
         Then the socket is thrown away before anything that it holds is looked at.
         """
-        before, self._heard_at = self._heard_at, now.boot
+        before, self._last_event = self._last_event, now.boot
         if now.boot - before <= SUSPENDED_GAP_S:
             return
         late = now.boot - self.next_deadline
@@ -217,7 +217,7 @@ class Link:
 
     def on_message(self, now: Moment, message: SessionMessage | EnrolAnswer) -> None:
         """Hear the master. The attempt is the present one."""
-        _EARS[type(message)](self, now, message)
+        _HANDLERS[type(message)](self, now, message)
 
     def on_proof_failed(self, now: Moment, attempt: Attempt, reason: str) -> None:
         """Hear that the request could not be signed."""
@@ -291,7 +291,7 @@ class Link:
         self.transitions.on_enrol_answer(now, answer)
 
 
-_EARS: Final[dict[type, Callable[[Link, Moment, Any], None]]] = {
+_HANDLERS: Final[dict[type, Callable[[Link, Moment, Any], None]]] = {
     Welcome: Link._on_welcome,
     Busy: Link._on_busy,
     Denied: Link._on_denied,

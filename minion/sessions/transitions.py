@@ -84,7 +84,7 @@ class Transitions:
         """The session's line while the link is READY."""
         self.reconnect = ReconnectPolicy(notes, chance, has_token=bool(settings.join_token_id))
         self.wants_grains = False
-        """The master asked for the facts in its last Welcome."""
+        """The master asked for the grains in its last Welcome."""
         self.grains_digest = notes.grains_digest
         self.adviser = Adviser(settings.master_host, notes, outbox)
         self.keys = ServerKeys(settings, outbox)
@@ -186,7 +186,7 @@ class Transitions:
         self.connection.enter(now, State.DENIED, self.reconnect.poll_s(hint_s), str(reason))
 
     def on_unknown_key(self, now: Moment) -> None:
-        """Knock at the enrolment port: at once, unless that was tried before to no avail."""
+        """Ask at the enrolment port: at once, unless that was tried before to no avail."""
         if self._was_told_accepted:
             self._was_told_accepted = False
             self.fail(now, Loss.KEY_DENIED)

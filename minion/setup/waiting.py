@@ -21,7 +21,7 @@ LOOK_EVERY_S: Final = 0.1
 JUST_NOW_S: Final = 0.5
 SOCKET_S: Final = 2.0
 SETTLED_S: Final = 2.0
-"""The status file is written a second after the fact at the latest."""
+"""The status file is written a second after the event at the latest."""
 STATUS_BYTES_MAX: Final = 1024 * 1024
 
 

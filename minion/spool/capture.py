@@ -1,6 +1,6 @@
 """The output of a job in a file that never grows over its bound: the head and the tail are kept.
 
-The keeper writes, the link and whoever makes the result read, at the same time and without locks.
+The supervisor writes, the link and whoever makes the result read, at the same time, without locks.
 Layout: 8 bytes with the number of bytes that ever came, then `HEAD_BYTES` of head, then a ring of
 `TAIL_BYTES`. A reader that was overtaken in the ring sees so by the count and says what it missed.
 """

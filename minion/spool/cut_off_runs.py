@@ -2,9 +2,9 @@
 
     python -I -m limpet.minion.spool.cut_off_runs SPOOL STATE_DIRECTORY JID ERROR
 
-is started by a link that finds neither a keeper nor a result: it writes the result that the keeper
-would have written, and ends. So the journal of a run, which may be large, is never read by a link,
-and neither is the code for it.
+is started by a link that finds neither a supervisor nor a result: it writes the result that the
+supervisor would have written, and ends. So the journal of a run, which may be large, is never read
+by a link, and neither is the code for it.
 """
 
 import os
@@ -27,7 +27,7 @@ LIMIT_S: Final = 20.0
 
 
 def recover(spool: Path, state_directory: str, jid: str, error: str) -> bool:
-    """Have a child write the result of a run whose keeper is gone; blocks, for 20 s at most.
+    """Have a child write the result of a run whose supervisor is gone; blocks, for 20 s at most.
 
     False: it was no run of states, or did not come as far as its first state, or it can't be done.
     """
@@ -60,7 +60,7 @@ def known_of(state_directory: str, jid: str) -> tuple[dict[str, Any], str] | Non
 
 
 def write_result(directory: Path, state_directory: str, jid: str, error: str) -> None:
-    """Write `interrupted` with what is known, as a keeper would. Raises `OSError`."""
+    """Write `interrupted` with what is known, as a supervisor would. Raises `OSError`."""
     from msgspec import structs
 
     from limpet.minion.jobs.results import WorkerResult

@@ -1,4 +1,4 @@
-"""What a job leaves in the spool, read and deleted by the errand thread: disks may be slow."""
+"""What a job leaves in the spool, read and deleted by the disk thread: disks may be slow."""
 
 from contextlib import suppress
 from typing import Final
@@ -65,7 +65,7 @@ def result(
         found = WorkerResult("interrupted", 1, str(error)[:4000])
     if found is not None:
         return found
-    text = f"the job's keeper was ended from outside {when}; there is no result"
+    text = f"the job's supervisor was ended from outside {when}; there is no result"
     short = "its processes were ended from outside" if had_process else HOST_RESTARTED
     found = _recovered(spool, state_directory, jid, short)
     return found or WorkerResult("interrupted", 1, text if had_process else HOST_RESTARTED)

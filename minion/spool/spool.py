@@ -3,10 +3,10 @@
     JID.result     how it ended (`WorkerResult`); its name appears only when it is whole and synced
     JID.body       the value, where it has more than 16 KiB; synced before the result
     JID.out        output, bounded (`capture.py`)
-    JID.NUMBER.*   what a keeper (that pid) has not finished
+    JID.NUMBER.*   what a supervisor (that pid) has not finished
     slot-N         room for one result, set aside for the day on which the disk is full
 
-Used by keepers to write and by the link's errand thread to read and drop; everything blocks.
+Used by supervisors to write and by the minion's disk thread to read and drop; everything blocks.
 """
 
 import os
@@ -61,7 +61,7 @@ class Spool:
         return self.directory / f"{jid}.out"
 
     def unfinished(self, jid: str, supervisor: int, what: str) -> Path:
-        """Give the name of something that a keeper is making."""
+        """Give the name of something that a supervisor is making."""
         return self.directory / f"{jid}.{supervisor}.{what}"
 
     def take_slot(self, jid: str, supervisor: int) -> Path:

@@ -1,4 +1,4 @@
-"""What a keeper writes of its job: the report of one ended by force, and the result itself."""
+"""What a supervisor writes of its job: the report of one ended by force, and the result itself."""
 
 import os
 import time
@@ -21,7 +21,7 @@ WRITE_RETRIES: Final = 60
 def forced(
     job: Spawn, setup: WorkerSetup, spool: Spool, outcome: Outcome, error: str
 ) -> WorkerReport:
-    """Report in place of a worker that was ended; by its keeper, whose pid names the body."""
+    """Report in place of a worker that was ended; by its supervisor, whose pid names the body."""
     body, is_cut = b"", False
     known = cut_off_runs.known_of(setup.state_directory, job.jid)
     if known is not None:

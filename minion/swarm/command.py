@@ -2,13 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from limpet.common.errors import ExitCode, UsageError
 from limpet.common.terminal.group import DURATION, format_option
 from limpet.common.terminal.session import Session
+
+if TYPE_CHECKING:
+    from limpet.minion.swarm.running import Outcome
 
 EPILOG: Final = """\b
 Examples:
@@ -116,11 +119,9 @@ def command(
     nothing. Ctrl-C (or SIGTERM) ends it with a summary. docs/swarm.md has the rest.
     """
     from limpet.common.settings.addresses import host_port
-    from limpet.common.terminal.forms import json_text
     from limpet.minion.core.settings import MAIN_PORT
     from limpet.minion.swarm.minions.behaviour import Behaviour
     from limpet.minion.swarm.running import Wanted, run
-    from limpet.minion.swarm.summary import document, summary_lines
 
     session = Session.current()
     place = host_port(master)
@@ -142,6 +143,19 @@ def command(
         prefix=prefix,
     )
     outcome = run(wanted, note=session.note)
+    _show(outcome, form)
+    if outcome.problems:
+        return int(ExitCode.FAILED)
+    if outcome.figures.ready == 0:
+        return int(ExitCode.NO_MASTER)
+    return int(ExitCode.OK if outcome.figures.ready == number else ExitCode.NO_RESULT)
+
+
+def _show(outcome: "Outcome", form: str) -> None:
+    """Write how it went."""
+    from limpet.common.terminal.forms import json_text
+    from limpet.minion.swarm.summary import document, summary_lines
+
     figures, problems = outcome.figures, outcome.problems
     if form == "json":
         data = document(
@@ -151,11 +165,6 @@ def command(
     else:
         lines = summary_lines(figures, seconds=outcome.seconds, problems=problems)
         sys.stdout.write("\n".join(lines) + "\n")
-    if problems:
-        return int(ExitCode.FAILED)
-    if figures.ready == 0:
-        return int(ExitCode.NO_MASTER)
-    return int(ExitCode.OK if figures.ready == number else ExitCode.NO_RESULT)
 
 
 def _join_string(text: str | None) -> Any:  # noqa: ANN401

@@ -80,9 +80,9 @@ def run(wanted: Wanted, *, note: Callable[[str], None]) -> Outcome:
         kept = file.load()
         members = take_members(kept, wanted.prefix, wanted.number, make_keypair)
         orders = make_orders(wanted, kept, members)
-        strangers = sum(not member.is_accepted for member in members)
-        if strangers and wanted.join is None:
-            note(f"{strangers} minions are new and have no join string: they wait to be accepted")
+        new = sum(not member.is_accepted for member in members)
+        if new and wanted.join is None:
+            note(f"{new} minions are new and have no join string: they wait to be accepted")
         file.save(kept)  # before the master hears of a key
         clock = SystemClock()
         signals = stack.enter_context(SignalPipe())

@@ -1,8 +1,9 @@
-"""The job parent: a small process without threads and sockets of the network that forks keepers.
+"""The fork server: a small process without threads and network sockets that forks supervisors.
 
 Run as `python -I -m limpet.minion.workers.fork_server FD`; FD is its end of a socket pair to the
 link. It has loaded what functions need, so that a fork is all that a job costs; it never runs one
-itself. It ends when it has had no job for a while, or when the link is gone and no keeper is left.
+itself. It ends when it has had no job for a while, or when the link is gone and no supervisor is
+left.
 """
 
 import gc
@@ -26,18 +27,18 @@ from limpet.minion.workers import process_table, supervisor
 from limpet.minion.workers.fork_server_messages import (
     FRAME_BYTES_MAX,
     Abandon,
-    FromParent,
+    FromForkServer,
     Held,
     NotHeld,
     Release,
     Spawn,
     WorkerSetup,
     encode,
-    to_parent,
+    to_fork_server,
 )
 
 SLOW_S: Final = 0.3
-"""A keeper that got no scope, and that only after this time, waited for a systemd that hangs …"""
+"""A supervisor that got no scope, and that only after this time, waited for a hung systemd …"""
 SCOPES_PAUSE_S: Final = 60.0
 """… which is not asked again for so long: each job would begin later."""
 QUEUE_BYTES_MAX: Final = 256 * 1024
@@ -45,7 +46,7 @@ QUEUE_BYTES_MAX: Final = 256 * 1024
 
 
 class ForkServer:
-    """The loop of the job parent."""
+    """The loop of the fork server."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._link = FramedSocket(
@@ -56,24 +57,24 @@ class ForkServer:
         )
         self._setup: WorkerSetup | None = None
         self._lines: dict[str, socket.socket] = {}
-        """The parent's ends of the lines to keepers, by jid, until released or abandoned."""
+        """Its own ends of the lines to supervisors, by jid, until released or abandoned."""
         self._waiting: dict[int, str] = {}
-        """Keepers that have not said yet whether they hold: line descriptor to jid."""
+        """Supervisors that have not said yet whether they hold: line descriptor to jid."""
         self._supervisors: dict[int, str] = {}
-        """All living keepers: pid to jid."""
+        """All living supervisors: pid to jid."""
         self._pids: dict[str, int] = {}
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._begun_s: dict[str, float] = {}
-        """When keepers that have not said yet whether they hold were made."""
+        """When supervisors that have not said yet whether they hold were made."""
         self._scopes_from_s = 0.0
-        """Before this (monotonic clock) keepers do not ask for scopes: systemd does not answer."""
+        """Before this (monotonic clock) supervisors ask for no scopes: systemd does not answer."""
         self._busy_s = time.monotonic()
 
     def run(self) -> None:
         """Serve until there is nothing left to do."""
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _only_wake)
-        # Signals to the whole service are for link and keepers; the parent ends with its work.
+        # Signals to the whole service are for link and supervisors; this ends with its work.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -110,14 +111,14 @@ class ForkServer:
     def _serve_link(self) -> None:
         try:
             for payload in self._link.receive():
-                self._obey(to_parent.decode(payload))
+                self._obey(to_fork_server.decode(payload))
             self._link.flush()
         except (PeerError, msgspec.DecodeError) as error:
-            os.write(2, f"limpet job parent: the link speaks nonsense: {error}\n".encode())
+            os.write(2, f"limpet fork server: the link speaks nonsense: {error}\n".encode())
             self._link.close()
 
     def _let_held_go(self) -> None:
-        """Without a link nobody will release what is still held; keepers that run go on."""
+        """Without a link nobody will release what is still held; supervisors that run go on."""
         for jid in list(self._lines):
             self._lines.pop(jid).close()
         self._waiting.clear()
@@ -134,20 +135,20 @@ class ForkServer:
             self._waiting.pop(line.fileno(), None)
             self._begun_s.pop(message.jid, None)
             if isinstance(message, Release):
-                with suppress(OSError):  # the keeper is gone: its end is told by its pid
+                with suppress(OSError):  # the supervisor is gone: its end is told by its pid
                     line.send(b"!")
             line.close()
 
     def _spawn(self, job: Spawn) -> None:
         if self._setup is None or job.jid in self._pids:
-            self._tell(NotHeld(job.jid, "the job parent has it already, or was not set up"))
+            self._tell(NotHeld(job.jid, "the fork server has it already, or was not set up"))
             return
         if job.function.startswith("state."):
             _load_runner()
         try:
             ours, theirs = socket.socketpair()
         except OSError as error:
-            self._tell(NotHeld(job.jid, f"cannot make a line to a keeper: {error.strerror}"))
+            self._tell(NotHeld(job.jid, f"cannot make a line to a supervisor: {error.strerror}"))
             return
         try:
             pid = os.fork()
@@ -160,7 +161,7 @@ class ForkServer:
             setup = self._setup
             if time.monotonic() < self._scopes_from_s:
                 setup = msgspec.structs.replace(setup, service_manager="")
-            supervisor.keep(job, setup, theirs.detach())
+            supervisor.supervise(job, setup, theirs.detach())
         theirs.close()
         self._begun_s[job.jid] = time.monotonic()
         self._lines[job.jid] = ours
@@ -169,7 +170,7 @@ class ForkServer:
         self._pids[job.jid] = pid
 
     def _hear_supervisor(self, line: int) -> None:
-        """Pass on whether the keeper holds its job."""
+        """Pass on whether the supervisor holds its job."""
         jid = self._waiting.pop(line)
         connection = self._lines[jid]
         try:
@@ -185,11 +186,11 @@ class ForkServer:
             self._tell(Held(jid, pid, process_table.start_time(pid), problem))
             return
         self._lines.pop(jid).close()
-        reason = said.decode("utf-8", "replace") or "the keeper ended before it held the job"
+        reason = said.decode("utf-8", "replace") or "the supervisor ended before it held the job"
         self._tell(NotHeld(jid, reason))
 
     def _bury(self) -> None:
-        """Take leave of keepers that have ended; of one that was killed, end what it kept."""
+        """Take leave of supervisors that have ended; of a killed one, end what it watched."""
         while True:
             try:
                 ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -207,7 +208,7 @@ class ForkServer:
             if jid is not None:
                 self._pids.pop(jid, None)
 
-    def _tell(self, message: FromParent) -> None:
+    def _tell(self, message: FromForkServer) -> None:
         if not self._link.send(encode(message)):
             self._link.close()
 
@@ -241,7 +242,7 @@ def _load_runner() -> None:
 
 
 def main() -> None:
-    """Be the job parent; the only argument is the descriptor of its line to the link."""
+    """Be the fork server; the only argument is the descriptor of its line to the link."""
     descriptor = int(sys.argv[1])
     os.closerange(descriptor + 1, 65536)  # whatever the link left open to its children
     os.set_inheritable(descriptor, False)

@@ -1,4 +1,4 @@
-"""The link's line to its job parent: makes it when it is needed, notices when it is gone."""
+"""The link's line to its fork server: makes it when it is needed, notices when it is gone."""
 
 import os
 import signal
@@ -14,15 +14,15 @@ from limpet.common.control.framing import FramedSocket
 from limpet.common.errors import HostError, PeerError
 from limpet.minion.workers.fork_server_messages import (
     FRAME_BYTES_MAX,
-    FromParent,
-    ToParent,
+    FromForkServer,
+    ToForkServer,
     WorkerSetup,
     encode,
-    from_parent,
+    from_fork_server,
 )
 
 QUEUE_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Spawns that the parent has not read yet: more than can wait at all, each with its arguments."""
+"""Spawns that it has not read yet: more than can wait at all, each with its arguments."""
 KEPT_VARIABLES: Final = (
     "PATH",
     "HOME",
@@ -39,7 +39,7 @@ _CHILD_FD: Final = 3
 
 
 class ForkServerConnection:
-    """At most one living job parent."""
+    """At most one living fork server."""
 
     def __init__(self, setup: WorkerSetup, program: Sequence[str]) -> None:
         self._setup = setup
@@ -47,13 +47,13 @@ class ForkServerConnection:
         self._pid = 0
         self._framed: FramedSocket | None = None
         self._buried: list[int] = []
-        """Parents that were let go and are not reaped yet."""
+        """Fork servers that were let go and are not reaped yet."""
         self.has_ended = False
-        """A parent ended since `take_end` was last called."""
+        """A fork server ended since `take_end` was last called."""
 
     @property
     def pid(self) -> int:
-        """The pid of the job parent; 0: there is none."""
+        """The pid of the fork server; 0: there is none."""
         return self._pid
 
     def filenos(self) -> tuple[int, ...]:
@@ -66,23 +66,23 @@ class ForkServerConnection:
             return ()
         return (self._framed.fileno(),)
 
-    def send(self, message: ToParent) -> None:
-        """Send, starting a job parent first if there is none. Raises `HostError` if it can't."""
+    def send(self, message: ToForkServer) -> None:
+        """Send, starting a fork server first if there is none. Raises `HostError` if it can't."""
         if self._framed is None:
             self._start()
         self.send_if_open(message)
 
-    def send_if_open(self, message: ToParent) -> None:
-        """Send if there is a job parent; one that does not read what it is sent is ended."""
+    def send_if_open(self, message: ToForkServer) -> None:
+        """Send if there is a fork server; one that does not read what it is sent is ended."""
         if self._framed is not None and not self._framed.send(encode(message)):
             self.kill()
 
-    def receive(self) -> list[FromParent]:
-        """Give what the parent said; sets `has_ended` if it is gone, which is nothing bad."""
-        messages: list[FromParent] = []
+    def receive(self) -> list[FromForkServer]:
+        """Give what it said; sets `has_ended` if it is gone, which is nothing bad."""
+        messages: list[FromForkServer] = []
         if self._framed is not None:
             try:
-                messages = [from_parent.decode(data) for data in self._framed.receive()]
+                messages = [from_fork_server.decode(data) for data in self._framed.receive()]
                 self._framed.flush()
             except (PeerError, msgspec.DecodeError):
                 self.kill()
@@ -92,19 +92,19 @@ class ForkServerConnection:
         return messages
 
     def take_end(self) -> bool:
-        """Say once whether a parent has ended."""
+        """Say once whether a fork server has ended."""
         had_ended, self.has_ended = self.has_ended, False
         return had_ended
 
     def kill(self) -> None:
-        """End a job parent that does not behave; its keepers live on."""
+        """End a fork server that does not behave; its supervisors live on."""
         if self._framed is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
             self._let_go()
 
     def close(self) -> None:
-        """Hang up. The parent ends by itself when no keeper is left."""
+        """Hang up. The fork server ends by itself when no supervisor is left."""
         if self._framed is not None:
             self._let_go()
         self._reap()
@@ -129,7 +129,7 @@ class ForkServerConnection:
                 )
         except OSError as error:
             ours.close()
-            raise HostError(f"cannot start the job parent: {error.strerror}") from error
+            raise HostError(f"cannot start the fork server: {error.strerror}") from error
         self._framed = FramedSocket(
             ours,
             read_bytes_max=FRAME_BYTES_MAX,
@@ -147,7 +147,7 @@ class ForkServerConnection:
         self.has_ended = True
 
     def _reap(self) -> None:
-        """Take the exit status of parents that have ended; one with jobs still lives."""
+        """Take the exit status of fork servers that have ended; one with jobs still lives."""
         left: list[int] = []
         for pid in self._buried:
             try:

@@ -1,11 +1,11 @@
-"""What the link and its job parent say to each other over their socket pair.
+"""What the link and its fork server say to each other over their socket pair.
 
     link    Setup                   once, first
-            Spawn ────────▶         a keeper is made and holds the job
+            Spawn ────────▶         a supervisor is made and holds the job
             ◀── Held | NotHeld
-            Release | Abandon ─▶    the held job may run; or must not, and its keeper leaves
+            Release | Abandon ─▶    the held job may run; or must not, and its supervisor leaves
 
-How a job ended is not said here: the keeper writes that to the spool, and its pid tells when.
+How a job ended is not said here: the supervisor writes that to the spool, and its pid tells when.
 """
 
 from pathlib import Path
@@ -37,7 +37,7 @@ class WorkerSetup(ForkServerMessage, frozen=True, tag="setup"):
     memory_bytes_max: int = 0
     """What a job's processes may hold together; 0: three quarters of this host's memory."""
     idle_s: float = 60.0
-    """How long a job parent without jobs stays."""
+    """How long a fork server without jobs stays."""
     terminate_s: float = 10.0
     """Between the polite end and the forced one of a job that ran too long."""
     cancel_s: float = 1.0
@@ -47,7 +47,7 @@ class WorkerSetup(ForkServerMessage, frozen=True, tag="setup"):
 
 
 class Spawn(ForkServerMessage, frozen=True, tag="spawn"):
-    """Make a keeper for the job; it holds the job until `Release`."""
+    """Make a supervisor for the job; it holds the job until `Release`."""
 
     jid: str
     function: str
@@ -65,13 +65,13 @@ class Release(ForkServerMessage, frozen=True, tag="release"):
 
 
 class Abandon(ForkServerMessage, frozen=True, tag="abandon"):
-    """Let the held job never run; its keeper ends."""
+    """Let the held job never run; its supervisor ends."""
 
     jid: str
 
 
 class Held(ForkServerMessage, frozen=True, tag="held"):
-    """The keeper with this pid and start time holds the job."""
+    """The supervisor with this pid and start time holds the job."""
 
     jid: str
     pid: int
@@ -81,18 +81,20 @@ class Held(ForkServerMessage, frozen=True, tag="held"):
 
 
 class NotHeld(ForkServerMessage, frozen=True, tag="not_held"):
-    """There is no keeper, and why."""
+    """There is no supervisor, and why."""
 
     jid: str
     reason: str
 
 
-ToParent = WorkerSetup | Spawn | Release | Abandon
-FromParent = Held | NotHeld
+ToForkServer = WorkerSetup | Spawn | Release | Abandon
+FromForkServer = Held | NotHeld
 
 encode: Final = msgspec.msgpack.Encoder().encode
-to_parent: Final[msgspec.msgpack.Decoder[ToParent]] = msgspec.msgpack.Decoder(ToParent)
-from_parent: Final[msgspec.msgpack.Decoder[FromParent]] = msgspec.msgpack.Decoder(FromParent)
+to_fork_server: Final[msgspec.msgpack.Decoder[ToForkServer]] = msgspec.msgpack.Decoder(ToForkServer)
+from_fork_server: Final[msgspec.msgpack.Decoder[FromForkServer]] = msgspec.msgpack.Decoder(
+    FromForkServer
+)
 
 
 def spool_of(setup: WorkerSetup) -> Path:

@@ -47,7 +47,7 @@ class Held(NamedTuple):
 
 
 class MemoryWatch:
-    """Looks after the memory of what a keeper started."""
+    """Looks after the memory of what a supervisor started."""
 
     def __init__(self, supervisor: int, bytes_max: int, group: MemoryGroup | None) -> None:
         self._supervisor = supervisor

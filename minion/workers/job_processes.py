@@ -1,11 +1,11 @@
 """The link's view of its jobs' processes: spawn, release, adopt, kill, and hear how they ended.
 
-Never blocks: processes are made by the job parent, files are read by the errand thread, and ends
-are told by pidfds. Keepers are watched whoever made them, so that neither a new link nor a new
-job parent loses one.
+Never blocks: processes are made by the fork server, files are read by the disk thread, and ends
+are told by pidfds. Supervisors are watched whoever made them, so that neither a new link nor a
+new fork server loses one.
 
     spawn --Held--> held --release--> running --pidfd--> reading --result read--> Ended
-    spawn --NotHeld, 10 s, no parent--> SpawnFailed          adopt --> running
+    spawn --NotHeld, 10 s, no fork server--> SpawnFailed     adopt --> running
 """
 
 import os
@@ -36,16 +36,16 @@ from limpet.minion.workers.fork_server_messages import Abandon, Held, Release, S
 from limpet.minion.workers.supervised_job import SupervisedJob
 
 SPAWN_S: Final = 10.0
-"""Within this a keeper holds the job, or the spawn has failed."""
+"""Within this a supervisor holds the job, or the spawn has failed."""
 SPAWN_ATTEMPTS_MAX: Final = 2
-"""A job parent that ended while it was asked (it was idle) is made anew this often."""
+"""A fork server that ended while it was asked (it was idle) is made anew this often."""
 TAIL_S: Final = 0.1
 """How often the output of a streamed job is looked at."""
 TAIL_PIECES_MAX: Final = 4
 """Pieces of output that one look may give."""
 
 Given = Callable[[Moment], list[WorkerEvent]]
-"""What an errand gives back: the rest of it, done in the loop."""
+"""What a disk task gives back: the rest of it, done in the loop."""
 
 
 class JobProcesses:
@@ -54,13 +54,13 @@ class JobProcesses:
     def __init__(self, spool: Path, setup: WorkerSetup, program: Sequence[str] = PROGRAM) -> None:
         """Take the spool over. Raises `HostError` if it can't be made.
 
-        `program` is what the interpreter is told to run as the job parent.
+        `program` is what the interpreter is told to run as the fork server.
         """
         assert Path(setup.spool) == spool
         self._setup = setup
         self._spool = Spool(spool)
         self._spool.prepare()
-        self._line = ForkServerConnection(setup, program)
+        self._fork_server = ForkServerConnection(setup, program)
         self._disk_thread: DiskThread[Given] = DiskThread()
         self._jobs: dict[JobId, SupervisedJob] = {}
         self._events: list[WorkerEvent] = []
@@ -68,7 +68,7 @@ class JobProcesses:
     # --- asked by the daemon ------------------------------------------------------------------
 
     def spawn(self, now: Moment, job: SpawnJob) -> None:
-        """Have a keeper hold the job; `Spawned` or `SpawnFailed` comes within 10 s."""
+        """Have a supervisor hold the job; `Spawned` or `SpawnFailed` comes within 10 s."""
         assert job.jid not in self._jobs, "a jid is spawned once"
         request = Spawn(
             job.jid,
@@ -93,7 +93,7 @@ class JobProcesses:
         entry.started_wall_s = now.wall
         if entry.is_streamed:
             entry.next_tail = now.after(TAIL_S)
-        self._line.send_if_open(Release(jid))
+        self._fork_server.send_if_open(Release(jid))
 
     def adopt(
         self,
@@ -104,7 +104,7 @@ class JobProcesses:
         *,
         is_streamed: bool = False,
     ) -> None:
-        """Watch the keeper that an earlier link let run; it ends as any other, at once if gone.
+        """Watch the supervisor that an earlier link let run; it ends as any other, at once if gone.
 
         Pid 0: it is known to be gone, with the host as it was then.
         """
@@ -168,14 +168,14 @@ class JobProcesses:
     # --- the loop -----------------------------------------------------------------------------
 
     @property
-    def parent_pid(self) -> int:
-        """The pid of the job parent; 0: there is none."""
-        return self._line.pid
+    def fork_server_pid(self) -> int:
+        """The pid of the fork server; 0: there is none."""
+        return self._fork_server.pid
 
     @property
     def next_deadline(self) -> Instant:
         """Say when `collect` is wanted even if nothing comes."""
-        if self._events or self._line.has_ended:
+        if self._events or self._fork_server.has_ended:
             return Instant(0.0)
         return min(
             (min(entry.give_up, entry.next_tail) for entry in self._jobs.values()), default=FOREVER
@@ -188,15 +188,15 @@ class JobProcesses:
             for entry in self._jobs.values()
             if entry.pidfd >= 0 and entry.state != "reading"
         )
-        return (self._disk_thread.fileno(), *self._line.filenos(), *pidfds)
+        return (self._disk_thread.fileno(), *self._fork_server.filenos(), *pidfds)
 
     def wants_write(self) -> tuple[int, ...]:
         """Give what to poll for writing as well."""
-        return self._line.wants_write()
+        return self._fork_server.wants_write()
 
     def collect(self, now: Moment) -> list[WorkerEvent]:
         """Take in what has happened and do what is due; gives events in order."""
-        for message in self._line.receive():
+        for message in self._fork_server.receive():
             if isinstance(message, Held):
                 self._on_held(JobId(message.jid), message.pid, message.process_start)
                 if message.problem:
@@ -205,8 +205,8 @@ class JobProcesses:
                 entry = self._jobs.get(JobId(message.jid))
                 if entry is not None and entry.state == "asked":
                     self._fail(entry, message.reason)
-        if self._line.take_end():
-            self._on_parent_gone()
+        if self._fork_server.take_end():
+            self._on_fork_server_gone()
         for give in self._disk_thread.collect():
             self._events += give(now)
         for entry in list(self._jobs.values()):
@@ -216,7 +216,7 @@ class JobProcesses:
 
     def close(self, wait_s: float = 2.0) -> None:
         """Let go of everything; jobs that run go on, jobs that are held never run."""
-        self._line.close()
+        self._fork_server.close()
         self._disk_thread.close(wait_s)
         for entry in self._jobs.values():
             entry.close()
@@ -227,13 +227,13 @@ class JobProcesses:
     def _on_held(self, jid: JobId, pid: int, process_start: int) -> None:
         entry = self._jobs.get(jid)
         if entry is None or entry.state != "asked":
-            self._line.send_if_open(Abandon(jid))  # given up meanwhile
+            self._fork_server.send_if_open(Abandon(jid))  # given up meanwhile
             return
         entry.give_up = FOREVER
         if self._watch(entry, pid, process_start):
             entry.state = "held"
         else:  # gone already, or nothing is left to watch it by: then it must not stay held
-            self._line.send_if_open(Abandon(jid))
+            self._fork_server.send_if_open(Abandon(jid))
         self._events.append(Spawned(jid, pid, process_start))
 
     def _watch(self, entry: SupervisedJob, pid: int, process_start: int) -> bool:
@@ -244,35 +244,35 @@ class JobProcesses:
         self._read_end(entry)
         return False
 
-    def _on_parent_gone(self) -> None:
-        """Ask a new job parent for what the old one did not answer."""
+    def _on_fork_server_gone(self) -> None:
+        """Ask a new fork server for what the old one did not answer."""
         for entry in list(self._jobs.values()):
             if entry.state != "asked" or entry.attempts == 0:
                 continue
             if entry.attempts < SPAWN_ATTEMPTS_MAX:
                 self._ask(entry)
             else:
-                self._fail(entry, "the job parent ended twice before it held the job")
+                self._fail(entry, "the fork server ended twice before it held the job")
 
     def _ask(self, entry: SupervisedJob) -> None:
         assert entry.spawn is not None
         entry.attempts += 1
         try:
-            self._line.send(entry.spawn)
+            self._fork_server.send(entry.spawn)
         except HostError as error:
             self._fail(entry, str(error))
 
     def _fail(self, entry: SupervisedJob, reason: str) -> None:
         """Give a spawn up; whatever comes of it later is never let run."""
         self._jobs.pop(entry.jid, None)
-        self._line.send_if_open(Abandon(entry.jid))
+        self._fork_server.send_if_open(Abandon(entry.jid))
         self._events.append(SpawnFailed(entry.jid, reason))
 
     def _look_at(self, now: Moment, entry: SupervisedJob) -> None:
         if now.boot >= entry.give_up and entry.state == "asked":
-            # A parent that does not answer is hung; its keepers live on without it.
-            self._line.kill()
-            self._fail(entry, f"the job parent did not answer in {SPAWN_S:g} s and was ended")
+            # A fork server that does not answer is hung; its supervisors live on without it.
+            self._fork_server.kill()
+            self._fail(entry, f"the fork server did not answer in {SPAWN_S:g} s and was ended")
         elif entry.state in ("held", "running") and entry.has_ended:
             self._read_end(entry)
         elif now.boot >= entry.next_tail:
@@ -296,7 +296,7 @@ class JobProcesses:
         self._disk_thread.add(partial(self._read_result, entry.jid, entry.pid, when))
         entry.reap()
 
-    # --- in the errand thread: each gives what the loop does with it -----------------------------
+    # --- in the disk thread: each gives what the loop does with it -----------------------------
 
     def _clear(self, jid: JobId) -> list[Given]:
         problem = leftovers.drop(self._spool, jid)

@@ -1,4 +1,4 @@
-"""What keeper and worker make of the process that they were forked into: signals, descriptors."""
+"""What supervisor and worker make of the process they were forked into: signals, descriptors."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from typing import Final
 from limpet.minion.workers import process_table
 
 CHILDREN_S: Final = 30.0
-"""So long at most a worker that is to end waits for its children; their keeper waits less long."""
+"""So long at most a worker that is to end waits for its children; their supervisor waits less."""
 LOOK_S: Final = 0.01
 
 
@@ -45,7 +45,7 @@ def end_after_children(number: int, _frame: FrameType | None) -> None:
 
 
 def close_all_but(kept: set[int]) -> None:
-    """Close every other descriptor: lines of other jobs must end with their own keepers."""
+    """Close every other descriptor: lines of other jobs must end with their own supervisors."""
     for name in os.listdir("/proc/self/fd"):
         if int(name) not in kept:
             with suppress(OSError):  # the one that listed them is closed already

@@ -1,8 +1,9 @@
 """What holds the processes of one job together, so that it can be ended whole.
 
-Everywhere: a session of its own, and a keeper that is the reaper of every descendant, however often
-it forked or made itself a session. Where the minion is a unit of systemd: a scope besides, so that
-neither a restart nor an end of the minion's unit touches the job, and the kernel keeps its limit.
+Everywhere: a session of its own, and a supervisor that is the reaper of every descendant, however
+often it forked or made itself a session. Where the minion is a unit of systemd: a scope besides, so
+that neither a restart nor an end of the minion's unit touches the job, and the kernel keeps its
+limit.
 """
 
 import ctypes
@@ -28,7 +29,7 @@ _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def enter() -> None:
-    """Make this process the keeper of whatever it will start. Raises `OSError`."""
+    """Make this process the reaper of whatever it will start. Raises `OSError`."""
     os.setsid()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
@@ -91,7 +92,7 @@ class Scope:
                 if groups.is_inside(unit, groups.read()):
                     break
                 if error.name == UNIT_EXISTS and unit == unit_of(jid):
-                    # Of a keeper that a job parent left which was killed, or of another minion.
+                    # Of a supervisor that a killed fork server left, or of another minion.
                     unit = unit_of(jid, own)
                     continue
                 if error.is_away:
@@ -124,10 +125,10 @@ def _start(manager: str, unit: str, properties: list[tuple[str, Variant]], limit
 
 
 def enter_below(supervisor: int) -> None:
-    """Make this child of the keeper a process group of its own that dies with its keeper.
+    """Make this child of the supervisor a process group of its own that dies with its supervisor.
 
     A group of its own, because a script that says `kill 0` means its own processes; the session
-    stays the keeper's, by which what a killed keeper leaves behind is found.
+    stays the supervisor's, by which what a killed supervisor leaves behind is found.
     """
     os.setpgid(0, 0)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

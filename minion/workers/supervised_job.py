@@ -1,4 +1,4 @@
-"""One job as the link sees it: its keeper's process, watched by a pidfd, and how far it is."""
+"""One job as the link sees it: its supervisor's process, watched by a pidfd, and how far it is."""
 
 import os
 import select
@@ -13,7 +13,7 @@ State = Literal["asked", "held", "running", "reading"]
 
 
 class SupervisedJob:
-    """One job that has, or will have, a keeper."""
+    """One job that has, or will have, a supervisor."""
 
     def __init__(self, jid: JobId, spawn: Spawn | None, give_up: Instant) -> None:
         self.jid = jid
@@ -21,29 +21,29 @@ class SupervisedJob:
         """None: adopted."""
         self.state: State = "asked"
         self.give_up = give_up
-        """Until when the keeper must hold the job; FOREVER afterwards."""
+        """Until when the supervisor must hold the job; FOREVER afterwards."""
         self.attempts = 0
-        """How often a job parent was asked for it."""
+        """How often a fork server was asked for it."""
         self.pid = 0
         self.process_start = 0
         self.pidfd = -1
         self.started_wall_s = 0.0
         self.is_streamed = spawn is not None and spawn.is_streamed
         self.output_offset = 0
-        """How far its output was read; the errand thread's."""
+        """How far its output was read; the disk thread's."""
         self.is_tailing = False
-        """An errand is reading its output."""
+        """A disk task is reading its output."""
         self.next_tail: Instant = FOREVER
 
     @property
     def has_ended(self) -> bool:
-        """Say, without waiting, whether its keeper has ended."""
+        """Say, without waiting, whether its supervisor has ended."""
         poll = select.poll()
         poll.register(self.pidfd, select.POLLIN)
         return bool(poll.poll(0))
 
     def watch(self, pid: int, process_start: int) -> bool:
-        """Begin to wait for the end of its keeper; False if it has come, or can't be waited for."""
+        """Begin to wait for its supervisor's end; False if it has come, or can't be waited for."""
         self.pid, self.process_start = pid, process_start
         try:
             self.pidfd = os.pidfd_open(pid)
@@ -55,13 +55,13 @@ class SupervisedJob:
         return False
 
     def reap(self) -> None:
-        """Bury a keeper that became this process's own child (it is process 1 of a container)."""
+        """Bury a supervisor that became this process's child (it is process 1 of a container)."""
         if not self.pid:
             return
         try:
             os.waitpid(self.pid, os.WNOHANG)
         except ChildProcessError:
-            return  # the usual case: the job parent, or the system's first process, does it
+            return  # the usual case: the fork server, or the system's first process, does it
 
     def close(self) -> None:
         """Watch it no more."""

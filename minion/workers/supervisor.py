@@ -1,11 +1,11 @@
-"""The keeper: the process that holds one job, watches its worker, and writes how it ended.
+"""The supervisor: the process that holds one job, watches its worker, and writes how it ended.
 
     held --released--> running --worker ended with a report----------> written
                        running --worker ended without one--> ending -> written
                        running --timeout, memory, a signal-> ending -> written
     held --a signal--> written                   held --line closed--> gone without a trace
 
-It outlives the link and the job parent. Its session and its duty as reaper make sure that it sees
+It outlives the link and the fork server. Its session and its duty as reaper make sure that it sees
 every process that the job made: `ending` is over when none is left. What a job that *ended by
 itself* left running (a daemon) lives on, in the job's scope if it has one, and is named in the
 result. SIGUSR2 cancels, SIGUSR1 means that the time is up; SIGTERM comes from outside (the host is
@@ -39,13 +39,13 @@ DRAIN_BYTES_MAX: Final = 4 * 1024 * 1024
 GIVE_UP_S: Final = 8.0
 """How long processes that even SIGKILL does not end (dead disks) are waited for."""
 STOP_S: Final = 0.3
-"""A host that stops signals worker and keeper in any order: so long the second is waited for."""
+"""A host that stops signals worker and supervisor in any order: so long the other is waited for."""
 LEAVE_S: Final = 0.1
 """What a job leaves running may have to end by itself in this time, before it is told."""
 NAMED_MAX: Final = 5
 
-KEEPER_NICE: Final = -10
-"""A keeper does little, and that at once: before all that the job does, which has 0."""
+SUPERVISOR_NICE: Final = -10
+"""A supervisor does little, and that at once: before all that the job does, which has 0."""
 
 HELD: Final = b"held"
 """Said when the job is held; a colon and why it has no scope of its own may follow."""
@@ -64,11 +64,11 @@ class Why(enum.Enum):
 _ASKED: Final = {int(why.value): why for why in (Why.CANCELLED, Why.STOPPED, Why.INTERRUPTED)}
 
 
-def keep(job: Spawn, setup: WorkerSetup, line: int) -> NoReturn:
-    """Be the keeper, from the fork to the end of the process. Never returns, never raises.
+def supervise(job: Spawn, setup: WorkerSetup, line: int) -> NoReturn:
+    """Be the supervisor, from the fork to the end of the process. Never returns, never raises.
 
-    `line` is a connected stream socket to the job parent: the keeper says `held` or what is wrong,
-    the parent answers with one byte to let the job run, or closes it.
+    `line` is a connected stream socket to the fork server: the supervisor says `held` or what is
+    wrong, the fork server answers with one byte to let the job run, or closes it.
     """
     status = 70
     try:
@@ -79,7 +79,7 @@ def keep(job: Spawn, setup: WorkerSetup, line: int) -> NoReturn:
 
 
 class _Supervisor:
-    """One job's keeper."""
+    """One job's supervisor."""
 
     def __init__(self, job: Spawn, setup: WorkerSetup, line: int) -> None:
         self._job = job
@@ -117,7 +117,7 @@ class _Supervisor:
                 why = full_words(self._spool.directory)
             os.write(self._line, f"{why}: no room can be set aside for its result".encode())
             return 0
-        with suppress(OSError):  # the parent is gone: the line says so below
+        with suppress(OSError):  # the fork server is gone: the line says so below
             os.write(self._line, HELD + problem.encode()[:1000])
         if not self._is_released():
             slot.unlink()
@@ -125,7 +125,7 @@ class _Supervisor:
         try:
             result = self._run()
         except Exception as mistake:  # noqa: BLE001 - the result is the only place to tell it
-            text = f"the job's keeper failed: {type(mistake).__name__}: {mistake}"
+            text = f"the job's supervisor failed: {type(mistake).__name__}: {mistake}"
             self._end_tree(0.0)
             result = WorkerResult("failed", 1, one_line(text))
         self._capture.close()
@@ -200,7 +200,7 @@ class _Supervisor:
                 output_fd=output_write,
             )
         with suppress(OSError):  # not root: then it sees later what a crowd of processes does
-            os.setpriority(os.PRIO_PROCESS, 0, KEEPER_NICE)
+            os.setpriority(os.PRIO_PROCESS, 0, SUPERVISOR_NICE)
         os.close(report_write)
         os.close(output_write)
         os.set_blocking(report_read, False)

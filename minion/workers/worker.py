@@ -1,7 +1,7 @@
-"""The worker: the process that runs one function and reports to its keeper.
+"""The worker: the process that runs one function and reports to its supervisor.
 
-It is forked from the keeper, calls the function once, and ends by `os._exit`, whatever happens. The
-job boundary is here: every exception of a function becomes a result.
+It is forked from the supervisor, calls the function once, and ends by `os._exit`, whatever happens.
+The job boundary is here: every exception of a function becomes a result.
 """
 
 import errno
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from limpet.states.ports.upgrades import Upgrades
 
 REPORT_BYTES_MAX: Final = 60 * 1024
-"""A report fits the pipe's buffer, so that writing it never waits for the keeper."""
+"""A report fits the pipe's buffer, so that writing it never waits for the supervisor."""
 
 
 class WorkerReport(msgspec.Struct, array_like=True, frozen=True):
-    """What a worker says of its function, written once to the keeper's pipe."""
+    """What a worker says of its function, written once to the supervisor's pipe."""
 
     outcome: Outcome
     retcode: int
@@ -128,7 +128,7 @@ def describe(
 
 
 def _become_worker(supervisor: int, output_fd: int) -> None:
-    """Take on the surroundings in which functions run."""
+    """Take on the environment in which functions run."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
@@ -202,7 +202,7 @@ def one_line(text: str) -> str:
 
 
 def _call(job: Spawn, setup: WorkerSetup, hiding: Hiding) -> tuple[Outcome, int, str, Any]:
-    # Imported here: the job parent has loaded it long ago, the link never does.
+    # Imported here: the fork server has loaded it long ago, the link never does.
     from limpet.states.custom import using
     from limpet.states.functions import registry
 
@@ -240,7 +240,7 @@ def places_of(setup: WorkerSetup) -> "Places":
 
 
 def make_context(job: Spawn, setup: WorkerSetup) -> "FunctionContext":
-    """Give the surroundings that the function is handed."""
+    """Give the context that the function is handed."""
     from limpet.minion.control.client import JobsOfMinion
     from limpet.minion.control.files_client import SourcesOfMaster
     from limpet.states.context import FunctionContext
@@ -270,7 +270,7 @@ def _upgrades(state_directory: Path) -> "Upgrades":
 
 
 def _stream(data: bytes) -> None:
-    """Hand live output to the keeper, which always reads; time is only lost to a slow disk."""
+    """Hand live output to the supervisor, which always reads; time is only lost to a slow disk."""
     view = memoryview(data)
     try:
         while view:

@@ -18,7 +18,7 @@ from limpet.common.errors import HostError
 from limpet.states.context import FunctionContext, Loose
 from limpet.states.custom import salt_imports
 from limpet.states.custom.salt_style import (
-    Surroundings,
+    LoaderContext,
     names_of_salt,
     outcome_of,
     virtual_name,
@@ -40,7 +40,7 @@ class CustomModules:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._around = Surroundings()
+        self._loader = LoaderContext()
         self._loaded: dict[str, list[ModuleType]] = {}
         self._functions: dict[str, dict[str, Function]] | None = None
         self._states: dict[str, dict[str, StateFunction]] | None = None
@@ -107,13 +107,13 @@ class CustomModules:
     @contextmanager
     def _in(self, functions: FunctionContext, state: StateContext | None = None) -> Iterator[None]:
         """Let modules see a call while it goes on."""
-        around = self._around
-        before = (around.functions, around.state)
-        around.functions, around.state = functions, state or around.state
+        loader = self._loader
+        before = (loader.functions, loader.state)
+        loader.functions, loader.state = functions, state or loader.state
         try:
             yield
         finally:
-            around.functions, around.state = before
+            loader.functions, loader.state = before
 
     def _function(self, module: str, name: str, value: Callable[..., Any]) -> Function:
         is_plain = _is_plain(value)
@@ -174,7 +174,7 @@ class CustomModules:
         assert specification is not None
         assert specification.loader is not None
         module = importlib.util.module_from_spec(specification)
-        vars(module).update(names_of_salt(self._around, self.utilities))
+        vars(module).update(names_of_salt(self._loader, self.utilities))
         sys.modules[full] = module
         is_writing, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         try:

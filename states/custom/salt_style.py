@@ -20,7 +20,7 @@ SALT_VERSION: Final = "3008.3"
 
 
 @dataclass(slots=True)
-class Surroundings:
+class LoaderContext:
     """What the modules of one process see now; set around each call."""
 
     functions: FunctionContext | None = None
@@ -40,8 +40,8 @@ class Surroundings:
 class CallsFunctions(Mapping[str, Callable[..., Any]]):
     """`__salt__`: execution functions by name; also `__salt__.cmd.run`."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, loader: LoaderContext) -> None:
+        self._loader = loader
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         from limpet.states.functions import registry
@@ -50,7 +50,7 @@ class CallsFunctions(Mapping[str, Callable[..., Any]]):
             raise KeyError(name)
 
         def call(*positional: Loose, **keyword: Loose) -> Loose:
-            return self._around.now().call(name, *positional, **keyword)
+            return self._loader.now().call(name, *positional, **keyword)
 
         call.__name__ = name
         return call
@@ -91,8 +91,8 @@ class _Module:
 class CallsStates(Mapping[str, Callable[..., Any]]):
     """`__states__`: state functions by name, each giving Salt's mapping."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, loader: LoaderContext) -> None:
+        self._loader = loader
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         from limpet.states.library import registry
@@ -102,7 +102,7 @@ class CallsStates(Mapping[str, Callable[..., Any]]):
             raise KeyError(name)
 
         def call(*positional: Loose, **keyword: Loose) -> dict[str, Any]:
-            context = self._around.state
+            context = self._loader.state
             if context is None:
                 raise HostError(f"__states__['{name}'] is called outside of a state")
             chunk = {**dict(zip(function.signature.names, positional, strict=False)), **keyword}
@@ -162,23 +162,23 @@ class Utilities(Protocol):
         ...
 
 
-def names_of_salt(around: Surroundings, utilities: Utilities) -> dict[str, Any]:
+def names_of_salt(loader: LoaderContext, utilities: Utilities) -> dict[str, Any]:
     """Give the names that stand in a module of Salt's style before its own code runs."""
 
     def options() -> dict[str, Any]:
-        return _options(around)
+        return _options(loader)
 
     return {
-        "__salt__": CallsFunctions(around),
-        "__states__": CallsStates(around),
+        "__salt__": CallsFunctions(loader),
+        "__states__": CallsStates(loader),
         "__utils__": LooksUp(lambda: utilities()),
-        "__grains__": LooksUp(lambda: around.now().grains),
-        "__pillar__": LooksUp(lambda: around.now().pillar),
+        "__grains__": LooksUp(lambda: loader.now().grains),
+        "__pillar__": LooksUp(lambda: loader.now().pillar),
         "__opts__": LooksUp(options),
-        "__context__": around.context,
+        "__context__": loader.context,
         "__env__": LooksUp(options),
-        "__low__": LooksUp(lambda: {} if around.state is None else around.state.low),
-        "__running__": LooksUp(lambda: {} if around.state is None else around.state.running),
+        "__low__": LooksUp(lambda: {} if loader.state is None else loader.state.low),
+        "__running__": LooksUp(lambda: {} if loader.state is None else loader.state.running),
         "__proxy__": {},
         "__runner__": {},
         "__sdb__": {},
@@ -187,15 +187,15 @@ def names_of_salt(around: Surroundings, utilities: Utilities) -> dict[str, Any]:
     }
 
 
-def _options(around: Surroundings) -> dict[str, Any]:
-    context = around.now()
-    if around.options is None or around.of_options is not context:
-        around.options = _made_options(context)
-        around.of_options = context
-    around.options["test"] = (
-        around.state.is_test if around.state is not None else around.options.get("test", False)
+def _options(loader: LoaderContext) -> dict[str, Any]:
+    context = loader.now()
+    if loader.options is None or loader.of_options is not context:
+        loader.options = _made_options(context)
+        loader.of_options = context
+    loader.options["test"] = (
+        loader.state.is_test if loader.state is not None else loader.options.get("test", False)
     )
-    return around.options
+    return loader.options
 
 
 def _made_options(context: FunctionContext) -> dict[str, Any]:

@@ -146,44 +146,11 @@ def bind(
     """Sort and convert the arguments for the call. Raises `UsageError`."""
     values = list(positional)
     named = {key: value for key, value in keyword.items() if not is_salts_own(key)}
-    taken: list[Any] = []
-    chosen: dict[str, Any] = {}
-    usage = signature.usage(function)
-    by_place = sum(not each.is_by_name_only for each in signature.parameters)
-    for index, parameter in enumerate(signature.parameters):
-        if index < len(values) and not parameter.is_by_name_only:
-            if parameter.name in named:
-                raise UsageError(
-                    f"{function}: the argument {parameter.name!r} is given twice, by place and by "
-                    f"name (usage: {usage})"
-                )
-            taken.append(_convert(function, parameter, values[index]))
-        elif parameter.name in named:
-            chosen[parameter.name] = _convert(function, parameter, named.pop(parameter.name))
-        elif parameter.is_required:
-            odd = next((key for key in named if key not in signature.names), None)
-            hint = (
-                f"; there is no argument {odd!r}"
-                if odd and not signature.takes_more_keyword
-                else ""
-            )
-            raise UsageError(
-                f"{function}: the argument {parameter.name!r} is missing{hint} (usage: {usage})"
-            )
-    rest = values[by_place:]
-    if rest and not signature.takes_more_positional:
-        most = f"at most {by_place} arguments" if by_place else "no arguments by place"
-        raise UsageError(
-            f"{function} takes {most}, but {rest[0]!r:.60} is number {by_place + 1} "
-            f"(usage: {usage})"
-        )
-    taken.extend(
-        _convert(function, Parameter(f"number {number}", signature.more, True, None), each)
-        for number, each in enumerate(rest, by_place + 1)
-    )
+    taken, chosen = _bind_declared(function, signature, values, named)
+    taken += _bind_more_positional(function, signature, values)
     if named and not signature.takes_more_keyword:
         if is_strict or not signature.drops_odd_keyword:
-            raise UsageError(_unknown(function, next(iter(named)), signature, usage))
+            raise UsageError(_unknown(function, next(iter(named)), signature))
         named = {}
     chosen.update(named)
     if signature.struct is not None:
@@ -192,15 +159,67 @@ def bind(
     return taken, chosen
 
 
+def _bind_declared(
+    function: str, signature: Signature, values: list[Any], named: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Give the values of the declared arguments, by place and by name.
+
+    Those by name are taken out of `named`; what stays there is odd. Raises `UsageError`.
+    """
+    taken: list[Any] = []
+    chosen: dict[str, Any] = {}
+    for index, parameter in enumerate(signature.parameters):
+        if index < len(values) and not parameter.is_by_name_only:
+            if parameter.name in named:
+                raise UsageError(
+                    f"{function}: the argument {parameter.name!r} is given twice, by place and by "
+                    f"name (usage: {signature.usage(function)})"
+                )
+            taken.append(_convert(function, parameter, values[index]))
+        elif parameter.name in named:
+            chosen[parameter.name] = _convert(function, parameter, named.pop(parameter.name))
+        elif parameter.is_required:
+            raise UsageError(_missing(function, parameter, signature, named))
+    return taken, chosen
+
+
+def _bind_more_positional(function: str, signature: Signature, values: list[Any]) -> list[Any]:
+    """Give the values that are beyond the places of the declared arguments."""
+    by_place = sum(not each.is_by_name_only for each in signature.parameters)
+    rest = values[by_place:]
+    if rest and not signature.takes_more_positional:
+        most = f"at most {by_place} arguments" if by_place else "no arguments by place"
+        raise UsageError(
+            f"{function} takes {most}, but {rest[0]!r:.60} is number {by_place + 1} "
+            f"(usage: {signature.usage(function)})"
+        )
+    return [
+        _convert(function, Parameter(f"number {number}", signature.more, True, None), each)
+        for number, each in enumerate(rest, by_place + 1)
+    ]
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Give `; did you mean 'x'?` for a word that is nearly one of those known, else nothing."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _unknown(function: str, name: str, signature: Signature, usage: str) -> str:
+def _missing(
+    function: str, parameter: Parameter, signature: Signature, named: Mapping[str, Any]
+) -> str:
+    """Say that an argument is missing; with the odd one that may have been meant for it."""
+    odd = next((key for key in named if key not in signature.names), None)
+    hint = f"; there is no argument {odd!r}" if odd and not signature.takes_more_keyword else ""
+    return (
+        f"{function}: the argument {parameter.name!r} is missing{hint} "
+        f"(usage: {signature.usage(function)})"
+    )
+
+
+def _unknown(function: str, name: str, signature: Signature) -> str:
     hint = did_you_mean(name, signature.names)
-    return f"{function} has no argument {name!r}{hint} (usage: {usage})"
+    return f"{function} has no argument {name!r}{hint} (usage: {signature.usage(function)})"
 
 
 def _convert(function: str, parameter: Parameter, value: object) -> Any:  # noqa: ANN401

@@ -49,9 +49,10 @@ def upgrade(
 ) -> dict[str, Any]:
     """Install another version of the minion's own package, and come back with how it went.
 
-    `package` is the SHA-256 of a package on the master's shelf (`limpet upgrade` puts it there), or
-    the path of a file on this host. The new version has `ready_timeout` seconds to be READY, and
-    has to stay so; else the old one is put back and the job fails with `rolled back to …`.
+    `package` is the SHA-256 of a package in the master's package store (`limpet upgrade` puts it
+    there), or the path of a file on this host. The new version has `ready_timeout` seconds to be
+    READY, and has to stay so; else the old one is put back and the job fails with
+    `rolled back to …`.
     `master_protocol` is the range that the master speaks, as `1-2`.
     CLI Example: limpet run web1 limpet.upgrade /root/limpet-minion.deb ready_timeout=120
     """
@@ -128,7 +129,7 @@ def _read(source: BinaryIO, package: str) -> bytes:
 
 
 def _fetch(context: FunctionContext, sha256: str, place: Path) -> None:
-    """Bring the package from the master's shelf, piece by piece."""
+    """Bring the package from the master's package store, piece by piece."""
     if context.sources is None:
         raise HostError("the package can't be fetched: this minion has no link to a master")
     question = Question("file", PACKAGES_ENVIRONMENT, f"{sha256}.deb")

@@ -1,4 +1,4 @@
-"""What every state function is handed first: the surroundings of one state in one run.
+"""What every state function is handed first: the context of one state in one run.
 
 A state reaches the machine through `context.host`, execution functions through `context.call`, and
 files of the tree and templates through `context.tree`. Nothing is injected into modules.
@@ -78,7 +78,7 @@ class Tree(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class StateContext:
-    """The surroundings of one state."""
+    """The context of one state."""
 
     functions: FunctionContext
     """Calls execution functions; knows host, grains, pillar and configuration."""

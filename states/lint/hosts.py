@@ -19,11 +19,12 @@ from limpet.states.lint.rendering import LintRenderers, MarkingCompiled, Rendere
 from limpet.states.lint.tree.finding import LintTree
 from limpet.states.lint.tree.names import Known
 from limpet.states.lint.tree.profiles import MINION_ID
-from limpet.states.lint.tree.reading import RENDERERS, Source
+from limpet.states.lint.tree.reading import Source
 from limpet.states.lint.tree.view import View
 from limpet.states.lint.unknown import Loose, Touched, loose
 from limpet.states.pillar.merging import merge
 from limpet.states.sls.names import SlsNames
+from limpet.states.sls.renderers import registry
 from limpet.states.sls.surroundings import Surroundings
 
 PRIMARY: Final = 2
@@ -192,4 +193,4 @@ class KindOfHost:
         )
 
     def _can_render(self, source: Source) -> bool:
-        return all(name in RENDERERS for name in source.pipe)
+        return all(name in registry.NAMES for name in source.pipe)

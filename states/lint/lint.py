@@ -8,7 +8,7 @@ from limpet.common.errors import SourceError
 from limpet.states.fileroots.directories import DirectoryRoots
 from limpet.states.lint.checks import files
 from limpet.states.lint.checks.closures import Closures, Key
-from limpet.states.lint.checks.requisite_use import Book
+from limpet.states.lint.checks.requisite_use import RequisiteUse
 from limpet.states.lint.checks.templates import FILE_GLOBALS, GLOBALS, Templates
 from limpet.states.lint.checks.tops import TopFile
 from limpet.states.lint.findings import Finding, Report
@@ -62,7 +62,9 @@ class Lint:
         }
         self._judge_templates(sources, templates, roots)
         self._judge_templates(pillars, pillar_templates, None)
-        book = Book(self.report, lambda name: name == "id" or known.has_state_module(name))
+        requisites = RequisiteUse(
+            self.report, lambda name: name == "id" or known.has_state_module(name)
+        )
         uses: dict[tuple[str, str], list[frozenset[str] | None]] = {}
         for number, grains in enumerate(profiles):
             made = KindOfHost(
@@ -70,13 +72,13 @@ class Lint:
             )
             made.pillar(pillars)
             views = made.states(sources)
-            book.know(views.values())
-            self._meet(made, views, roots, book, sources)
+            requisites.know(views.values())
+            self._meet(made, views, roots, requisites, sources)
             for view in views.values():
                 for use in view.uses:
                     uses.setdefault((use.environment, use.source), []).append(use.names)
         names = SlsNames(roots)
-        book.tell(
+        requisites.tell(
             (sls for name in roots.environments() for sls in names.available(name)),
             has_top=any(each.sls == "top" for each in sources),
             is_formula=self.tree.is_formula,
@@ -135,7 +137,7 @@ class Lint:
         made: KindOfHost,
         views: Mapping[Key, View],
         roots: DirectoryRoots,
-        book: Book,
+        requisites: RequisiteUse,
         sources: Sequence[Source],
     ) -> None:
         """Compile SLS together: each with its includes, and those of a target of a top file."""
@@ -145,7 +147,7 @@ class Lint:
             names,
             roots.environments(),
             self.report,
-            book,
+            requisites,
             lambda path: self.tree.is_elsewhere(path, roots),
         )
         for key in closures.roots():
@@ -164,7 +166,7 @@ class Lint:
                     made.tell_fault(view)
                     continue
                 for keys in top.check():
-                    book.applied |= closures.check(keys)
+                    requisites.applied |= closures.check(keys)
 
     def _judge_uses(
         self,

@@ -20,6 +20,8 @@ from limpet.states.sls.jinja.environment import Compiled
 from limpet.states.sls.jinja.rendering import TemplateSettings
 from limpet.states.sls.limits import Limits
 from limpet.states.sls.renderers import DEFAULT, Renderers
+from limpet.states.sls.renderers.call import Call, Render
+from limpet.states.sls.renderers.registry import find
 from limpet.states.sls.surroundings import Surroundings
 from limpet.states.sls.yaml_source import Document
 
@@ -103,8 +105,6 @@ class RecordingRenderers(Renderers):
     def __init__(self, roots: FileRoots, surroundings: Surroundings, **settings: Any) -> None:  # noqa: ANN401
         self._marking = settings.pop("marking", None) or MarkingCompiled()
         super().__init__(roots, surroundings, compiled=self._marking, **settings)
-        self._usual_yaml = self._renderers["yaml"]
-        self._renderers["yaml"] = self._read_yaml
         self.records: dict[str, Rendered] = {}
         self.texts: dict[str, str] = {}
 
@@ -130,16 +130,21 @@ class RecordingRenderers(Renderers):
         finally:
             self._marking.marked_path = ""
 
-    def _jinja(self, text: Any, call: Any) -> str:  # noqa: ANN401
+    def _renderer(self, name: str) -> Render:
+        """Give a renderer; of templates and of YAML those that keep the places."""
+        own: dict[str, Render] = {"jinja": self._jinja, "yaml": self._read_yaml}
+        return own.get(name) or super()._renderer(name)
+
+    def _jinja(self, found: Any, call: Call) -> str:  # noqa: ANN401
         self._marking.marked_path = call.real_path
-        made = super()._jinja(text, call)
+        made = find("jinja")(found, call)
         plain, self.record_of(call.real_path).lines = unmarked(made, call.text)
         return plain
 
-    def _read_yaml(self, text: Any, call: Any) -> Document:  # noqa: ANN401
-        found: Document = self._usual_yaml(text, call)
-        self.record_of(call.real_path).document = read_placed(str(text), call.real_path)
-        return found
+    def _read_yaml(self, found: Any, call: Call) -> Document:  # noqa: ANN401
+        document: Document = find("yaml")(found, call)
+        self.record_of(call.real_path).document = read_placed(str(found), call.real_path)
+        return document
 
 
 class LintRenderers(RecordingRenderers):
@@ -165,7 +170,6 @@ class LintRenderers(RecordingRenderers):
             allowed=LIMITS,
         )
         self._marking.is_for_lint = True
-        self._renderers["py"] = self._no_python
 
     def rendered(self, text: str, environment: str, sls: str, real_path: str) -> Rendered:
         """Render a text; never raises for what is wrong with it."""
@@ -184,12 +188,15 @@ class LintRenderers(RecordingRenderers):
             self._allowance.is_used_up = False
         return now
 
-    def _read_yaml(self, text: Any, call: Any) -> Document:  # noqa: ANN401
+    def _renderer(self, name: str) -> Render:
+        return self._no_python if name == "py" else super()._renderer(name)
+
+    def _read_yaml(self, found: Any, call: Call) -> Document:  # noqa: ANN401
         now = self.record_of(call.real_path)
         now.is_yaml_error = True
-        now.document = read_placed(str(text), call.real_path)
+        now.document = read_placed(str(found), call.real_path)
         now.is_yaml_error = False
         return Document(now.document.data or {})
 
-    def _no_python(self, text: Any, call: Any) -> Any:  # noqa: ANN401
+    def _no_python(self, found: Any, call: Call) -> Any:  # noqa: ANN401
         raise Opaque("lint does not run Python", call.real_path)

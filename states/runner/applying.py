@@ -67,7 +67,7 @@ class Applying:
     """One request to compile, and perhaps to run. Not shared between threads."""
 
     context: FunctionContext
-    """The surroundings of the function that asks; a failed run sets its retcode."""
+    """The context of the function that asks; a failed run sets its retcode."""
     wishes: Wishes = field(default_factory=Wishes)
     progress: Progress = field(default_factory=Nobody)
     earlier: Earlier = field(default_factory=Earlier)
@@ -190,7 +190,7 @@ class Applying:
         }
 
     def state_context(self) -> StateContext:
-        """Give the surroundings of the states of this run."""
+        """Give the context of the states of this run."""
         functions = replace(
             self.context, pillar=self.compilation.pillar.data, is_published=False, retcode=0
         )

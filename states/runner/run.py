@@ -47,7 +47,7 @@ class Run:
     """
 
     context: StateContext
-    """The surroundings that every state gets, each with its own chunk."""
+    """The context that every state gets, each with its own chunk."""
     is_failhard: bool = False
     """Every state counts as if it had `failhard: True`."""
     progress: Progress = field(default_factory=Nobody)

@@ -16,8 +16,8 @@ are not limited at all.
 - **Memory.** `Limits.memory_bytes` of address space above what the process had when it began.
 - **Backstop.** Code that two seconds later still goes on ends its process: by `on_hard_end`, by
   default with a line on stderr; or, where it sits in C and lets no Python run, by SIGVTALRM.
-- **Breadcrumb.** Whoever watches over the process (the keeper of a job) shares memory with it by
-  `share_breadcrumb()` before the fork, and reads there what was being rendered when it died.
+- **Breadcrumb.** Whoever watches over the process (the supervisor of a job) shares memory with it
+  by `share_breadcrumb()` before the fork, and reads there what was being rendered when it died.
 
 All of it needs the main thread, as signals do; in other threads nothing is limited. Sections nest:
 an inner one (an SLS that renders another) shares what is left of the outer one's time.

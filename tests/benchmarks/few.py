@@ -109,15 +109,15 @@ def pings(
         name: partial(act, "test.ping") for name, act in calls.items()
     }
     with contextlib.ExitStack() as stack:
-        hands = {name: stack.enter_context(each(CLIENTS)) for name, each in callers.items()}
-        for own in hands.values():
+        clients = {name: stack.enter_context(each(CLIENTS)) for name, each in callers.items()}
+        for own in clients.values():
             together(own, 1, few)
         for number in range(rounds):
             samples["floor"] += floor.ask_each(UNICASTS)
             for name in calls if number % 2 == 0 else reversed(calls):
                 for each in range(UNICASTS):
                     samples[name].append(calls[name]("test.ping", target=f"web{each % few + 1}"))
-                rates[name].append(together(hands[name], JOBS, few))
+                rates[name].append(together(clients[name], JOBS, few))
     over = ("floor", "limpet")
     return {
         "ping_all_s": in_turns(rounds, {"floor": floor.ping_all, **all_of_them}, over=over),
@@ -126,16 +126,16 @@ def pings(
     }
 
 
-def together(hands: list[Callable[[str], bool]], times: int, few: int) -> float:
+def together(clients: list[Callable[[str], bool]], times: int, few: int) -> float:
     """Have several clients ping one minion after the other, each so often; gives pings a second."""
 
-    def ping(first: int, hand: Callable[[str], bool]) -> bool:
-        return all(hand(f"web{(first + number) % few + 1}") for number in range(times))
+    def ping(first: int, ask: Callable[[str], bool]) -> bool:
+        return all(ask(f"web{(first + number) % few + 1}") for number in range(times))
 
     began = time.perf_counter()
-    with ThreadPoolExecutor(len(hands)) as pool:
-        assert all(pool.map(ping, range(len(hands)), hands))
-    return len(hands) * times / (time.perf_counter() - began)
+    with ThreadPoolExecutor(len(clients)) as pool:
+        assert all(pool.map(ping, range(len(clients)), clients))
+    return len(clients) * times / (time.perf_counter() - began)
 
 
 @contextlib.contextmanager

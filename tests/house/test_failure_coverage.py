@@ -17,8 +17,8 @@ def test_the_scenarios_that_strand_minions_most_are_all_shown() -> None:
 
 
 def test_tests_name_known_scenarios_only() -> None:
-    strangers = [n for n in marks() if n not in scenarios() and not n.startswith(("B-", "R-"))]
-    assert strangers == []
+    unknown = [n for n in marks() if n not in scenarios() and not n.startswith(("B-", "R-"))]
+    assert unknown == []
 
 
 def test_the_page_is_up_to_date() -> None:

@@ -13,12 +13,12 @@ from support.pages.metrics_page import documented, parse, row_of
 
 
 def of_master() -> list[Family]:
-    tally = EventCounters()
-    tally.hear(Event("minion/web1/lost", 1.0, {"why": "no echo"}))
+    counters = EventCounters()
+    counters.hear(Event("minion/web1/lost", 1.0, {"why": "no echo"}))
     jid, web1 = JobId("01HF7YAT00000000000000000A"), MinionId("web1")
-    tally.hear_end(DeliveryEnded(jid, web1, "ok", "test.ping", 1.0, 1.0))
+    counters.hear_end(DeliveryEnded(jid, web1, "ok", "test.ping", 1.0, 1.0))
     status = MasterStatus("1", 0.0, "5eed", 1, 2, 1, {"rate": 1}, {"fds": 3.0}, ())
-    return master_metrics.families(status, tally, now_wall_s=1.0)
+    return master_metrics.families(status, counters, now_wall_s=1.0)
 
 
 def of_minion() -> list[Family]:

@@ -54,7 +54,7 @@ def test_a_host_that_never_returns_is_reported_as_stranded(lab_of: LabOf, tmp_pa
 
 
 def test_a_job_that_ran_twice_or_was_forgotten_is_reported(lab_of: LabOf, tmp_path: Path) -> None:
-    """The host's own books are forged, as a bug would leave them."""
+    """The host's own ledger is forged, as a bug would leave it."""
     fleet = lab_of(2)
     for host in fleet.lab.minions:
         host.exec(["systemctl", "unmask", MINION])

@@ -148,7 +148,7 @@ def test_a_network_that_fails_in_the_middle_is_not_held_against_the_package(
     fleet: Fleet, web1: Host
 ) -> None:
     new = renamed(fleet.packages.minion, fleet.packages.version + GOOD)
-    upgrade(fleet, new, target="nobody")  # on the master's shelf from now on
+    upgrade(fleet, new, target="nobody")  # in the master's package store from now on
     sha256 = hashlib.sha256(new.read_bytes()).hexdigest()
     jid = fleet.submit("web1", "limpet.upgrade", sha256, "ready_timeout=10")
     wait_until("it is installed", lambda: '"phase": "installing"' in record_of(web1), 30)
@@ -240,7 +240,7 @@ def test_a_power_cut_at_any_moment_of_an_upgrade_strands_nobody(fleet: Fleet, we
     plain = fleet.packages.version
     new = renamed(fleet.packages.minion, plain + GOOD)
     kept = upgrade(fleet, new)
-    sha256 = kept["package"]["sha256"]  # on the master's shelf from now on
+    sha256 = kept["package"]["sha256"]  # in the master's package store from now on
     for after_s in CUTS_S:
         reset(fleet, web1)
         fleet.submit("web1", "limpet.upgrade", sha256)

@@ -115,7 +115,7 @@ def test_everything_that_the_program_needs_is_brought(built: Built, new_root: Ne
 def test_purge_leaves_the_host_as_it_was(built: Built, new_root: NewRoot) -> None:
     root = new_root()
     names = root.bring(built.minion, built.master)
-    before, books = root.listing(), [root.text(f"etc/{name}") for name in ("passwd", "group")]
+    before, accounts = root.listing(), [root.text(f"etc/{name}") for name in ("passwd", "group")]
 
     root.run(f"dpkg -i {names}")
     # What limpet itself and its `setup` leave behind in time.
@@ -129,7 +129,7 @@ def test_purge_leaves_the_host_as_it_was(built: Built, new_root: NewRoot) -> Non
     root.run("dpkg --purge limpet-minion limpet-master")
 
     assert root.listing() == before
-    assert [root.text(f"etc/{name}") for name in ("passwd", "group")] == books
+    assert [root.text(f"etc/{name}") for name in ("passwd", "group")] == accounts
     assert root.run(
         "ls /run; ls /etc/alternatives/limpet /var/lib/dpkg/alternatives/limpet 2>&1 || :"
     )

@@ -1,4 +1,4 @@
-"""A fleet at its master's door in one instant: it comes in at the pace of the door, and once."""
+"""A fleet at its master's port in one instant: it comes in at the pace of the port, and once."""
 
 import pytest
 

@@ -48,16 +48,16 @@ def same(small: list[Cost], large: list[Cost], *, share: float = 0.1) -> None:
 # -- the enrolment --------------------------------------------------------------------------------
 
 
-def stranger(number: int, kind: int = 0) -> MinionKey:
+def unknown_key(number: int, kind: int = 0) -> MinionKey:
     return MinionKey(f"{kind:02x}{number:06x}{'3' * 54}00")
 
 
 def waiting(number: int) -> Rig:
-    """Give a master at which so many strangers wait, each from an address of its own."""
+    """Give a master at which so many new minions wait, each from an address of its own."""
     rig = Rig(5)
     for each in range(number):
         rig.t += 0.01
-        rig.carry(rig.enrol(stranger(each), f"new{each}", where=each))
+        rig.carry(rig.enrol(unknown_key(each), f"new{each}", where=each))
         rig.settle()
     assert rig.core._authority._keys.pending_count == number
     rig.instrument(number // 4)
@@ -74,20 +74,20 @@ def polled(rig: Rig, status: EnrolStatus, key: Callable[[int], MinionKey], name:
     return found
 
 
-def test_a_stranger_who_polls_costs_the_same_however_many_wait() -> None:
+def test_an_unknown_key_that_polls_costs_the_same_however_many_wait() -> None:
     few, many = waiting(90), waiting(990)
-    same(*(polled(rig, "pending", stranger, "new") for rig in (few, many)))
+    same(*(polled(rig, "pending", unknown_key, "new") for rig in (few, many)))
 
 
-def test_a_new_stranger_costs_the_same_however_many_wait() -> None:
+def test_a_new_key_costs_the_same_however_many_wait() -> None:
     few, many = waiting(90), waiting(980)
-    same(*(polled(rig, "pending", lambda n: stranger(n, 1), "other") for rig in (few, many)))
+    same(*(polled(rig, "pending", lambda n: unknown_key(n, 1), "other") for rig in (few, many)))
 
 
-def test_a_stranger_for_whom_there_is_no_room_costs_no_look_at_all_who_wait() -> None:
+def test_an_unknown_key_for_which_there_is_no_room_costs_no_look_at_all_who_wait() -> None:
     few, full = waiting(90), waiting(1_000)
-    new = polled(few, "pending", lambda n: stranger(n, 1), "other")
-    turned_away = polled(full, "refused", lambda n: stranger(n, 1), "other")
+    new = polled(few, "pending", lambda n: unknown_key(n, 1), "other")
+    turned_away = polled(full, "refused", lambda n: unknown_key(n, 1), "other")
     same(new, turned_away)
 
 
@@ -96,12 +96,14 @@ def test_the_rates_of_the_enrolment_port_cost_the_same_however_many_asked() -> N
     for number in (100, 4_000):
         rates = EnrolRates(0.0)
         for each in range(number):
-            rates.may_ask(stranger(each), f"10.0.{each >> 8}.{each & 255}", has_token=True, now=1.0)
-            rates.on_answered(stranger(each), 1.0)
+            rates.may_ask(
+                unknown_key(each), f"10.0.{each >> 8}.{each & 255}", has_token=True, now=1.0
+            )
+            rates.on_answered(unknown_key(each), 1.0)
         instrument(rates, number // 4)
         costs = []
         for each in range(9):
-            key = stranger(each, 2 if each % 2 else 0)
+            key = unknown_key(each, 2 if each % 2 else 0)
 
             def turn(rates: EnrolRates = rates, key: MinionKey = key, each: int = each) -> None:
                 rates.may_ask(key, f"10.9.0.{each}", has_token=False, now=10.0 + each)
@@ -116,7 +118,7 @@ def test_the_rates_of_the_enrolment_port_cost_the_same_however_many_asked() -> N
 
 
 class Port:
-    """The books that a port keeps of its connections, with so many of them."""
+    """What a port keeps of its connections, with so many of them."""
 
     def __init__(self, number: int) -> None:
         self.connections = Connections(b"\0\0\0\0\0", handshake_s=3.0)
@@ -150,7 +152,7 @@ class Port:
             peer,
             b"x",
             fd=fd,
-            user_id=stranger(fd),
+            user_id=unknown_key(fd),
             address="10.0.0.1:1",
             is_whole=True,
         )

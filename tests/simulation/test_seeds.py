@@ -26,9 +26,9 @@ def test_no_seed_of_two_thousand_breaks_an_invariant_and_every_pair_is_met() -> 
         batch.add(part)
     print(f"\n{batch.tables()}\n\n{batch.summary()}")
     assert not batch.failures, batch.told_failures()
-    assert impossible(batch.tally) == []
+    assert impossible(batch.coverage) == []
     if SEEDS >= 2000:
-        assert missing(batch.tally) == []
+        assert missing(batch.coverage) == []
 
 
 @pytest.mark.parametrize("number", range(6))

@@ -1,1 +1,1 @@
-"""The child process that collects the facts of this host."""
+"""The child process that collects the grains of this host."""

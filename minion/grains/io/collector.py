@@ -1,6 +1,6 @@
-"""`python -I -m limpet.minion.grains.io.collector [--root DIR] --id ID`: facts and digest.
+"""`python -I -m limpet.minion.grains.io.collector [--root DIR] --id ID`: grains and digest.
 
-Prints 64 hex digits, the SHA-256 of what follows, and the JSON of the facts; then ends. So neither
+Prints 64 hex digits, the SHA-256 of what follows, and the JSON of the grains; then ends. So neither
 the collectors nor a cryptographic library is ever loaded by the link.
 """
 
@@ -13,13 +13,13 @@ from limpet.common.errors import LimpetError
 from limpet.common.messages.fields import GRAINS_BYTES_MAX
 
 LIMIT_S: Final = 30.0
-"""Each fact has a limit of its own; this one is for the whole child."""
+"""Each grain has a limit of its own; this one is for the whole child."""
 DIGEST_CHARACTERS: Final = 64
 ANSWER_BYTES_MAX: Final = DIGEST_CHARACTERS + GRAINS_BYTES_MAX
 
 
 class CollectedGrains(NamedTuple):
-    """The facts, or what went wrong."""
+    """The grains, or what went wrong."""
 
     body: bytes
     digest: str

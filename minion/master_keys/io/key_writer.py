@@ -1,4 +1,4 @@
-"""The shell's hands for the master's keys: a child that checks, a thread that writes.
+"""Carries out what the core asks for the master's keys: a child that checks, a thread that writes.
 
 Heavy libraries and slow disks stay out of the link. One announcement at a time; a younger one takes
 the place of one that is still being checked.

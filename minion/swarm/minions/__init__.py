@@ -1,1 +1,1 @@
-"""One made-up minion of the swarm: the production core, and made-up surroundings."""
+"""One made-up minion of the swarm: the production core, and a made-up environment."""

@@ -1,4 +1,4 @@
-"""One minion of the swarm: the production core and socket, and made-up surroundings.
+"""One minion of the swarm: the production core and socket, and a made-up environment.
 
 Here the core is told what came and what is due; `effect_runner.py` does what it decides.
 """

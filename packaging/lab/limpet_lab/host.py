@@ -27,7 +27,7 @@ BOOT_TIMEOUT_S = 90.0
 REBOOT_ASKED = 133
 """What systemd-nspawn ends with, when its container wants to be started again."""
 
-_KEEPER = f"""
+_POWER_SCRIPT = f"""
 # A machine's power: on until the host shuts itself down; started again when it reboots.
 trap '' HUP
 while :; do
@@ -101,8 +101,8 @@ class Host:
             f"--machine={self.name}", f"--uuid={self._kept.machine_id}", "--resolv-conf=off",
             "--timezone=off", "--link-journal=no", "--console=read-only",
         ]  # fmt: skip
-        keeper = self._group.entering(["sh", "-c", _KEEPER, "sh", *nspawn])
-        detach(keeper, self._directory / "console.log")
+        command = self._group.entering(["sh", "-c", _POWER_SCRIPT, "sh", *nspawn])
+        detach(command, self._directory / "console.log")
 
     def wait_up(self, timeout_s: float = BOOT_TIMEOUT_S) -> float:
         """Wait until the host has booted; returns how long that took, in seconds."""

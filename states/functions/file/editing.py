@@ -252,7 +252,7 @@ def _as_state(context: FunctionContext, state: str, is_dry: bool, **arguments: L
 def state_context(
     context: FunctionContext, *, is_test: bool = False, low: Mapping[str, Any] | None = None
 ) -> "StateContext":
-    """Give the surroundings in which a state does what a function is asked for."""
+    """Give the context in which a state does what a function is asked for."""
     from limpet.states.library.context import StateContext
     from limpet.states.runner.applying import Applying, tree_of
 

@@ -15,6 +15,7 @@ from limpet.states.library.file.owners import (
 )
 from limpet.states.library.file.writing import is_link, is_there, kind_of
 from limpet.states.outcome import Outcome, failed
+from limpet.states.ports.file_system import Facts
 
 
 def symlink(
@@ -174,32 +175,19 @@ def hardlink(
         return failed(f"Target {target} for hard link does not exist")
     if theirs.kind == "directory":
         return failed(f"Unable to hard link from directory {target}")
-    if present is not None:
-        if (present.device, present.inode) == (theirs.device, theirs.inode):
-            comment = f"Target of hard link {name} is already pointing to {target}"
-            if context.is_test:
-                comment = f"The hard link {name} is presently targeting {target}"
-            return Outcome(True, comment)
-        if present.kind == "directory":
-            return failed(f"Unable to hard link over directory {name}")
-        if not force and present.links < 2:
-            return failed(f"File exists where the hard link {name} should be")
+    if present is not None and (present.device, present.inode) == (theirs.device, theirs.inode):
+        comment = f"Target of hard link {name} is already pointing to {target}"
+        if context.is_test:
+            comment = f"The hard link {name} is presently targeting {target}"
+        return Outcome(True, comment)
+    if in_the_way := _in_the_way(name, present, force):
+        return failed(in_the_way)
     if context.is_test:
-        if present is not None:
-            if present.links < 2:
-                comment = (
-                    f"The file or directory {name} is set for removal to make way for a new hard "
-                    f"link targeting {target}"
-                )
-                return Outcome(None, comment)
-            return Outcome(
-                None, f"Link {name} target is set to be changed to {target}", {"change": name}
-            )
-        return Outcome(None, f"Hard link {name} to {target} is set for creation", {"new": name})
+        return _hard_link_announced(name, target, present)
     try:
-        if kind_of(context, name.rpartition("/")[0] or "/") != "directory":
+        parent = name.rpartition("/")[0]
+        if kind_of(context, parent or "/") != "directory":
             if not makedirs:
-                parent = name.rpartition("/")[0]
                 return failed(f"Directory {parent} for hard link is not present")
             make_parents(context, name, Ownership(user, group, normal_mode(dir_mode)))
         context.file_system.make_hard_link(name, target)
@@ -209,3 +197,27 @@ def hardlink(
     if present is not None and present.links < 2:
         changes = {"forced": "File for hard link was forcibly replaced", **changes}
     return Outcome(True, f"Created new hard link {name} -> {target}", changes)
+
+
+def _in_the_way(name: str, present: Facts | None, force: bool) -> str:
+    """Say why what is there now is not replaced by a hard link; empty: it is, or there is none."""
+    if present is None:
+        return ""
+    if present.kind == "directory":
+        return f"Unable to hard link over directory {name}"
+    if not force and present.links < 2:
+        return f"File exists where the hard link {name} should be"
+    return ""
+
+
+def _hard_link_announced(name: str, target: str, present: Facts | None) -> Outcome:
+    """Say what would be done, with what is there now."""
+    if present is None:
+        return Outcome(None, f"Hard link {name} to {target} is set for creation", {"new": name})
+    if present.links < 2:
+        comment = (
+            f"The file or directory {name} is set for removal to make way for a new hard "
+            f"link targeting {target}"
+        )
+        return Outcome(None, comment)
+    return Outcome(None, f"Link {name} target is set to be changed to {target}", {"change": name})

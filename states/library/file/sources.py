@@ -152,7 +152,7 @@ def rendered(
     *,
     source: str,
 ) -> str:
-    """Render a template of a file in the surroundings of the state."""
+    """Render a template of a file in the context of the state."""
     return context.tree.render(text, engine, variables, saltenv=context.saltenv, source=source)
 
 

@@ -20,7 +20,7 @@ from limpet.states.compiler.extending import (
 from limpet.states.compiler.graph import Graph
 from limpet.states.compiler.highstate import FIRST_ORDER, absolute_sls
 from limpet.states.compiler.keywords import IN_REQUISITES, REQUISITES
-from limpet.states.lint.checks.requisite_use import Book
+from limpet.states.lint.checks.requisite_use import RequisiteUse
 from limpet.states.lint.findings import Report, meant
 from limpet.states.lint.tree.view import View, Written
 from limpet.states.lint.unknown import MARK, is_unknown
@@ -40,7 +40,7 @@ class Closures:
         names: SlsNames,
         environments: Sequence[str],
         report: Report,
-        book: Book,
+        requisites: RequisiteUse,
         is_elsewhere: Callable[[str], bool],
     ) -> None:
         """Take the views; `is_elsewhere` says whether a path is of another formula."""
@@ -49,7 +49,7 @@ class Closures:
         self._names = names
         self._environments = environments
         self._report = report
-        self._book = book
+        self._requisites = requisites
         self._told_cycles: set[frozenset[str]] = set()
 
     def roots(self, most: int = 150) -> list[Key]:
@@ -262,7 +262,7 @@ class Closures:
             )
         # What another formula brings, nobody here knows.
         is_found = is_found or unclear_include
-        self._book.note(view, written, is_found)
+        self._requisites.note(view, written, is_found)
         if found and written.kind in REQUISITES and written.module != "sls":
             own = [
                 tag_of(low)

@@ -16,7 +16,7 @@ from limpet.states.library import registry as states
 from limpet.states.lint.lint import TEMPLATE_ENDINGS
 from limpet.states.lint.tree.finding import LintTree, root_of
 from limpet.states.lint.tree.names import Known, extension_modules, known_in, salt_names
-from limpet.states.lint.tree.reading import RENDERERS
+from limpet.states.sls.renderers import registry as renderers
 
 Status = Literal["here", "not here", "an extension of Salt, not here", "nobody has it"]
 Kind = Literal["state", "function", "renderer", "feature"]
@@ -76,7 +76,7 @@ def _uses_in(text: str, file: str, known: Known, is_sls: bool) -> Iterator[Use]:
     if lines and lines[0].startswith("#!") and not lines[0].startswith("#!/"):
         for part in lines[0][2:].split("|"):
             name = (part.split() or [""])[0]
-            if name not in RENDERERS and name not in ("yaml_jinja", "json_jinja"):
+            if name not in renderers.NAMES and name not in renderers.OLD_NAMES:
                 is_salts = name in salt_names().renderers
                 yield Use(file, 1, "renderer", name, "not here" if is_salts else "nobody has it")
     for number, line in enumerate(lines, 1):

@@ -20,7 +20,7 @@ class Wanted:
     is_found: bool = False
 
 
-class Book:
+class RequisiteUse:
     """What all kinds of hosts have shown of requisites; told at the end."""
 
     def __init__(self, report: Report, is_module: Callable[[str], bool]) -> None:

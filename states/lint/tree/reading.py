@@ -12,8 +12,8 @@ from limpet.states.lint.checks import files
 from limpet.states.lint.findings import Report, meant
 from limpet.states.lint.tree.finding import LintTree, root_of
 from limpet.states.lint.tree.names import salt_names
+from limpet.states.sls.renderers import registry as renderers
 
-RENDERERS: Final = frozenset(("jinja", "json", "py", "text", "toml", "yaml"))
 FILES_MAX: Final = 20_000
 
 
@@ -85,21 +85,17 @@ def _read_one(
 def _pipe(tree: LintTree, report: Report, text: str, file: str) -> list[str]:
     """Give the renderers of a file; tell of those that are not there."""
     first = text.split("\n", 1)[0].strip()
-    named = first.startswith("#!") and not first.startswith("#!/")
-    default = str(tree.configuration.get("renderer") or "jinja|yaml")
-    pipe = (first.removeprefix("#!") if named else default).strip()
-    pipe = {"yaml_jinja": "jinja|yaml", "json_jinja": "jinja|json"}.get(pipe, pipe)
-    names = [(part.split() or [""])[0] for part in pipe.split("|")]
+    names = renderers.names_in(text, str(tree.configuration.get("renderer") or renderers.DEFAULT))
     for name in names:
         # Those that Salt has and limpet has not: `--salt-compat` tells of them.
-        if name not in RENDERERS and name not in salt_names().renderers:
+        if name not in renderers.NAMES and name not in salt_names().renderers:
             report.add(
                 "unknown-renderer",
                 f"there is no renderer '{name}'",
                 file,
                 1,
                 first.find(name) + 1 or None,
-                hint=meant(name, RENDERERS) or f"there are {', '.join(sorted(RENDERERS))}",
+                hint=meant(name, renderers.NAMES) or f"there are {', '.join(renderers.NAMES)}",
             )
     return names
 

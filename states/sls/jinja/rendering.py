@@ -66,23 +66,13 @@ def render(
         code = compiled.code(jinja, body, name if isinstance(name, str) else None, real_path)
         template = jinja.template_class.from_code(jinja, code, jinja.make_globals(None), None)
         rendered = template.render(**variables)
-    except LimpetError as error:
-        if isinstance(error, RenderError):
-            raise
-        is_source = isinstance(error, SourceError)
-        kind = "Jinja error: " if is_source else "Problem running salt function in Jinja template: "
-        raise _told(kind, error, real_path, body, loader) from error
-    except jinja2.UndefinedError as error:
-        raise _told("Jinja variable ", error, real_path, body, loader) from error
-    except jinja2.TemplateNotFound as error:
-        raise _told("Jinja error: ", error, real_path, body, loader) from error
-    except jinja2.TemplateError as error:
-        raise _told("Jinja syntax error: ", error, real_path, body, loader) from error
+    except RenderError:
+        raise
     except MemoryError:
         limits.lift_memory()
         raise
     except Exception as error:
-        raise _told("Jinja error: ", error, real_path, body, loader) from error
+        raise _told(error, real_path, body, loader) from error
     if len(rendered) > OUTPUT_CHARACTERS_MAX:
         raise RenderError(
             f"the template made {len(rendered)} characters; {OUTPUT_CHARACTERS_MAX} are allowed",
@@ -92,8 +82,9 @@ def render(
     return rendered + ends_line
 
 
-def _told(kind: str, error: Exception, real_path: str, text: str, loader: Loader) -> RenderError:
+def _told(error: Exception, real_path: str, text: str, loader: Loader) -> RenderError:
     """Make the error that names the innermost place in a template."""
+    kind = _kind(error)
     words = _words(error, loader.functions)
     place = _place(error, real_path, loader)
     if place is None:
@@ -116,6 +107,17 @@ class _WithinImport(RenderError):
     def told(self) -> str:
         """The problem, which has its own place and frame."""
         return self.problem
+
+
+def _kind(error: Exception) -> str:
+    """Say of what kind an error is, as Salt begins its messages."""
+    if isinstance(error, LimpetError) and not isinstance(error, SourceError):
+        return "Problem running salt function in Jinja template: "
+    if isinstance(error, jinja2.UndefinedError):
+        return "Jinja variable "
+    if isinstance(error, jinja2.TemplateError) and not isinstance(error, jinja2.TemplateNotFound):
+        return "Jinja syntax error: "
+    return "Jinja error: "
 
 
 def _words(error: Exception, functions: Functions) -> str:

@@ -224,7 +224,7 @@ def _a_client_that_leaves(rig: Rig, minion: Talker, n: int) -> Cost:
     client = rig.client()
     rig.carry(rig.ask(client, rig.request(minion.name)))
     rig.settle()
-    rig.carrier.on_client_gone(client)
+    rig.effect_runner.on_client_gone(client)
     return rig.count(lambda: rig.core.on_client_gone(rig.now, client))
 
 
@@ -309,37 +309,37 @@ def _piece_of_pillar(rig: Rig, minion: Talker, n: int) -> Cost:
     return said(rig, minion, pull, gets=Piece)
 
 
-# -- strangers ------------------------------------------------------------------------------------
+# -- keys that are not known yet -------------------------------------------------------------------
 
 
 def enrolled(rig: Rig, status: str, act: Callable[[], list[do.Effect]]) -> Cost:
-    """Count a question of a stranger, and see what it was told."""
+    """Count a question of an unknown key, and see what it was told."""
     cost = rig.count(act)
     answer = rig.enrolled.pop(1)
     assert answer.status == status, answer
     return cost
 
 
-def stranger(n: int) -> MinionKey:
+def unknown_key(n: int) -> MinionKey:
     return MinionKey(f"{n:04x}{'3' * 58}00")
 
 
 @kind
-def _a_stranger_asks(rig: Rig, minion: Talker, n: int) -> Cost:
-    return enrolled(rig, "pending", lambda: rig.enrol(stranger(0x4000 + n), f"new{n}"))
+def _an_unknown_key_asks(rig: Rig, minion: Talker, n: int) -> Cost:
+    return enrolled(rig, "pending", lambda: rig.enrol(unknown_key(0x4000 + n), f"new{n}"))
 
 
 @kind
-def _a_stranger_polls(rig: Rig, minion: Talker, n: int) -> Cost:
-    rig.carry(rig.enrol(stranger(0x5000 + n), f"poller{n}"))
+def _an_unknown_key_polls(rig: Rig, minion: Talker, n: int) -> Cost:
+    rig.carry(rig.enrol(unknown_key(0x5000 + n), f"poller{n}"))
     rig.settle()
     rig.t += 15
-    return enrolled(rig, "pending", lambda: rig.enrol(stranger(0x5000 + n), f"poller{n}"))
+    return enrolled(rig, "pending", lambda: rig.enrol(unknown_key(0x5000 + n), f"poller{n}"))
 
 
 @kind
-def _a_stranger_with_a_token(rig: Rig, minion: Talker, n: int) -> Cost:
-    key = stranger(0x6000 + n)
+def _an_unknown_key_with_a_token(rig: Rig, minion: Talker, n: int) -> Cost:
+    key = unknown_key(0x6000 + n)
     return enrolled(rig, "accepted", lambda: rig.enrol(key, f"invited{n}", "tok"))
 
 

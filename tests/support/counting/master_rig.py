@@ -81,12 +81,12 @@ class Rig:
             verifier=Proof(),
             announced=Announced(b"S" * 32, b"", 1, b"m" * 32, following, b"s" * 64, b""),
         )
-        hands = _Hands(self)
-        self.carrier = EffectRunner(
-            port=hands,
-            store=hands,
+        outside = _Outside(self)
+        self.effect_runner = EffectRunner(
+            port=outside,
+            store=outside,
             control=_Control(self),
-            enrolment=_Desk(self),
+            enrolment=_Enrolment(self),
             sources=_Files(self),
             pillar=_Pillars(self),
             keys=_Keys(),
@@ -110,11 +110,11 @@ class Rig:
 
     def instrument(self, least: int) -> list[str]:
         """Count from now on what goes over large tables; gives which they are."""
-        return sorted({*instrument(self.core, least), *instrument(self.carrier, least)})
+        return sorted({*instrument(self.core, least), *instrument(self.effect_runner, least)})
 
     def carry(self, effects: list[do.Effect]) -> None:
         """Carry out what an event led to."""
-        self.carrier.carry_out(effects, self.now)
+        self.effect_runner.carry_out(effects, self.now)
 
     def commit(self) -> None:
         """Have the oldest commit that waits be durable, as the loop is told of it."""
@@ -124,7 +124,7 @@ class Rig:
 
     def tell_committed(self, commit: Commit) -> None:
         """Tell both that it is durable."""
-        self.carrier.on_committed(commit, self.now)
+        self.effect_runner.on_committed(commit, self.now)
         self.carry(self.core.on_committed(self.now, commit))
 
     def settle(self) -> None:
@@ -195,7 +195,7 @@ class Rig:
     def enrol(
         self, key: MinionKey, name: str, token_id: str = "", where: int | None = None
     ) -> list[do.Effect]:
-        """Let a stranger ask on the enrolment port."""
+        """Let a new minion ask on the enrolment port."""
         request = EnrolRequest(
             1,
             2,
@@ -272,7 +272,7 @@ class Talker:
         return SyncPage(self.session, 0, True, ())
 
     def grains(self, more: str = "") -> Grains:
-        """Give the facts, with something that is new."""
+        """Give the grains, with something that is new."""
         body = msgspec.json.encode({"id": self.name, "os": "Debian", "roles": ["web"], "x": more})
         digest = hashlib.sha256(body).hexdigest()
         return Grains(self.session, digest, body, 1)
@@ -317,7 +317,7 @@ def _same(status: MasterStatus) -> MasterStatus:
     return status
 
 
-class _Hands:
+class _Outside:
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
 
@@ -349,7 +349,7 @@ class _Control:
         raise AssertionError(f"client {client} was cut off")
 
 
-class _Desk:
+class _Enrolment:
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
 

@@ -24,7 +24,7 @@ from limpet.minion.workers.fork_server_messages import WorkerSetup
 from limpet.minion.workers.job_processes import JobProcesses
 from support.minion.journal_records import jid
 
-PROGRAM = ("-I", str(Path(__file__).with_name("nasty_parent.py")))
+PROGRAM = ("-I", str(Path(__file__).with_name("nasty_fork_server.py")))
 CLOCK = SystemClock()
 
 
@@ -69,16 +69,16 @@ class HostedJobs:
         if self._is_closed:
             return
         self._is_closed = True
-        parent = self.workers.parent_pid
+        fork_server = self.workers.fork_server_pid
         self.workers.close()
         for spawned in self.spawned.values():
             with contextlib.suppress(ProcessLookupError):
                 if process_table.start_time(spawned.pid) == spawned.process_start:
                     os.kill(spawned.pid, signal.SIGUSR2)
         wait_until(lambda: all(not is_alive(each.pid) for each in self.spawned.values()), 15)
-        if parent:
+        if fork_server:
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(parent, 0)
+                os.waitpid(fork_server, 0)
 
     def turn(self, wait_s: float = 0.05) -> list[WorkerEvent]:
         """One turn of a poll loop; release nothing."""

@@ -14,7 +14,7 @@ from limpet_lab.root import base_root
 
 PROGRAMS: Final = ("debootstrap", "dpkg-deb", "mount", "objdump", "patchelf", "umount", "unshare")
 
-BOOKS: Final = (
+OF_TOOLS: Final = (
     "dev", "proc", "run", "sys", "tmp", "var/lib/dpkg", "var/log",
     "etc/ld.so.cache", "var/cache/ldconfig",
     "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-",
@@ -95,7 +95,7 @@ class PackageRoot:
         )  # fmt: skip
 
     def listing(self) -> dict[str, str]:
-        """Give everything in the root but the books: path to kind, mode, owner, target."""
+        """Give everything but what tools keep there: path to kind, mode, owner, target."""
         said = subprocess.run(
             ["find", str(self.path), "-xdev", "-printf", r"%P\t%y %m %U:%G %l\n"],
             capture_output=True, text=True, check=True, timeout=60,
@@ -104,7 +104,7 @@ class PackageRoot:
         return {
             name: told
             for name, told in found.items()
-            if not any(name == job_table or name.startswith(f"{job_table}/") for job_table in BOOKS)
+            if not any(name == each or name.startswith(f"{each}/") for each in OF_TOOLS)
         }
 
     def text(self, name: str) -> str:

@@ -74,7 +74,7 @@ class Churn:
         )
         master.store.apply(1, (PutToken(token), *(PutKey(row) for row in rows)))
         for name, size in FILES:
-            master.shelves.put(name, world.chance.randbytes(size))
+            master.file_server.put(name, world.chance.randbytes(size))
 
     def _minion(self, number: int, *, token_id: str = "") -> FleetMinion:
         key = MinionKey(f"5a5a5a5a{number:08x}{'0' * 46}5a")

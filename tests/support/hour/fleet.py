@@ -158,7 +158,7 @@ class Fleet:
     def count(self) -> tuple[Counter[str], Counter[str], Counter[str]]:
         """Count what both sides hold, what else of ours lives, and what names deleted keys."""
         census = Census(frozenset(self.churn.deleted))
-        for part in (self.master.core, self.master.carrier, self.master.rates):
+        for part in (self.master.core, self.master.effect_runner, self.master.rates):
             census.walk(part)
         for host in self.churn.minions:
             census.walk(host.core)

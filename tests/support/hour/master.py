@@ -46,7 +46,7 @@ class FleetMaster(MasterHost):
     ) -> None:
         super().__init__(world, network, truth)
         self.settings = settings
-        self.carrier: EffectRunner | None = None
+        self.effect_runner: EffectRunner | None = None
         self.rates: EnrolRates | None = None
         self.lossy = 0.0
         """The chance that a connection ends under a message of the kinds in `LOST`."""
@@ -67,7 +67,7 @@ class FleetMaster(MasterHost):
         life = self.life
         self.rates = EnrolRates(self.clock.now().boot)
         self._events = EventCounters()
-        self.carrier = EffectRunner(
+        self.effect_runner = EffectRunner(
             port=_Port(self),
             store=_Store(self, life),
             control=_Control(self),
@@ -87,7 +87,7 @@ class FleetMaster(MasterHost):
         super().on_killed()
         self._ended = self.ended
         self._events = EventCounters()
-        self.carrier = None
+        self.effect_runner = None
         self.rates = None
 
     @property
@@ -98,14 +98,14 @@ class FleetMaster(MasterHost):
     # -- effects ------------------------------------------------------------------------------
 
     def _carry_out(self, effects: list[do.Effect]) -> None:
-        carrier, core = self.carrier, self.core
-        assert carrier is not None
+        runner, core = self.effect_runner, self.core
+        assert runner is not None
         assert core is not None
         now = self.clock.now()
-        carrier.carry_out(effects, now)
-        while carrier.failed:
-            peer, why = carrier.failed.popleft()
-            carrier.carry_out(core.on_send_failed(now, peer, why), now)
+        runner.carry_out(effects, now)
+        while runner.failed:
+            peer, why = runner.failed.popleft()
+            runner.carry_out(core.on_send_failed(now, peer, why), now)
         self._set_alarm()
 
     def _set_alarm(self) -> None:
@@ -117,10 +117,10 @@ class FleetMaster(MasterHost):
 
     def _committed_to(self, life: int, commit: int) -> None:
         def act() -> None:
-            assert self.carrier is not None
+            assert self.effect_runner is not None
             assert self.core is not None
             now = self.clock.now()
-            self.carrier.on_committed(Commit(commit), now)
+            self.effect_runner.on_committed(Commit(commit), now)
             self._carry_out(self.core.on_committed(now, Commit(commit)))
 
         self.let(life, act)
@@ -163,13 +163,13 @@ class FleetMaster(MasterHost):
             if not self.rates.may_ask(key, address, has_token=bool(request.token_id), now=now.boot):
                 return []
             handle = next(self._enrol_handles)
-            self.strangers[handle] = connection
+            self.enrolling[handle] = connection
             return core.on_enrolment(now, handle, key, address, request)
 
         self.step(ask)
 
     @property
-    def strangers(self) -> dict[int, Connection]:
+    def enrolling(self) -> dict[int, Connection]:
         """Connections of the enrolment port that wait for an answer."""
         return self._enrol_waiting
 
@@ -177,8 +177,8 @@ class FleetMaster(MasterHost):
 
     def leave(self, client: int) -> None:
         """Close a client's connection: the shell forgets it first."""
-        if client in self.clients and self.carrier is not None:
-            self.carrier.on_client_gone(do.Client(client))
+        if client in self.clients and self.effect_runner is not None:
+            self.effect_runner.on_client_gone(do.Client(client))
         super().leave(client)
 
 
@@ -192,14 +192,14 @@ def _as_it_is(status: MasterStatus) -> MasterStatus:
     return status
 
 
-class _Hand:
-    """What one part of the carrier's surroundings needs."""
+class _Part:
+    """What one part of what the effect runner works on needs."""
 
     def __init__(self, host: FleetMaster) -> None:
         self.host = host
 
 
-class _Port(_Hand):
+class _Port(_Part):
     def send(self, peer: do.Peer, message: Message) -> Literal["", "gone", "full"]:
         return self.host.send_to(peer, message)
 
@@ -226,14 +226,14 @@ class _Store:
             replies = (store.fetch(question.jid, question.minion),)
 
         def tell() -> None:
-            if self.host.carrier is not None and self.host.life == self.life:
-                self.host.carrier.on_answered(client, replies, self.host.clock.now())
+            if self.host.effect_runner is not None and self.host.life == self.life:
+                self.host.effect_runner.on_answered(client, replies, self.host.clock.now())
 
         self.host.world.later(0.001, tell)
         return True
 
 
-class _Control(_Hand):
+class _Control(_Part):
     def answer(self, client: do.Client, reply: Reply, now: Moment) -> None:
         tell = self.host.clients.get(client)
         if tell is not None:
@@ -247,26 +247,28 @@ class _Control(_Hand):
         raise AssertionError(f"client {client} was cut off")
 
 
-class _Enrolment(_Hand):
+class _Enrolment(_Part):
     def answer(self, handle: int, answer: EnrolAnswer) -> None:
-        connection = self.host.strangers.pop(handle, None)
+        connection = self.host.enrolling.pop(handle, None)
         if connection is not None:
             assert self.host.rates is not None
             self.host.rates.on_answered(connection.key, self.host.clock.now().boot)
             self.host.network.send(connection, upwards=False, frame=encode(answer))
 
 
-class _Files(_Hand):
+class _Files(_Part):
     def read(self, ticket: int, work: Work) -> None:
-        self.host.shelves.read(do.ReadSource(ticket, work))
+        self.host.file_server.read(do.ReadSource(ticket, work))
 
 
-class _Pillars(_Hand):
+class _Pillars(_Part):
     def render(self, asked: messages.Render, now: Moment) -> None:
-        self.host.shelves.render(do.Render(asked.number, MinionId(asked.minion), asked.arguments))
+        self.host.file_server.render(
+            do.Render(asked.number, MinionId(asked.minion), asked.arguments)
+        )
 
 
-class _Keys(_Hand):
+class _Keys(_Part):
     def write(self, work: KeyWork) -> None:
         self.host.keys.write(work)
 

@@ -1,4 +1,4 @@
-"""An enrolment desk with hands: minions that ask, a clock that is wound, a store that keeps."""
+"""An enrolment authority to try: minions that ask, a clock that is wound, a store that keeps."""
 
 import hashlib
 import random
@@ -41,15 +41,15 @@ def fake_signature(verifier: bytes, message: bytes) -> bytes:
     return hashlib.sha512(verifier + message).digest()
 
 
-class Counter:
-    """A desk, its store and its clock."""
+class EnrolmentBench:
+    """An enrolment authority, its store and its clock."""
 
     def __init__(self) -> None:
         self.wall_s = START_S
         self.boot_s = 100.0
         self.kept = StoreModel()
         self._commits = 0
-        self.desk = self._open()
+        self.authority = self._open()
         self.last: Decision | None = None
 
     def _open(self) -> EnrolmentAuthority:
@@ -71,18 +71,18 @@ class Counter:
         return Moment(Instant(self.boot_s), self.wall_s)
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, and the desk do what is due."""
+        """Let time pass, and the authority do what is due."""
         self.wall_s += seconds
         self.boot_s += seconds
-        self.commit(self.desk.on_deadline(self.now))
+        self.commit(self.authority.on_deadline(self.now))
 
     def restart(self) -> None:
         """Begin again with what is on disk."""
-        self.desk = self._open()
+        self.authority = self._open()
 
     def token(self, ttl_s: float = 3600.0, uses: int = 1, id_pattern: str = "*") -> JoinString:
         """Make a token."""
-        change = self.desk.create_token(
+        change = self.authority.create_token(
             self.now, ttl_s=ttl_s, uses=uses, id_pattern=id_pattern, created_by="root"
         )
         self.commit(change.operations)
@@ -119,7 +119,7 @@ class Counter:
             )
             kept = FakeVerifier().verifier_of(join.secret)
             request = replace(request, signature=fake_signature(kept, statement.encoded()))
-        decision = self.desk.decide(self.now, key, address, request)
+        decision = self.authority.decide(self.now, key, address, request)
         assert decision.answer.nonce == request.nonce
         self.commit(decision.operations)
         self.last = decision
@@ -141,13 +141,13 @@ class Counter:
         self, action: KeyAction, *patterns: str, is_all: bool = False, is_dry: bool = False
     ) -> KeyChange:
         """Act as an administrator."""
-        change = self.desk.change_keys(self.now, action, patterns, is_all, is_dry)
+        change = self.authority.change_keys(self.now, action, patterns, is_all, is_dry)
         self.commit(change.operations)
         return change
 
     def shown(self) -> list[tuple[str, str]]:
         """Give (id, state) of all keys, as `keys list` does."""
-        return [(info.minion, info.state) for info in self.desk.key_infos()]
+        return [(info.minion, info.state) for info in self.authority.key_infos()]
 
 
 def key_of(number: int) -> MinionKey:

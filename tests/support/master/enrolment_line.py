@@ -1,4 +1,4 @@
-"""The master's end of the line to an enrolment process, turned by a test; and strangers."""
+"""The master's end of the line to an enrolment process, turned by a test; and new minions."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from limpet.master.enrolment.io.supervisor import Enrolling, EnrolmentSupervisor
 from support.fakes.hand_minion import HandMinion, receive_within, wait_ready
 
 
-class Desk:
+class EnrolmentMaster:
     """The master's side: it answers everything with `pending` while it is turned."""
 
     def __init__(
@@ -64,22 +64,22 @@ class Desk:
 
 
 class Visit:
-    """One connection of a stranger to the enrolment port."""
+    """One connection of a new minion to the enrolment port."""
 
-    def __init__(self, desk: Desk, stranger: HandMinion) -> None:
-        self.desk = desk
-        self.stranger = stranger
-        self.dealer = stranger.dial(desk.link.port, is_enrolling=True)
+    def __init__(self, master: EnrolmentMaster, minion: HandMinion) -> None:
+        self.master = master
+        self.minion = minion
+        self.dealer = minion.dial(master.link.port, is_enrolling=True)
         self.is_over = False
         assert wait_ready(self.dealer, 10.0)
 
     def ask(self, frame: bytes | None = None) -> None:
-        assert self.dealer.send(encode(self.stranger.enrol_request()) if frame is None else frame)
+        assert self.dealer.send(encode(self.minion.enrol_request()) if frame is None else frame)
 
     def answer(self, within_s: float = 5.0) -> bytes | None:
         end = time.monotonic() + within_s
         while time.monotonic() < end:
-            self.desk.turn()
+            self.master.turn()
             frame = receive_within(self.dealer, 0.01)
             if frame is not None:
                 return frame
@@ -88,7 +88,7 @@ class Visit:
     def is_cut(self, within_s: float) -> bool:
         end = time.monotonic() + within_s
         while time.monotonic() < end and not self.is_over:
-            self.desk.turn()
+            self.master.turn()
             self.is_over = "disconnected" in self.dealer.events()
             time.sleep(0.005)
         return self.is_over

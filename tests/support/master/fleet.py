@@ -165,7 +165,7 @@ class Fleet:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != os.getpid():
                 with contextlib.suppress(OSError):
-                    # Job parents and keepers name no root; they have its folder as TMPDIR.
+                    # Fork servers and supervisors name no root; they have its folder as TMPDIR.
                     told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
                     if mark in told:
                         found.append(int(entry.name))

@@ -2,7 +2,7 @@
 
 A round begins when all hosts answer. Jobs flow, the faults come and are undone, each in a thread of
 its own; from the last undoing on all hosts have to answer within a limit. Then the stream
-ends, every job has to come to its end, and the books are compared.
+ends, every job has to come to its end, and the ledgers are compared.
 """
 
 import json

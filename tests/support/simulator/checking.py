@@ -35,7 +35,7 @@ class Scene:
     def minion_of(self, key: str) -> str:
         """Give the id of the minion whose key it is."""
         return next(
-            (host.settings.minion_id for host in self.minions if host.key == key), "a stranger"
+            (host.settings.minion_id for host in self.minions if host.key == key), "an unknown key"
         )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 
 from support.simulator import variants
-from support.simulator.coverage import Tally, table
+from support.simulator.coverage import Coverage, table
 from support.simulator.pairs import reasons
 from support.simulator.story import Kind, Story, seeds
 
@@ -33,7 +33,7 @@ class Batch:
     recoveries: list[float] = field(default_factory=list)
     failures: list[tuple[int, str]] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
-    tally: Tally = field(default_factory=Tally)
+    coverage: Coverage = field(default_factory=Coverage)
 
     def add(self, other: "Batch") -> None:
         """Take another batch in."""
@@ -44,17 +44,17 @@ class Batch:
         self.recoveries += other.recoveries
         self.failures += other.failures
         self.kinds += other.kinds
-        self.tally.add(other.tally)
+        self.coverage.add(other.coverage)
 
     def tables(self) -> str:
         """Say which event met which state, how often."""
         return "\n\n".join(
             (
                 f"what can't be met:\n{reasons()}",
-                table(self.tally.minion, "minion: state of the link"),
-                table(self.tally.presence, "master: presence"),
-                table(self.tally.delivery, "master: delivery"),
-                table(self.tally.arrows, "master: delivery goes to"),
+                table(self.coverage.minion, "minion: state of the link"),
+                table(self.coverage.presence, "master: presence"),
+                table(self.coverage.delivery, "master: delivery"),
+                table(self.coverage.arrows, "master: delivery goes to"),
             )
         )
 
@@ -83,7 +83,7 @@ def play(numbers: Iterable[int], kind: Kind | None = None) -> Batch:
     """Play some seeds in this process; failures are kept, not raised."""
     batch = Batch()
     for seed in numbers:
-        story = Story(seed, tally=batch.tally, kind=kind)
+        story = Story(seed, coverage=batch.coverage, kind=kind)
         batch.kinds[story.kind.name] += 1
         batch.seeds += 1
         try:

@@ -51,7 +51,7 @@ class Conduct(Checker):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self._stays: dict[str, Stay] = {}
-        self._heard_at: dict[str, tuple[int, float, float]] = {}
+        self._last_event: dict[str, tuple[int, float, float]] = {}
         """Host: life, time of its last event, and when it had wanted the next."""
         self._hellos: dict[bytes, Hello] = {}
         """Greetings by their nonce."""
@@ -67,9 +67,9 @@ class Conduct(Checker):
     def on_minion_decided(self, host: MinionHost, effects: list[minion_do.Effect]) -> None:
         """Check that a host that stood still throws its socket away before it looks at it."""
         core, life = host.the_core, host.life
-        last = self._heard_at.get(host.name)
+        last = self._last_event.get(host.name)
         now, link = host.now().boot, core.link
-        self._heard_at[host.name] = (life, now, core.next_deadline)
+        self._last_event[host.name] = (life, now, core.next_deadline)
         if last is None or last[0] != life:
             return
         stay = self._stays.get(host.name)
@@ -97,7 +97,7 @@ class Conduct(Checker):
         ):
             self.broken(f"{host.name} goes on in session {message.session}, unknown to the master")
 
-    def on_minion_turn(self, host: MinionHost) -> None:
+    def on_minion_step(self, host: MinionHost) -> None:
         """Check that no state lasts longer than it may."""
         core = host.the_core
         stay, link = self._stays.get(host.name), core.link
@@ -178,7 +178,7 @@ class Conduct(Checker):
         if isinstance(effect.message, Welcome):
             self._is_welcome(effect.peer, effect.key, effect.message)
 
-    def on_master_turn(self) -> None:
+    def on_master_step(self) -> None:
         """Note whose session is present, where somebody may be displaced."""
         core = self.master.core
         if core is None or len(self.scene.minions) > FEW:

@@ -16,7 +16,7 @@ Count = Callable[[Any, str, tuple[Any, ...]], None]
 
 
 @dataclass
-class Tally:
+class Coverage:
     """All that is counted in a batch."""
 
     minion: Pairs = field(default_factory=Counter)
@@ -28,8 +28,8 @@ class Tally:
     arrows: Pairs = field(default_factory=Counter)
     """State of a delivery in the store before and after a commit."""
 
-    def add(self, other: "Tally") -> None:
-        """Take another tally in."""
+    def add(self, other: "Coverage") -> None:
+        """Take the counts of another in."""
         self.minion += other.minion
         self.presence += other.presence
         self.delivery += other.delivery

@@ -128,7 +128,7 @@ class MinionGremlin(Watcher):
             attempt = host.the_core.link.attempt
             host.step_later(0.001, lambda core: core.on_message(host.now(), attempt, asked[-1]))
 
-    def on_minion_turn(self, host: MinionHost) -> None:
+    def on_minion_step(self, host: MinionHost) -> None:
         state = host.the_core.state
         if self._states.get(host.name) is state or self._world.t >= self._end:
             return

@@ -1,6 +1,6 @@
-"""All minions of a fleet at a master's door in one instant, in virtual time.
+"""All minions of a fleet at a master's port in one instant, in virtual time.
 
-The links are the production machines; the door is a model of what the kernel and libzmq do: a
+The links are the production machines; the port is a model of what the kernel and libzmq do: a
 backlog with so much room, and one handshake after the other, at the pace of one core. Who has given
 up meanwhile still has to be taken up and found out about.
 """
@@ -44,7 +44,7 @@ class Came:
 
 
 class Herd:
-    """A fleet and one door."""
+    """A fleet and one port."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class Herd:
                 if self._are_new and effect.port == "main":
                     self._stand(self._wrong, index, attempt)
                 else:
-                    self._knock(index, attempt, 0)
+                    self._ask(index, attempt, 0)
         due = self._links[index].next_deadline
         if due != self._alarms.get(index):
             self._alarms[index] = due
@@ -137,9 +137,9 @@ class Herd:
     def _tell(self, index: int, attempt: Attempt, what: LinkEvent) -> None:
         self._take(index, self._links[index].on_link(self._now(), attempt, what))
 
-    # -- the door -----------------------------------------------------------------------------
+    # -- the port -----------------------------------------------------------------------------
 
-    def _knock(self, index: int, attempt: Attempt, again: int) -> None:
+    def _ask(self, index: int, attempt: Attempt, again: int) -> None:
         """Let the kernel ask for a connection: it stands if the backlog has room."""
         if self._open.get(index) != attempt:
             return
@@ -147,9 +147,7 @@ class Herd:
             self._stand(self._queue, index, attempt)
         elif again < len(SYN_AGAIN_S):
             before_s = SYN_AGAIN_S[again - 1] if again else 0.0
-            self._later(
-                SYN_AGAIN_S[again] - before_s, lambda: self._knock(index, attempt, again + 1)
-            )
+            self._later(SYN_AGAIN_S[again] - before_s, lambda: self._ask(index, attempt, again + 1))
 
     def _stand(self, queue: deque[tuple[int, Attempt]], index: int, attempt: Attempt) -> None:
         self.came.connections += 1

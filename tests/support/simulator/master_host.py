@@ -15,12 +15,12 @@ from limpet.master.core.machine import MasterCore
 from limpet.master.core.settings import MasterSettings
 from limpet.master.store.operations import Operation, PutDelivery
 from support.master.store_model import StoreModel
-from support.simulator.coverage import Counted, Tally
+from support.simulator.coverage import Counted, Coverage
 from support.simulator.disks import Disk
-from support.simulator.doors import MasterDoor
+from support.simulator.file_server import FileServer
 from support.simulator.master_keys import KeyDisk
+from support.simulator.master_ports import MasterPorts
 from support.simulator.network import Connection, Network
-from support.simulator.shelves import Shelves
 from support.simulator.truth import Truth
 from support.simulator.watching import Watcher
 from support.simulator.world import HostClock, Process, World
@@ -43,7 +43,7 @@ class AnyProof:
         return signature == b"s" * 64
 
 
-class MasterHost(Process, MasterDoor):
+class MasterHost(Process, MasterPorts):
     """One master with its two ports, its store, and the clients of its Unix socket."""
 
     def __init__(self, world: World, network: Network, truth: Truth) -> None:
@@ -70,8 +70,8 @@ class MasterHost(Process, MasterDoor):
         self.garbles = False
         self.full_peers: set[bytes] = set()
         self.watcher = Watcher()
-        self.shelves = Shelves(self, random.Random(world.seed))
-        self.tally: Tally | None = None
+        self.file_server = FileServer(self, random.Random(world.seed))
+        self.coverage: Coverage | None = None
         self.keys = KeyDisk(self)
         self.key_changed: Callable[[], None] = lambda: None
         """What to do when the master has another key on its disk."""
@@ -80,11 +80,13 @@ class MasterHost(Process, MasterDoor):
 
     def apply(self, commit: int, operations: tuple[Operation, ...]) -> None:
         """Make one transaction durable."""
-        if self.tally is not None:
+        if self.coverage is not None:
             for operation in operations:
                 if isinstance(operation, PutDelivery):
                     row = operation.row
-                    self.tally.on_row(self.store.deliveries.get(row.jid, {}).get(row.minion), row)
+                    self.coverage.on_row(
+                        self.store.deliveries.get(row.jid, {}).get(row.minion), row
+                    )
         self.store.apply(commit, operations)
 
     def boot(self) -> None:
@@ -110,8 +112,8 @@ class MasterHost(Process, MasterDoor):
             announced=self.keys.model.announced(),
         )
         self.core = core
-        if self.tally is not None:
-            self.core = cast(MasterCore, Counted(core, self.tally.on_master_event))
+        if self.coverage is not None:
+            self.core = cast(MasterCore, Counted(core, self.coverage.on_master_event))
         self.let(self.life, lambda: self._carry_out(core.start(self.clock.now())))
 
     def on_killed(self) -> None:
@@ -169,7 +171,7 @@ class MasterHost(Process, MasterDoor):
         if self.is_alive:
             self.step(lambda core: core.on_store_trouble(self.clock.now(), text))
 
-    # -- the door -----------------------------------------------------------------------------
+    # -- the ports ----------------------------------------------------------------------------
 
     @property
     def is_stopped(self) -> bool:
@@ -266,7 +268,7 @@ class MasterHost(Process, MasterDoor):
                 continue
             self._do(effect)
         self._set_alarm()
-        self.watcher.on_master_turn()
+        self.watcher.on_master_step()
 
     def _set_alarm(self) -> None:
         assert self.core is not None
@@ -324,9 +326,9 @@ class MasterHost(Process, MasterDoor):
         elif isinstance(effect, do.Fetch):
             self._tell_all(effect.client, (self.store.fetch(effect.jid, effect.minion),))
         elif isinstance(effect, do.ReadSource):
-            self.shelves.read(effect)
+            self.file_server.read(effect)
         elif isinstance(effect, do.Render):
-            self.shelves.render(effect)
+            self.file_server.render(effect)
         elif isinstance(effect, do.WriteKeys):
             self.keys.write(effect.work)
         elif isinstance(effect, do.StartAfresh):
@@ -339,7 +341,7 @@ class MasterHost(Process, MasterDoor):
         why = ""
         if connection is None or not connection.master_end_open:
             why = "gone"
-        elif effect.peer in self.full_peers or self.shelves.drops(effect.message):
+        elif effect.peer in self.full_peers or self.file_server.drops(effect.message):
             why = "full"
         if why:
             peer = effect.peer

@@ -174,7 +174,7 @@ class Rotator:
         world.at(self._end - LEFT_S, lambda: master.leave(client))
 
     def _help(self) -> None:
-        """Go to hosts that can't know the new key: not told, strangers, or one key on two hosts."""
+        """Go to hosts that can't know the new key: not told, new, or one key on two hosts."""
         story, core = self._story, self._story.master.core
         assert core is not None
         key = story.master.keys.model.current.hex()

@@ -28,9 +28,9 @@ def return_acknowledged_before_commit() -> list[Change]:
     plain = JobReports._acknowledge
 
     def acknowledge(
-        hearing: JobReports, turn: Any, peer: Any, minion: Any, said: Any, _: Any
+        reports: JobReports, step: Any, peer: Any, minion: Any, said: Any, _: Any
     ) -> None:
-        plain(hearing, turn, peer, minion, said, Commit(0))
+        plain(reports, step, peer, minion, said, Commit(0))
 
     return [(JobReports, "_acknowledge", acknowledge)]
 
@@ -40,8 +40,8 @@ def job_told_before_commit() -> list[Change]:
     """A client has a job id that a crash makes void."""
     plain = Step.answer
 
-    def answer(turn: Step, client: Any, reply: Any, after: Any = None) -> None:
-        plain(turn, client, reply, Commit(0))
+    def answer(step: Step, client: Any, reply: Any, after: Any = None) -> None:
+        plain(step, client, reply, Commit(0))
 
     return [(Step, "answer", answer)]
 
@@ -57,8 +57,8 @@ def sent_before_bound() -> list[Change]:
     """A delivery leaves before its journal is written down."""
     plain = Step.send
 
-    def send(turn: Step, peer: Any, key: Any, message: Any, after: Any = None) -> None:
-        plain(turn, peer, key, message, Commit(0))
+    def send(step: Step, peer: Any, key: Any, message: Any, after: Any = None) -> None:
+        plain(step, peer, key, message, Commit(0))
 
     return [(Step, "send", send)]
 
@@ -68,10 +68,10 @@ def delivery_never_sent_again() -> list[Change]:
     """A delivery that found a full queue waits for the next session."""
     plain = Sending._send
 
-    def send(sending: Sending, turn: Step, job: Any, delivery: Delivery, session: Any) -> None:
-        plain(sending, turn, job, delivery, session)
+    def send(sending: Sending, step: Step, job: Any, delivery: Delivery, session: Any) -> None:
+        plain(sending, step, job, delivery, session)
         delivery.resend_at = FOREVER
-        sending.arm(turn.now, delivery)
+        sending.arm(step.now, delivery)
 
     return [(Sending, "_send", send)]
 
@@ -81,12 +81,12 @@ def journal_id_ignored() -> list[Change]:
     """A minion that was installed anew is sent what its old journal was bound to."""
     plain = PresenceChanges.on_ready
 
-    def on_ready(absence: PresenceChanges, turn: Any, minion: Any, session: Any) -> None:
-        for delivery in absence._open_of(minion):
+    def on_ready(presence: PresenceChanges, step: Any, minion: Any, session: Any) -> None:
+        for delivery in presence._open_of(minion):
             delivery.journal_id = delivery.journal_id and session.journal_id
             if delivery.state in ("accepted", "started"):
                 delivery.state = "bound"
-        plain(absence, turn, minion, session)
+        plain(presence, step, minion, session)
 
     return [(PresenceChanges, "on_greeted", nothing), (PresenceChanges, "on_ready", on_ready)]
 
@@ -96,14 +96,14 @@ def late_result_overwrites_first() -> list[Change]:
     """The last word counts instead of the first."""
     plain = JobReports.on_return
 
-    def on_return(hearing: JobReports, turn: Any, peer: Any, minion: Any, said: Any) -> None:
-        found = hearing._job_table.find(said.jid, minion.minion)
+    def on_return(reports: JobReports, step: Any, peer: Any, minion: Any, said: Any) -> None:
+        found = reports._job_table.find(said.jid, minion.minion)
         if found is not None and not found[1].is_open and said.outcome != found[1].state:
             job, delivery = found
             job.count(delivery, -1)
             delivery.state, delivery.is_returned = "lost", False
             job.count(delivery, 1)
-        plain(hearing, turn, peer, minion, said)
+        plain(reports, step, peer, minion, said)
 
     return [(JobReports, "on_return", on_return)]
 
@@ -124,8 +124,8 @@ def request_id_ignored() -> list[Change]:
 def clone_displaces_original() -> list[Change]:
     """Whoever comes last with the key is let in."""
 
-    def probe(greeter: Greeter, turn: Any, minion: Any, _session: Any, greeting: Any) -> None:
-        greeter._let_in(turn, minion, greeting)
+    def probe(greeter: Greeter, step: Any, minion: Any, _session: Any, greeting: Any) -> None:
+        greeter._let_in(step, minion, greeting)
 
     return [(Greeter, "_probe", probe)]
 
@@ -142,10 +142,10 @@ def link_counter_ignored() -> list[Change]:
     plain = Greeter.on_hello
 
     def on_hello(
-        greeter: Greeter, turn: Any, peer: Any, minion: Any, address: str, hello: Any
+        greeter: Greeter, step: Any, peer: Any, minion: Any, address: str, hello: Any
     ) -> None:
         minion.link_counter = 0
-        plain(greeter, turn, peer, minion, address, hello)
+        plain(greeter, step, peer, minion, address, hello)
 
     return [(Greeter, "on_hello", on_hello)]
 
@@ -155,7 +155,7 @@ def beats_not_answered() -> list[Change]:
     """The master beats by itself and echoes nobody."""
 
     def on_beat(
-        _talk: SessionHandler, _turn: Any, _minion: Any, _session: Any, _said: Beat
+        _handler: SessionHandler, _step: Any, _minion: Any, _session: Any, _said: Beat
     ) -> None:
         return None
 
@@ -194,12 +194,12 @@ def bulk_offset_ignored() -> list[Change]:
     """A piece is added to the body wherever it belongs."""
 
     def on_chunk(
-        bodies: Bodies, turn: Step, minion: Any, jid: Any, digest: str, offset: int, data: bytes
+        bodies: Bodies, step: Step, minion: Any, jid: Any, digest: str, offset: int, data: bytes
     ) -> Any:
         body = bodies._bodies.get((minion, jid))
         if body is None or body.digest != digest:
             return None
-        body.commit = turn.keep(PutChunk(jid, minion, digest, body.have, data))
+        body.commit = step.keep(PutChunk(jid, minion, digest, body.have, data))
         body.have += len(data)
         return body
 

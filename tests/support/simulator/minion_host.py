@@ -24,11 +24,11 @@ from limpet.minion.journal.records import (
     replay,
 )
 from limpet.minion.sessions.states import State
-from support.simulator.coverage import Counted, Tally
+from support.simulator.coverage import Counted, Coverage
 from support.simulator.disks import Disk
-from support.simulator.doors import MasterDoor
 from support.simulator.host_workers import HostWorkers
 from support.simulator.master_keys import Trusting
+from support.simulator.master_ports import MasterPorts
 from support.simulator.minion_socket import MinionSocket
 from support.simulator.network import Network, Weather
 from support.simulator.truth import Truth
@@ -50,7 +50,7 @@ class MinionHost(Process):
         self,
         world: World,
         network: Network,
-        master: MasterDoor,
+        master: MasterPorts,
         truth: Truth,
         *,
         name: str,
@@ -83,7 +83,7 @@ class MinionHost(Process):
         self.trusting = Trusting(self)
         self.core: MinionCore | None = None
         self.watcher = Watcher()
-        self.tally: Tally | None = None
+        self.coverage: Coverage | None = None
         self.ready_at: float | None = None
         self.losses = 0
         """How often it was READY and then was not."""
@@ -151,8 +151,8 @@ class MinionHost(Process):
             instant=INSTANT,
         )
         self.core = core
-        if self.tally is not None:
-            self.core = cast(MinionCore, Counted(core, self.tally.on_minion_event))
+        if self.coverage is not None:
+            self.core = cast(MinionCore, Counted(core, self.coverage.on_minion_event))
         self.let(self.life, lambda: self.carry_out(core.start(self.now())))
 
     def on_killed(self) -> None:
@@ -286,7 +286,7 @@ class MinionHost(Process):
                 return
         self._set_alarm()
         self._watch_ready()
-        self.watcher.on_minion_turn(self)
+        self.watcher.on_minion_step(self)
 
     def _watch_ready(self) -> None:
         is_ready = self.the_core.is_ready

@@ -7,7 +7,7 @@ from limpet.common.identifiers import Attempt
 from limpet.common.messages.fields import Message
 from limpet.common.wire.codec import encode, enrol_answer_decoder, minion_decoder
 from limpet.minion.core import effects as do
-from support.simulator.doors import MasterDoor
+from support.simulator.master_ports import MasterPorts
 from support.simulator.network import Connection, Network
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _enrol_decoder = enrol_answer_decoder()
 class MinionSocket:
     """Carries out what a core asks of the network."""
 
-    def __init__(self, host: "MinionHost", network: Network, master: MasterDoor) -> None:
+    def __init__(self, host: "MinionHost", network: Network, master: MasterPorts) -> None:
         self._host = host
         self._world = host.world
         self._network = network

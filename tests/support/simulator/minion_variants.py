@@ -17,8 +17,7 @@ from limpet.minion.jobs.job_registry import JobRegistry
 from limpet.minion.jobs.job_table import JobTable
 from limpet.minion.jobs.returns import Returns
 from limpet.minion.jobs.seen_jids import SeenJids
-from limpet.minion.sessions import backoff
-from limpet.minion.sessions import transitions as course_module
+from limpet.minion.sessions import backoff, transitions
 from limpet.minion.sessions.connection_state import ConnectionState
 from limpet.minion.sessions.heartbeats import Heartbeats
 from limpet.minion.sessions.link import Link
@@ -37,7 +36,7 @@ from support.simulator.story import FLEET_ONES
 @variant(within=800)
 def no_deadline_in_greeting() -> list[Change]:
     """A master that says nothing is waited for without end."""
-    return [(course_module, "GREETING_S", 1e9)]
+    return [(transitions, "GREETING_S", 1e9)]
 
 
 @variant()
@@ -121,7 +120,7 @@ def sync_skipped() -> list[Change]:
 @variant()
 def suspended_socket_obeyed() -> list[Change]:
     """What a socket held while the host slept is taken for fresh."""
-    return [(Link, "on_turn", nothing)]
+    return [(Link, "on_event", nothing)]
 
 
 @variant()

@@ -62,7 +62,7 @@ class Command:
         self.refusal = ""
         self.first_told_at = 0.0
         self._client: int | None = None
-        self._turn = 0
+        self._attempt = 0
         self.is_cancel_asked = False
         self._connect()
         if cancel_after_s is not None:
@@ -71,9 +71,9 @@ class Command:
     def _connect(self) -> None:
         if self.is_over:
             return
-        self._turn += 1
-        turn = self._turn
-        self._client = self.master.connect_client(lambda reply: self._on_reply(turn, reply))
+        self._attempt += 1
+        attempt = self._attempt
+        self._client = self.master.connect_client(lambda reply: self._on_reply(attempt, reply))
         if self._client is None:
             self.world.later(0.25, self._connect)
         elif self.jid:
@@ -81,8 +81,8 @@ class Command:
         else:
             self.master.ask(self._client, self.request)
 
-    def _on_reply(self, turn: int, reply: AnyReply | None) -> None:
-        if turn != self._turn or self.is_over:
+    def _on_reply(self, attempt: int, reply: AnyReply | None) -> None:
+        if attempt != self._attempt or self.is_over:
             return
         if reply is None:
             self.world.later(0.25, self._connect)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from limpet.master.jobs.delivery import SHOWN
 from limpet.minion.sessions.states import State
-from support.simulator.coverage import Pairs, Tally, rare
+from support.simulator.coverage import Coverage, Pairs, rare
 from support.simulator.gremlin import MINION_EVENTS
 from support.simulator.master_gremlin import MASTER_EVENTS
 
@@ -74,13 +74,13 @@ def _all(states: tuple[str, ...], events: tuple[str, ...]) -> Iterator[tuple[str
     return ((state, event) for state in states for event in events if can_be(state, event))
 
 
-def missing(tally: Tally) -> list[str]:
+def missing(coverage: Coverage) -> list[str]:
     """Name the pairs that were met less often than they must be in a whole batch."""
     wanted: tuple[tuple[str, Pairs, Iterator[tuple[str, str]]], ...] = (
-        ("minion", tally.minion, _all(MINION_STATES, MINION_EVENTS)),
-        ("master", tally.presence, _all(PRESENCES, PRESENCE_EVENTS)),
-        ("master", tally.presence, _all(("any",), OTHER_EVENTS)),
-        ("delivery", tally.delivery, _all(DELIVERY_STATES, DELIVERY_EVENTS)),
+        ("minion", coverage.minion, _all(MINION_STATES, MINION_EVENTS)),
+        ("master", coverage.presence, _all(PRESENCES, PRESENCE_EVENTS)),
+        ("master", coverage.presence, _all(("any",), OTHER_EVENTS)),
+        ("delivery", coverage.delivery, _all(DELIVERY_STATES, DELIVERY_EVENTS)),
     )
     return [
         f"{where}: {text}"
@@ -89,10 +89,10 @@ def missing(tally: Tally) -> list[str]:
     ]
 
 
-def impossible(tally: Tally) -> list[str]:
+def impossible(coverage: Coverage) -> list[str]:
     """Name the pairs that were met though they are said to be impossible."""
     found = []
-    for pairs in (tally.minion, tally.presence, tally.delivery):
+    for pairs in (coverage.minion, coverage.presence, coverage.delivery):
         for (state, event), count in pairs.items():
             if not can_be(state, event) and (state, event) not in BY_CHANCE:
                 found.append(f"{state} with {event}: {count}, and it can't be")

@@ -35,7 +35,7 @@ class Puller:
         self.asked_at = 0.0
         """When the present question was put for the first time."""
         self._client = 0
-        self._turn = 0
+        self._attempt = 0
 
     def begin(self) -> None:
         """Ask what there is."""
@@ -61,13 +61,13 @@ class Puller:
         if self.world.t >= end:
             self._finish(f"no answer within {QUESTION_S:.0f} s")
             return
-        self._turn += 1
-        again = partial(self._again, self._turn, question, end)
+        self._attempt += 1
+        again = partial(self._again, self._attempt, question, end)
         if not self.host.is_alive:
             self.world.later(PAUSE_S, again)
             return
         self._client = client = self.host.chance_client()
-        tell = partial(self._on_reply, self._turn, question, end)
+        tell = partial(self._on_reply, self._attempt, question, end)
         self.host.clients[client] = (tell, again)
         self.host.step(
             lambda core: (
@@ -77,23 +77,23 @@ class Puller:
             )
         )
 
-    def _again(self, turn: int, question: AskSource | PullSource, end: float) -> None:
+    def _again(self, attempt: int, question: AskSource | PullSource, end: float) -> None:
         """Ask once more: the link has gone, or said that it can't now."""
-        if turn == self._turn:
+        if attempt == self._attempt:
             self._try(question, end)
 
     def _on_reply(
         self,
-        turn: int,
+        attempt: int,
         question: AskSource | PullSource,
         end: float,
         effect: LocalReply | LocalRefused,
     ) -> None:
-        if turn != self._turn or self.is_over:
+        if attempt != self._attempt or self.is_over:
             return
         if isinstance(effect, LocalRefused):
             if effect.reason in ("busy", "stopping"):
-                self.world.later(PAUSE_S, partial(self._again, turn, question, end))
+                self.world.later(PAUSE_S, partial(self._again, attempt, question, end))
             else:
                 self._finish(effect.text)
         elif isinstance(effect.reply, LocalServed):

@@ -14,7 +14,7 @@ FIRST_CONNECT_S = 0.3
 
 
 class Storm(Checker):
-    """Resets everybody, and looks at when each is at the door again."""
+    """Resets everybody, and looks at when each asks again."""
 
     def __init__(self, scene: Scene, network: Network, fleet: int) -> None:
         super().__init__(scene)

@@ -11,7 +11,7 @@ from limpet.minion.sessions.states import BEATS_TO_LOSS, CONNECTING_S
 from support.simulator.administrator import Administrator
 from support.simulator.checking import Scene
 from support.simulator.conduct import Conduct
-from support.simulator.coverage import Tally
+from support.simulator.coverage import Coverage
 from support.simulator.durability import Durability
 from support.simulator.endings import Endings
 from support.simulator.faults import ALL, FLEET, GENTLE, Faults
@@ -99,7 +99,7 @@ class Story:
         *,
         traced: bool = False,
         faults_max: int = 8,
-        tally: Tally | None = None,
+        coverage: Coverage | None = None,
         kind: Kind | None = None,
     ) -> None:
         self.world = World(seed, traced=traced)
@@ -109,9 +109,9 @@ class Story:
         self.truth = Truth()
         self.network = Network(self.world)
         self.master = MasterHost(self.world, self.network, self.truth)
-        self.master.tally = tally
+        self.master.coverage = coverage
         self.scene = Scene(self.world, self.master, self.truth)
-        self._tally = tally
+        self._coverage = coverage
         self.fleet = 0
         end = self.kind.faults_end_s
         self.administrator = Administrator(self.world, self.master, self.truth)
@@ -194,7 +194,7 @@ class Story:
             master_name=chance.choice(("master.example", "master.example", "192.0.2.1")),
             token_id="tok" if has_token else "",
         )
-        host.watcher, host.tally = self.watchers, self._tally
+        host.watcher, host.coverage = self.watchers, self._coverage
         self.scene.minions.append(host)
         if is_enrolled:
             self._accept(key, name)
@@ -217,7 +217,7 @@ class Story:
         )
         copy.set_records(list(host.records))
         copy.trusting.copy_of(host.trusting)
-        copy.watcher, copy.tally, copy.up_by = self.watchers, self._tally, host.up_by
+        copy.watcher, copy.coverage, copy.up_by = self.watchers, self._coverage, host.up_by
         self.scene.copies.append(copy)
         return copy
 
@@ -226,7 +226,7 @@ class Story:
 
         Where answers are dropped and files pulled too, the calm would be too short for them all.
         """
-        if self.master.shelves.share_dropped and self.transfers.pullers:
+        if self.master.file_server.share_dropped and self.transfers.pullers:
             return
         chance, end = random.Random(self.world.seed + 2), self.kind.faults_end_s
         for _ in range(chance.choice((0, 0, 1, 2, 4))):
@@ -240,10 +240,10 @@ class Story:
         """Let jobs pull files, some of which change meanwhile; in the calm as well."""
         chance, end = random.Random(self.world.seed + 1), self.kind.faults_end_s
         for name, size in (("small", 300), ("middle", 100_000), ("large", 700_000)):
-            self.master.shelves.put(name, chance.randbytes(size))
+            self.master.file_server.put(name, chance.randbytes(size))
         if chance.random() < 0.3:
-            self.master.shelves.slowest_s = 3.0
-        self.master.shelves.share_dropped = chance.choice((0.0, 0.0, 0.2))
+            self.master.file_server.slowest_s = 3.0
+        self.master.file_server.share_dropped = chance.choice((0.0, 0.0, 0.2))
         host, begun_at = self.scene.minions[0], 2.0
         for _ in range(chance.randint(0, 6)):
             kind = chance.choice(("file", "file", "file", "file", "listing"))
@@ -260,7 +260,7 @@ class Story:
             name, size = chance.choice(("middle", "large")), chance.randint(1, 700_000)
             body = chance.randbytes(size)
             self.world.at(
-                chance.uniform(5.0, end + 20), partial(self.master.shelves.put, name, body)
+                chance.uniform(5.0, end + 20), partial(self.master.file_server.put, name, body)
             )
 
     def _add_token(self) -> None:

@@ -13,9 +13,9 @@ from limpet.minion.files.requests import (
     PULL_AGAIN_S,
 )
 from support.simulator.checking import Checker, Scene
+from support.simulator.file_server import pillar_of
 from support.simulator.minion_host import MinionHost
 from support.simulator.puller import NO_FILE, QUESTION_S, Puller
-from support.simulator.shelves import pillar_of
 
 SLACK_S = 0.5
 STANDING_S = 60.0
@@ -102,7 +102,7 @@ class Transfers(Checker):
         if is_near and is_calm and self.world.t - since > STANDING_S:
             self.broken(f"{host.name} is up, and a job of it is told: {effect.text}")
 
-    def on_master_turn(self) -> None:
+    def on_master_step(self) -> None:
         """Note since when this life of the master lasts."""
         if self._master_life != self.master.life:
             self._master_life = self.master.life

@@ -25,7 +25,7 @@ class Watcher:
     def on_minion_heard(self, host: "MinionHost", message: Message) -> None:
         """See that a minion's core has dealt with a message, its effects not yet carried out."""
 
-    def on_minion_turn(self, host: "MinionHost") -> None:
+    def on_minion_step(self, host: "MinionHost") -> None:
         """See a minion after an event and all that it led to."""
 
     def on_run(self, host: "MinionHost", run: "Run") -> None:
@@ -39,7 +39,7 @@ class Watcher:
     ) -> None:
         """See what the master's core makes of a message, before it is carried out."""
 
-    def on_master_turn(self) -> None:
+    def on_master_step(self) -> None:
         """See the master after an event and all that it led to."""
 
 
@@ -61,9 +61,9 @@ class Watchers(Watcher):
         for watcher in self.all:
             watcher.on_minion_heard(host, message)
 
-    def on_minion_turn(self, host: "MinionHost") -> None:
+    def on_minion_step(self, host: "MinionHost") -> None:
         for watcher in self.all:
-            watcher.on_minion_turn(host)
+            watcher.on_minion_step(host)
 
     def on_run(self, host: "MinionHost", run: "Run") -> None:
         for watcher in self.all:
@@ -79,6 +79,6 @@ class Watchers(Watcher):
         for watcher in self.all:
             watcher.on_master_heard(connection, message, effects)
 
-    def on_master_turn(self) -> None:
+    def on_master_step(self) -> None:
         for watcher in self.all:
-            watcher.on_master_turn()
+            watcher.on_master_step()

@@ -131,7 +131,7 @@ def test_a_stuck_enrolment_process_harms_nobody_enrolled_and_is_replaced(
 
 
 @pytest.mark.covers("C4", "D7", "A13")
-def test_a_killed_enrolment_process_and_job_parent_are_made_anew(
+def test_a_killed_enrolment_process_and_fork_server_are_made_anew(
     fleet: Fleet, client: Client
 ) -> None:
     client.run("*", "cmd.run", "true", timeout_s=20)

@@ -310,15 +310,15 @@ def test_a_key_on_the_wrong_port_gets_no_further(
     fleet: Fleet, context: Context, tell: Tell
 ) -> None:
     before = rejected(fleet)
-    stranger = HandMinion(context, fleet.master.root, "stranger")
-    knocking = stranger.dial(fleet.port)
-    assert not wait_ready(knocking, 3.0)
-    knocking.close()
+    unknown = HandMinion(context, fleet.master.root, "stranger")
+    asking = unknown.dial(fleet.port)
+    assert not wait_ready(asking, 3.0)
+    asking.close()
     count_grows(fleet, "unknown_key", before)
     with accepted(fleet, context, "evil") as evil:
         assert evil.enrol(fleet.enrol_port).status == "accepted"
         evil.greet()
-    tell("a stranger on the main port is denied, an accepted key on the other is told so")
+    tell("an unknown key on the main port is denied, an accepted key on the other is told so")
 
 
 @pytest.mark.covers("B-13", "H1")

@@ -1,4 +1,4 @@
-"""Jobs outlive whatever dies around them: the master, the link, the keeper, the whole minion."""
+"""Jobs outlive whatever dies around them: the master, the link, the supervisor, all of a minion."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def status_of(fleet: Fleet, jid: str, minion: str, within_s: float = 60.0) -> tu
 
 
 def tree_of(node: Node) -> tuple[int, int]:
-    """Give the keeper of the job that left its pid beside the ledger, and the job's own shell."""
+    """Give the supervisor of the job that left its pid beside the ledger, and the job's shell."""
     path = node.root / "pid"
     wait_until("the job has told its pid", lambda: path.exists() and path.read_text() != "")
     shell = int(path.read_text())
@@ -154,21 +154,21 @@ def test_a_job_goes_on_when_the_link_alone_dies(ten: Fleet, tell: Tell) -> None:
 
 
 @pytest.mark.covers("D7")
-def test_a_job_whose_keeper_is_killed_is_told_of_and_the_minion_stays_ready(
+def test_a_job_whose_supervisor_is_killed_is_told_of_and_the_minion_stays_ready(
     ten: Fleet, tell: Tell
 ) -> None:
     node = ten.minions["web3"]
     jid = submit(ten, "web3", entry("kept", "echo $$ > $TMPDIR/pid; sleep 600"))
     wait_runs(ten, "kept", 1)
-    keeper, shell = tree_of(node)
-    os.kill(keeper, signal.SIGKILL)
+    supervisor, shell = tree_of(node)
+    os.kill(supervisor, signal.SIGKILL)
     began = time.monotonic()
     status, error = status_of(ten, jid, "web3")
     took_s = time.monotonic() - began
     assert status == "interrupted", error
     assert ten.states()["web3"] == "ready"
     wait_until("nothing of the job is left", lambda: not is_alive(shell), 10)
-    tell(Reckoning(took_s).line("kill -9 of a job's keeper"))
+    tell(Reckoning(took_s).line("kill -9 of a job's supervisor"))
 
 
 @pytest.mark.covers("D1", "D11", "C8")

@@ -198,5 +198,5 @@ def test_kills_at_each_boundary_of_both_daemons_lose_nothing_and_run_nothing_twi
 
 
 def _link_died_only(status: str, times: int) -> bool:
-    """Say whether a status is true where daemons died, but never a keeper of a job."""
+    """Say whether a status is true where daemons died, but never a supervisor of a job."""
     return times == 1 if status == "ok" else status == "interrupted" and times == 0

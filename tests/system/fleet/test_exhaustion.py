@@ -54,7 +54,7 @@ def test_connections_that_take_all_descriptors_do_not_end_the_master(tmp_path: P
                 time.sleep(1.0)
         assert fleet.master.is_running, fleet.master.log()[-2000:]
         resource.prlimit(fleet.master.pid, resource.RLIMIT_NOFILE, (soft, hard))
-        wait_until("strangers are served again", lambda: _is_open(fleet.enrol_port))
+        wait_until("new minions are served again", lambda: _is_open(fleet.enrol_port))
         assert isinstance(ask(path, AskStatus()), MasterStatus)
 
 

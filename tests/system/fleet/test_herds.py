@@ -143,7 +143,7 @@ def test_all_come_at_once_with_new_keys_and_again_with_known_ones(
     fleet.master.kill()
     before = refused_so_far()
     with swarm(fleet, MINIONS) as herd:  # the power is back here first
-        wait_until("they have knocked", lambda: refused_so_far() >= before + MINIONS)
+        wait_until("they have asked", lambda: refused_so_far() >= before + MINIONS)
         fleet.start_master()
         wait_ready(fleet, MINIONS)
         data = herd.end()

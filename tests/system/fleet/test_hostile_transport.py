@@ -315,7 +315,7 @@ def test_what_a_peer_claims_of_itself_counts_for_nothing(context: Context) -> No
     "domain, insists, accepted",
     [("", 0, True), ("main", 0, True), ("", 1, True), ("main", 1, False)],
 )
-def test_without_a_handler_only_an_enforced_domain_keeps_strangers_out(
+def test_without_a_handler_only_an_enforced_domain_keeps_unknown_keys_out(
     domain: str, insists: int, accepted: bool
 ) -> None:
     """Measured on plain ZeroMQ: why the sockets set both, and why a frame's key is checked."""
@@ -349,7 +349,7 @@ def test_without_a_handler_only_an_enforced_domain_keeps_strangers_out(
 
 @pytest.mark.covers("B-1", "B-2")
 def test_a_frame_without_a_key_of_ours_is_dropped_and_says_where_it_came_from() -> None:
-    """As on a port whose options somebody broke: strangers get in, and still are not heard."""
+    """As on a port whose options somebody broke: unknown keys get in, and still are not heard."""
     own = Context(burn=True)
     public_key, secret_key = make_keypair()
     router = RouterSocket(

@@ -595,7 +595,7 @@ def test_every_option_is_what_it_should_be_on_both_ends(context: Context) -> Non
     with listener() as listening, connected(listening, context) as minion:
         assert read_back(listening.router.handles()[0], listening_end) == listening_end
         assert read_back(minion.socket.handles()[0], connecting_end) == connecting_end
-    with listener(small_buffers=True, high_water=8, frame_bytes_max=1024) as strangers:
+    with listener(small_buffers=True, high_water=8, frame_bytes_max=1024) as enrolment:
         small: dict[str, object] = {
             "SNDBUF": 8192,
             "RCVBUF": 8192,
@@ -603,7 +603,7 @@ def test_every_option_is_what_it_should_be_on_both_ends(context: Context) -> Non
             "SNDHWM": 8,
             "MAXMSGSIZE": 1057,
         }
-        assert read_back(strangers.router.handles()[0], small) == small
+        assert read_back(enrolment.router.handles()[0], small) == small
 
 
 def read_back(raw: RawSocket, names: Mapping[str, object]) -> dict[str, object]:

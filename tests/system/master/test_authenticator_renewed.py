@@ -31,8 +31,8 @@ def hears(listening: Listener, frame: bytes) -> bool:
 
 @pytest.mark.covers("A20", "A21")
 def test_who_was_let_in_stays_and_who_comes_later_is_judged_as_before(context: Context) -> None:
-    stranger = make_keypair()
-    with listener(lambda key, address: key != stranger[0], renew_from=RENEW_FROM) as listening:
+    unknown = make_keypair()
+    with listener(lambda key, address: key != unknown[0], renew_from=RENEW_FROM) as listening:
         authenticator = listening.authenticator
         with connected(listening, context) as first, connected(listening, context) as second:
             assert not authenticator.tidy(0.0), "two are too few"
@@ -42,7 +42,7 @@ def test_who_was_let_in_stays_and_who_comes_later_is_judged_as_before(context: C
                 assert authenticator.tidy(2 * LOOK_S)
                 assert len(authenticator.handles()) == 2
                 with connected(listening, context) as fourth:
-                    late = caller(context, listening.port, listening.public_key, keypair=stranger)
+                    late = caller(context, listening.port, listening.public_key, keypair=unknown)
                     assert listening.turn_until(lambda: late.has("denied"))
                     late.socket.close()
                     until = 2 * LOOK_S + OLD_S

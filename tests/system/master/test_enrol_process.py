@@ -1,4 +1,4 @@
-"""The enrolment process on its own: strangers on one side, the test as its master on the other."""
+"""The enrolment process on its own: new minions on one side, a test as its master on the other."""
 
 import os
 import resource
@@ -18,7 +18,7 @@ from limpet.common.transport.sockets import Context, Poller
 from limpet.common.wire.codec import encode
 from support.fakes.hand_minion import HandMinion, wait_ready
 from support.hostile.hostile import HostilePeer
-from support.master.enrolment_line import Desk, Visit
+from support.master.enrolment_line import EnrolmentMaster, Visit
 
 CONNECTIONS = 1_000
 """So many the port holds at once."""
@@ -27,52 +27,58 @@ DESCRIPTORS_OF_UNIT = 2_048
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path / "root")
+def master(tmp_path: Path) -> Iterator[EnrolmentMaster]:
+    made = EnrolmentMaster(tmp_path / "root")
     made.turn_until(lambda: made.link.is_open)
     yield made
     made.link.close()
 
 
 @pytest.fixture
-def strangers(desk: Desk, tmp_path: Path) -> Iterator[Callable[[], HandMinion]]:
+def new_minions(master: EnrolmentMaster, tmp_path: Path) -> Iterator[Callable[[], HandMinion]]:
     context = Context()
     yield lambda: HandMinion(context, tmp_path / "root")
     assert context.close()
 
 
 def test_a_request_comes_with_the_proven_key_and_the_answer_goes_back(
-    desk: Desk, strangers: Callable[[], HandMinion]
+    master: EnrolmentMaster, new_minions: Callable[[], HandMinion]
 ) -> None:
-    stranger = strangers()
-    visit = Visit(desk, stranger)
+    minion = new_minions()
+    visit = Visit(master, minion)
     visit.ask()
     assert visit.answer() is not None
     visit.dealer.close()
-    (asked,) = desk.asked
-    assert (asked.key, asked.address) == (stranger.key, "127.0.0.1")
+    (asked,) = master.asked
+    assert (asked.key, asked.address) == (minion.key, "127.0.0.1")
     assert asked.request.minion_id == "web1"
 
 
 def test_another_log_level_changes_nothing_else(
-    desk: Desk, strangers: Callable[[], HandMinion]
+    master: EnrolmentMaster, new_minions: Callable[[], HandMinion]
 ) -> None:
-    pid, port = desk.link.pid, desk.link.port
-    desk.link.set_level(Level.CRITICAL)
-    visit = Visit(desk, strangers())
+    pid, port = master.link.pid, master.link.port
+    master.link.set_level(Level.CRITICAL)
+    visit = Visit(master, new_minions())
     visit.ask()
     assert visit.answer() is not None
     visit.dealer.close()
-    assert (desk.link.pid, desk.link.port, desk.link.starts) == (pid, port, 1)
+    assert (master.link.pid, master.link.port, master.link.starts) == (pid, port, 1)
     os.kill(pid, signal.SIGKILL)
-    desk.turn_until(lambda: desk.link.starts == 2 and desk.link.is_open)
-    assert desk.link.port == port
+    master.turn_until(lambda: master.link.starts == 2 and master.link.is_open)
+    assert master.link.port == port
 
 
-def test_the_secret_is_neither_in_the_arguments_nor_in_the_environment(desk: Desk) -> None:
-    place = Path(f"/proc/{desk.link.pid}")
+def test_the_secret_is_neither_in_the_arguments_nor_in_the_environment(
+    master: EnrolmentMaster,
+) -> None:
+    place = Path(f"/proc/{master.link.pid}")
     shown = (place / "cmdline").read_bytes() + (place / "environ").read_bytes()
-    for form in (desk.secret, desk.secret.hex().encode(), encode_base32(desk.secret).encode()):
+    for form in (
+        master.secret,
+        master.secret.hex().encode(),
+        encode_base32(master.secret).encode(),
+    ):
         assert form not in shown
     opened = [os.readlink(entry) for entry in (place / "fd").iterdir()]
     assert not [name for name in opened if "master.db" in name or "secret" in name]
@@ -80,68 +86,68 @@ def test_the_secret_is_neither_in_the_arguments_nor_in_the_environment(desk: Des
 
 @pytest.mark.covers("H10")
 def test_whatever_is_no_enrolment_request_is_counted_and_never_reaches_the_master(
-    desk: Desk, strangers: Callable[[], HandMinion]
+    master: EnrolmentMaster, new_minions: Callable[[], HandMinion]
 ) -> None:
-    stranger = strangers()
-    for frame in (b"\x91\xa3run", b"\xc1", b"\x00", encode(stranger.enrol_request())[:-1]):
-        visit = Visit(desk, stranger)
+    minion = new_minions()
+    for frame in (b"\x91\xa3run", b"\xc1", b"\x00", encode(minion.enrol_request())[:-1]):
+        visit = Visit(master, minion)
         visit.ask(frame)
-        visit.desk.turn_for(0.1)
+        visit.master.turn_for(0.1)
         visit.dealer.close()
-    visit = Visit(desk, stranger)
+    visit = Visit(master, minion)
     visit.ask()
     assert visit.answer() is not None
     visit.dealer.close()
-    desk.turn_until(lambda: sum(_bad(desk).values()) == 4)
-    assert len(desk.asked) == 1
+    master.turn_until(lambda: sum(_bad(master).values()) == 4)
+    assert len(master.asked) == 1
 
 
-def _bad(desk: Desk) -> dict[str, int]:
+def _bad(master: EnrolmentMaster) -> dict[str, int]:
     reasons = ("bad_encoding", "bad_schema", "bad_type")
-    return {name: number for name, number in desk.link.rejected.items() if name in reasons}
+    return {name: number for name, number in master.link.rejected.items() if name in reasons}
 
 
 def test_the_fourth_message_of_a_connection_ends_it(
-    desk: Desk, strangers: Callable[[], HandMinion]
+    master: EnrolmentMaster, new_minions: Callable[[], HandMinion]
 ) -> None:
-    visit = Visit(desk, strangers())
+    visit = Visit(master, new_minions())
     for _ in range(3):
         visit.ask()
         assert visit.answer() is not None
     visit.ask()
     assert visit.is_cut(10.0)
     visit.dealer.close()
-    desk.turn_until(lambda: desk.link.rejected.get("enrol_messages") == 1)
+    master.turn_until(lambda: master.link.rejected.get("enrol_messages") == 1)
 
 
 def test_a_frame_over_a_kilobyte_ends_the_connection(
-    desk: Desk, strangers: Callable[[], HandMinion]
+    master: EnrolmentMaster, new_minions: Callable[[], HandMinion]
 ) -> None:
-    stranger = strangers()
-    dealer = stranger.dial(desk.link.port, is_enrolling=True)
+    minion = new_minions()
+    dealer = minion.dial(master.link.port, is_enrolling=True)
     dealer._send_bytes_max = None
     assert wait_ready(dealer, 10.0)
     visit = Visit.__new__(Visit)
-    visit.desk, visit.stranger, visit.dealer, visit.is_over = desk, stranger, dealer, False
+    visit.master, visit.minion, visit.dealer, visit.is_over = master, minion, dealer, False
     visit.ask(bytes(2000))
     assert visit.is_cut(10.0)
     dealer.close()
-    assert desk.asked == []
+    assert master.asked == []
 
 
 @pytest.mark.covers("H11", "B-82")
 def test_one_key_that_asks_without_end_is_dropped_after_its_share(
-    desk: Desk, strangers: Callable[[], HandMinion]
+    master: EnrolmentMaster, new_minions: Callable[[], HandMinion]
 ) -> None:
-    stranger = strangers()
+    minion = new_minions()
     for _ in range(10):
-        visit = Visit(desk, stranger)
+        visit = Visit(master, minion)
         visit.ask()
         visit.answer(0.3)
         visit.dealer.close()
-    assert 3 <= len(desk.asked) <= 8
-    desk.turn_until(lambda: desk.link.rejected.get("enrol_rate", 0) >= 2)
-    other = Visit(desk, strangers())
+    assert 3 <= len(master.asked) <= 8
+    master.turn_until(lambda: master.link.rejected.get("enrol_rate", 0) >= 2)
+    other = Visit(master, new_minions())
     other.ask()
     assert other.answer() is not None
     other.dealer.close()
@@ -150,15 +156,15 @@ def test_one_key_that_asks_without_end_is_dropped_after_its_share(
 @pytest.mark.covers("C4")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_process_that_dies_is_back_on_the_same_port_within_two_seconds(
-    desk: Desk, strangers: Callable[[], HandMinion], number: signal.Signals
+    master: EnrolmentMaster, new_minions: Callable[[], HandMinion], number: signal.Signals
 ) -> None:
-    port, pid = desk.link.port, desk.link.pid
+    port, pid = master.link.port, master.link.pid
     os.kill(pid, number)
-    desk.turn_until(lambda: not desk.link.is_open)
-    assert desk.turn_until(lambda: desk.link.is_open) < 10.0
-    assert (desk.link.port, desk.link.starts) == (port, 2)
-    assert desk.link.pid != pid
-    visit = Visit(desk, strangers())
+    master.turn_until(lambda: not master.link.is_open)
+    assert master.turn_until(lambda: master.link.is_open) < 10.0
+    assert (master.link.port, master.link.starts) == (port, 2)
+    assert master.link.pid != pid
+    visit = Visit(master, new_minions())
     visit.ask()
     assert visit.answer() is not None
     visit.dealer.close()
@@ -166,32 +172,32 @@ def test_a_process_that_dies_is_back_on_the_same_port_within_two_seconds(
 
 @pytest.mark.covers("C4", "C5")
 def test_a_process_that_hangs_is_replaced(tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "root", silent_s_max=4.0)
+    master = EnrolmentMaster(tmp_path / "root", silent_s_max=4.0)
     try:
-        desk.turn_until(lambda: desk.link.is_open)
-        desk.turn_for(5.0)
-        assert desk.link.starts == 1, "a process that lives was replaced"
-        stopped = desk.link.pid
+        master.turn_until(lambda: master.link.is_open)
+        master.turn_for(5.0)
+        assert master.link.starts == 1, "a process that lives was replaced"
+        stopped = master.link.pid
         os.kill(stopped, signal.SIGSTOP)
-        desk.turn_until(lambda: desk.link.starts == 2 and desk.link.is_open, within_s=30.0)
+        master.turn_until(lambda: master.link.starts == 2 and master.link.is_open, within_s=30.0)
         assert not Path(f"/proc/{stopped}").exists()
     finally:
-        desk.link.close()
+        master.link.close()
 
 
 def test_an_answer_to_a_question_of_a_dead_process_is_dropped(
-    desk: Desk, strangers: Callable[[], HandMinion]
+    master: EnrolmentMaster, new_minions: Callable[[], HandMinion]
 ) -> None:
-    desk.is_answering = False
-    visit = Visit(desk, strangers())
+    master.is_answering = False
+    visit = Visit(master, new_minions())
     visit.ask()
-    desk.turn_until(lambda: bool(desk.asked))
+    master.turn_until(lambda: bool(master.asked))
     visit.dealer.close()
-    os.kill(desk.link.pid, signal.SIGKILL)
-    desk.turn_until(lambda: desk.link.starts == 2 and desk.link.is_open)
-    desk.link.answer(desk.asked[0].handle, EnrolAnswer(bytes(16), "accepted", 0, ""))
-    desk.is_answering = True
-    visit = Visit(desk, strangers())
+    os.kill(master.link.pid, signal.SIGKILL)
+    master.turn_until(lambda: master.link.starts == 2 and master.link.is_open)
+    master.link.answer(master.asked[0].handle, EnrolAnswer(bytes(16), "accepted", 0, ""))
+    master.is_answering = True
+    visit = Visit(master, new_minions())
     visit.ask()
     frame = visit.answer()
     visit.dealer.close()
@@ -200,9 +206,11 @@ def test_an_answer_to_a_question_of_a_dead_process_is_dropped(
 
 
 @pytest.mark.covers("C3")
-def test_it_ends_with_the_line_even_if_it_hangs_only_a_moment_later(desk: Desk) -> None:
-    pid = desk.link.pid
-    line = desk.link.line
+def test_it_ends_with_the_line_even_if_it_hangs_only_a_moment_later(
+    master: EnrolmentMaster,
+) -> None:
+    pid = master.link.pid
+    line = master.link.line
     assert line is not None
     line.close()
     end = time.monotonic() + 10.0
@@ -222,7 +230,7 @@ def _state(pid: int) -> str:
 def test_a_port_that_is_held_is_tried_again_and_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = int(holder.getsockname()[1])
-        held = Desk(tmp_path / "root", port=port)
+        held = EnrolmentMaster(tmp_path / "root", port=port)
         held.turn_until(lambda: bool(held.link.problem))
         assert f"the port {port}" in held.link.problem
     held.turn_until(lambda: held.link.is_open)
@@ -232,13 +240,13 @@ def test_a_port_that_is_held_is_tried_again_and_named(tmp_path: Path) -> None:
 
 @pytest.mark.covers("C7")
 def test_silent_and_garbage_connections_are_ended_and_others_are_served(
-    desk: Desk, strangers: Callable[[], HandMinion]
+    master: EnrolmentMaster, new_minions: Callable[[], HandMinion]
 ) -> None:
-    peers = [HostilePeer(desk.link.port) for _ in range(20)]
+    peers = [HostilePeer(master.link.port) for _ in range(20)]
     for number, peer in enumerate(peers):
         if number % 2:
             peer.send(os.urandom(500))
-    visit = Visit(desk, strangers())
+    visit = Visit(master, new_minions())
     visit.ask()
     assert visit.answer() is not None
     visit.dealer.close()
@@ -249,21 +257,21 @@ def test_silent_and_garbage_connections_are_ended_and_others_are_served(
 
 @pytest.mark.covers("C7")
 def test_one_host_that_fills_the_port_keeps_no_other_out_and_descriptors_suffice(
-    desk: Desk, strangers: Callable[[], HandMinion]
+    master: EnrolmentMaster, new_minions: Callable[[], HandMinion]
 ) -> None:
-    pid = desk.link.pid
+    pid = master.link.pid
     unit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (DESCRIPTORS_OF_UNIT, unit[1]))
     held: list[socket.socket] = []
     most = 0
     for _ in range(2 * CONNECTIONS):
-        held.append(connect_from("127.0.0.2", desk.link.port))
+        held.append(connect_from("127.0.0.2", master.link.port))
         if len(held) % 50 == 0:
             most = max(most, len(os.listdir(f"/proc/{pid}/fd")))
-            desk.turn()
-    desk.turn_until(lambda: desk.link.rejected.get("connection_limit", 0) >= CONNECTIONS // 2)
+            master.turn()
+    master.turn_until(lambda: master.link.rejected.get("connection_limit", 0) >= CONNECTIONS // 2)
 
-    visit = Visit(desk, strangers())  # the others still hold all the room that there is
+    visit = Visit(master, new_minions())  # the others still hold all the room that there is
     visit.ask()
     assert visit.answer() is not None
 
@@ -280,18 +288,20 @@ def connect_from(address: str, port: int) -> socket.socket:
     return made
 
 
-def test_the_line_can_be_polled(desk: Desk, strangers: Callable[[], HandMinion]) -> None:
+def test_the_line_can_be_polled(
+    master: EnrolmentMaster, new_minions: Callable[[], HandMinion]
+) -> None:
     poller = Poller()
-    line = desk.link.line
+    line = master.link.line
     assert line is not None
     poller.register(line)
-    asked = len(desk.asked)
-    visit = Visit(desk, strangers())
+    asked = len(master.asked)
+    visit = Visit(master, new_minions())
     visit.ask()
     for _ in range(20):
         assert line in poller.wait(10.0)
-        desk.turn()
-        if len(desk.asked) > asked:
+        master.turn()
+        if len(master.asked) > asked:
             break
-    assert len(desk.asked) == asked + 1
+    assert len(master.asked) == asked + 1
     visit.dealer.close()

@@ -21,7 +21,7 @@ from limpet.master.enrolment.io import supervisor as link_module
 from limpet.master.enrolment.io.launchers import SOCKET_NAME, Service
 from limpet.master.enrolment.io.service import connect
 from support.fakes.hand_minion import HandMinion
-from support.master.enrolment_line import Desk, Visit
+from support.master.enrolment_line import EnrolmentMaster, Visit
 from support.master.fleet import Fleet, Node, free_port_pair, wait_until
 
 NOBODY = 65534
@@ -49,7 +49,7 @@ class Manager:
 
 
 class Bench:
-    """A desk that listens on a Unix socket, and `limpet enrol` beside it."""
+    """A master that listens on a Unix socket, and `limpet enrol` beside it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -60,10 +60,10 @@ class Bench:
         self.manager = Manager(folder / "notify")
         self.process: subprocess.Popen[bytes] | None = None
         self.context = Context()
-        self.desk = self.new_desk()
+        self.master = self.new_master()
 
-    def new_desk(self, silent_s_max: float = 30.0) -> Desk:
-        return Desk(
+    def new_master(self, silent_s_max: float = 30.0) -> EnrolmentMaster:
+        return EnrolmentMaster(
             self.folder / "root",
             lines=Service(self.path),
             port=self.port,
@@ -85,8 +85,8 @@ class Bench:
             self.process.wait(10.0)
 
     def is_enrolling(self) -> bool:
-        """Let a stranger knock, and say whether it was answered."""
-        visit = Visit(self.desk, HandMinion(self.context, self.folder / "root"))
+        """Let a new minion ask, and say whether it was answered."""
+        visit = Visit(self.master, HandMinion(self.context, self.folder / "root"))
         visit.ask()
         answer = visit.answer()
         visit.dealer.close()
@@ -94,7 +94,7 @@ class Bench:
 
     def close(self) -> None:
         self.kill()
-        self.desk.link.close()
+        self.master.link.close()
         self.manager.close()
         assert self.context.close()
 
@@ -110,11 +110,11 @@ def test_it_waits_for_its_master_serves_it_and_ends_when_told(bench: Bench) -> N
     process = bench.start()
     wait_until("it is ready", lambda: bench.manager.hears("READY=1"), 20.0)
     assert re.search(r"STATUS=looks for the master at \S+/run/enrol\.sock", bench.manager.heard[0])
-    bench.desk.turn_until(lambda: bench.desk.link.is_open)
-    assert bench.desk.link.port == bench.port
+    bench.master.turn_until(lambda: bench.master.link.is_open)
+    assert bench.master.link.port == bench.port
     assert bench.is_enrolling()
     wait_until("it says so", lambda: bench.manager.hears(f"may ask on port {bench.port}"), 5.0)
-    bench.desk.turn_until(lambda: bench.manager.hears("WATCHDOG=1"))
+    bench.master.turn_until(lambda: bench.manager.hears("WATCHDOG=1"))
     process.terminate()
     assert process.wait(5.0) == 0
     assert bench.manager.hears("STOPPING=1")
@@ -152,26 +152,26 @@ def test_without_a_master_it_ends_when_told_as_well(bench: Bench) -> None:
 @pytest.mark.covers("C4")
 def test_a_service_that_was_killed_is_taken_back_on_the_same_port(bench: Bench) -> None:
     bench.start()
-    bench.desk.turn_until(lambda: bench.desk.link.is_open)
+    bench.master.turn_until(lambda: bench.master.link.is_open)
     bench.kill()
-    bench.desk.turn_until(lambda: not bench.desk.link.is_open)
-    assert "not connected any more" in bench.desk.link.problem
+    bench.master.turn_until(lambda: not bench.master.link.is_open)
+    assert "not connected any more" in bench.master.link.problem
     bench.start()
-    took_s = bench.desk.turn_until(lambda: bench.desk.link.is_open)
+    took_s = bench.master.turn_until(lambda: bench.master.link.is_open)
     assert took_s < 10.0
-    assert (bench.desk.link.port, bench.desk.link.problem) == (bench.port, "")
+    assert (bench.master.link.port, bench.master.link.problem) == (bench.port, "")
     assert bench.is_enrolling()
 
 
 @pytest.mark.covers("C4", "A9")
 def test_a_master_that_went_away_finds_the_same_process_again(bench: Bench) -> None:
     process = bench.start()
-    bench.desk.turn_until(lambda: bench.desk.link.is_open)
-    bench.desk.link.close()
+    bench.master.turn_until(lambda: bench.master.link.is_open)
+    bench.master.link.close()
     time.sleep(1.5)
     assert process.poll() is None
-    bench.desk = bench.new_desk()
-    took_s = bench.desk.turn_until(lambda: bench.desk.link.is_open)
+    bench.master = bench.new_master()
+    took_s = bench.master.turn_until(lambda: bench.master.link.is_open)
     assert took_s < 10.0
     assert bench.is_enrolling()
     assert process.poll() is None
@@ -179,35 +179,35 @@ def test_a_master_that_went_away_finds_the_same_process_again(bench: Bench) -> N
 
 @pytest.mark.covers("C4", "C5")
 def test_a_service_that_stands_still_loses_its_line_and_may_come_back(bench: Bench) -> None:
-    bench.desk = bench.new_desk(silent_s_max=3.0)
+    bench.master = bench.new_master(silent_s_max=3.0)
     process = bench.start()
-    bench.desk.turn_until(lambda: bench.desk.link.is_open)
+    bench.master.turn_until(lambda: bench.master.link.is_open)
     process.send_signal(signal.SIGSTOP)
-    bench.desk.turn_until(lambda: not bench.desk.link.is_open)
-    assert "not connected any more" in bench.desk.link.problem
+    bench.master.turn_until(lambda: not bench.master.link.is_open)
+    assert "not connected any more" in bench.master.link.problem
     process.send_signal(signal.SIGCONT)
-    bench.desk.turn_until(lambda: bench.desk.link.is_open)
+    bench.master.turn_until(lambda: bench.master.link.is_open)
     assert bench.is_enrolling()
 
 
 def test_a_second_service_waits_until_the_first_has_gone(bench: Bench) -> None:
     first = bench.start()
-    bench.desk.turn_until(lambda: bench.desk.link.is_open)
+    bench.master.turn_until(lambda: bench.master.link.is_open)
     second = bench.start()
     try:
-        bench.desk.turn_for(1.5)
+        bench.master.turn_for(1.5)
         assert second.poll() is None
-        assert bench.desk.link.starts == 1
+        assert bench.master.link.starts == 1
         first.kill()
         first.wait(10.0)
-        bench.desk.turn_until(lambda: bench.desk.link.starts == 2 and bench.desk.link.is_open)
+        bench.master.turn_until(lambda: bench.master.link.starts == 2 and bench.master.link.is_open)
     finally:
         first.kill()
         first.wait(10.0)
 
 
 def test_what_can_be_polled_is_the_line_or_the_door_to_it(bench: Bench) -> None:
-    link = bench.desk.link
+    link = bench.master.link
     link.collect(SystemClock().now())
     greeter = link.pollable
     assert greeter is not None
@@ -215,7 +215,7 @@ def test_what_can_be_polled_is_the_line_or_the_door_to_it(bench: Bench) -> None:
     assert not greeter.wants_write
     assert link.next_deadline > SystemClock().now().boot
     bench.start()
-    bench.desk.turn_until(lambda: link.is_open)
+    bench.master.turn_until(lambda: link.is_open)
     assert link.pollable is link.line is not None
 
 
@@ -223,28 +223,30 @@ def test_that_nobody_connects_is_told_after_a_while(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(link_module, "ABSENT_S_MAX", 0.5)
-    bench.desk.turn_for(0.3)
-    assert bench.desk.link.problem == ""
-    bench.desk.turn_until(lambda: bool(bench.desk.link.problem))
-    assert "systemctl status limpet-enrol.service" in bench.desk.link.problem
+    bench.master.turn_for(0.3)
+    assert bench.master.link.problem == ""
+    bench.master.turn_until(lambda: bool(bench.master.link.problem))
+    assert "systemctl status limpet-enrol.service" in bench.master.link.problem
     bench.start()
-    bench.desk.turn_until(lambda: bench.desk.link.is_open)
-    assert bench.desk.link.problem == ""
+    bench.master.turn_until(lambda: bench.master.link.is_open)
+    assert bench.master.link.problem == ""
 
 
 def test_a_port_that_is_held_does_not_end_a_master_that_is_a_service(bench: Bench) -> None:
     with socket.create_server(("127.0.0.1", bench.port)):
         bench.start()
-        bench.desk.turn_until(lambda: str(bench.port) in bench.desk.link.problem)
+        bench.master.turn_until(lambda: str(bench.port) in bench.master.link.problem)
         late = SystemClock().now()
-        bench.desk.link.raise_if_never_open(type(late)(type(late.boot)(late.boot + 1e6), late.wall))
-    bench.desk.turn_until(lambda: bench.desk.link.is_open)
+        bench.master.link.raise_if_never_open(
+            type(late)(type(late.boot)(late.boot + 1e6), late.wall)
+        )
+    bench.master.turn_until(lambda: bench.master.link.is_open)
 
 
 def test_the_socket_is_for_its_user_and_group_alone(bench: Bench) -> None:
-    bench.desk.turn()
+    bench.master.turn()
     assert bench.path.stat().st_mode & 0o777 == 0o660
-    bench.desk.link.close()
+    bench.master.link.close()
     assert not bench.path.exists()
 
 
@@ -280,17 +282,17 @@ def open_place() -> Iterator[Path]:
 @needs_root
 def test_a_user_who_is_not_the_services_gets_no_line(tmp_path: Path, open_place: Path) -> None:
     path = open_place / SOCKET_NAME
-    desk = Desk(tmp_path / "root", lines=Service(path, user="root"))
-    desk.turn()
+    master = EnrolmentMaster(tmp_path / "root", lines=Service(path, user="root"))
+    master.turn()
     path.chmod(0o666)
     with subprocess.Popen(
         [sys.executable, "-c", AS_NOBODY + CONNECTING, str(path)], stdout=subprocess.PIPE, text=True
-    ) as stranger:
-        desk.turn_until(lambda: stranger.poll() is not None)
-        assert stranger.communicate()[0] == "closed\n"
-    assert f"the user {NOBODY} connected" in desk.link.problem
-    assert desk.link.starts == 0
-    desk.link.close()
+    ) as somebody:
+        master.turn_until(lambda: somebody.poll() is not None)
+        assert somebody.communicate()[0] == "closed\n"
+    assert f"the user {NOBODY} connected" in master.link.problem
+    assert master.link.starts == 0
+    master.link.close()
 
 
 @needs_root
@@ -299,14 +301,14 @@ def test_a_listener_who_does_not_own_the_place_is_given_nothing(open_place: Path
     os.chown(open_place, NOBODY, NOBODY)
     with subprocess.Popen(
         [sys.executable, "-c", AS_NOBODY + LISTENING, str(path)], stdout=subprocess.PIPE, text=True
-    ) as stranger:
-        assert stranger.stdout is not None
-        assert stranger.stdout.readline() == "listens\n"
+    ) as somebody:
+        assert somebody.stdout is not None
+        assert somebody.stdout.readline() == "listens\n"
         connect(path).close()  # the owner of the place is the master
         os.chown(open_place, 0, 0)
         with pytest.raises(HostError, match=r"served by the user \S+, but its directory belongs"):
             connect(path)
-        stranger.kill()
+        somebody.kill()
 
 
 def test_a_place_that_others_may_write_to_is_not_trusted(tmp_path: Path) -> None:

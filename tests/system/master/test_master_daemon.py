@@ -104,7 +104,7 @@ def _status(fleet: Fleet) -> MasterStatus:
     return status
 
 
-def test_a_stranger_enrols_is_accepted_runs_a_job_and_the_client_hears_it(
+def test_a_new_minion_enrols_is_accepted_runs_a_job_and_the_client_hears_it(
     fleet: Fleet, minion: HandMinion
 ) -> None:
     _accept(fleet, minion)

@@ -20,11 +20,11 @@ TOO_MUCH = "the job's processes used more than the 150 MiB of memory allowed"
 def _most_of(jobs: HostedJobs, number: int, function: str, *arguments: object) -> tuple[int, str]:
     """Run the job to its end; give the most memory that its processes were seen with."""
     most = 0
-    keeper = jobs.start(number, function, *arguments).pid
+    supervisor = jobs.start(number, function, *arguments).pid
     end = time.monotonic() + 30
     while time.monotonic() < end:
         jobs.turn(0.001)
-        most = max(most, job_memory.held_by(process_table.below(keeper)).total)
+        most = max(most, job_memory.held_by(process_table.below(supervisor)).total)
         for event in jobs.events:
             if isinstance(event, Ended) and event.jid == jid(number):
                 return most, event.result.error
@@ -126,7 +126,7 @@ def test_files_in_memory_count_where_the_kernel_keeps_the_limit(tmp_path: Path) 
     assert size <= LIMIT
 
 
-def test_jobs_are_the_first_to_go_and_their_keepers_are_as_safe_as_the_minion(
+def test_jobs_are_the_first_to_go_and_their_supervisors_are_as_safe_as_the_minion(
     tmp_path: Path,
 ) -> None:
     adjust = Path("/proc/self/oom_score_adj")
@@ -142,7 +142,7 @@ def test_jobs_are_the_first_to_go_and_their_keepers_are_as_safe_as_the_minion(
             (worker,) = process_table.descendants(spawned.pid)
             marks = [
                 int(Path(f"/proc/{pid}/oom_score_adj").read_text())
-                for pid in (jobs.workers.parent_pid, spawned.pid, worker.pid)
+                for pid in (jobs.workers.fork_server_pid, spawned.pid, worker.pid)
             ]
             jobs.result(1)
     finally:

@@ -42,10 +42,10 @@ def test_a_held_job_is_in_its_scope_before_anything_of_it_runs(tmp_path: Path, w
         assert took >= (SLOW_S if way == "slow" else 0)
         jobs.workers.release(CLOCK.now(), JobId(jid(1)))
         wait_until((tmp_path / "runs").exists)
-        assert len(manager.processes(UNIT)) == 2  # the keeper and its worker
+        assert len(manager.processes(UNIT)) == 2  # the supervisor and its worker
         assert jobs.result(1).outcome == "ok"
         assert _problems(jobs) == []
-        assert not groups.is_inside(UNIT, groups.read(jobs.workers.parent_pid))
+        assert not groups.is_inside(UNIT, groups.read(jobs.workers.fork_server_pid))
 
         asked = manager.properties()
         assert manager.units() == [UNIT]

@@ -113,14 +113,14 @@ def test_a_large_value_lies_in_the_spool_and_is_cut_at_the_cap(tmp_path: Path) -
 
 
 @pytest.mark.covers("D14", "F6")
-def test_a_job_runs_in_clean_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_runs_in_a_clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     monkeypatch.setenv("LD_PRELOAD_LOOKALIKE", "x")
     monkeypatch.setenv("LC_ALL", "de_DE")
     leak_read, leak_write = os.pipe()
     os.set_inheritable(leak_write, True)
     with HostedJobs(tmp_path) as jobs:
-        seen = value_of(jobs.run(1, "nasty.surroundings"), tmp_path, 1)
+        seen = value_of(jobs.run(1, "nasty.environment"), tmp_path, 1)
     os.close(leak_write)
     assert os.read(leak_read, 1) == b""  # nobody else holds it
     os.close(leak_read)
@@ -420,20 +420,20 @@ def test_a_held_job_whose_link_dies_never_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.covers("D7")
-def test_a_killed_job_parent_costs_no_running_job_and_is_made_anew(tmp_path: Path) -> None:
+def test_a_killed_fork_server_costs_no_running_job_and_is_made_anew(tmp_path: Path) -> None:
     with HostedJobs(tmp_path) as jobs:
         jobs.start(1, "nasty.nap", str(tmp_path), 1.0)
         jobs.hold(2, "test.echo", "held")
-        parent = jobs.workers.parent_pid
-        os.kill(parent, signal.SIGKILL)
+        fork_server = jobs.workers.fork_server_pid
+        os.kill(fork_server, signal.SIGKILL)
         results = {event.jid: event.result for event in _take(jobs, 2)}
         again = jobs.run(3, "test.echo", "again")
 
         assert results[JobId(jid(1))].outcome == "ok"
         assert results[JobId(jid(2))].outcome == "interrupted"  # its word could come no more
         assert again.outcome == "ok"
-        assert jobs.workers.parent_pid not in (0, parent)
-        wait_until(lambda: process_table.look(parent) is None)
+        assert jobs.workers.fork_server_pid not in (0, fork_server)
+        wait_until(lambda: process_table.look(fork_server) is None)
 
 
 def _take(jobs: HostedJobs, count: int) -> list[Ended]:
@@ -447,7 +447,9 @@ def _take(jobs: HostedJobs, count: int) -> list[Ended]:
 
 
 @pytest.mark.covers("D4")
-def test_a_killed_keeper_takes_its_worker_along_and_is_told_as_interrupted(tmp_path: Path) -> None:
+def test_a_killed_supervisor_takes_its_worker_along_and_is_told_as_interrupted(
+    tmp_path: Path,
+) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()
     with HostedJobs(tmp_path) as jobs:
@@ -470,30 +472,30 @@ def test_a_job_on_a_host_that_stops_is_told_as_interrupted(tmp_path: Path) -> No
         assert jobs.result(1).outcome == "interrupted"
 
 
-def test_a_job_parent_that_hangs_is_given_up_and_replaced(
+def test_a_fork_server_that_hangs_is_given_up_and_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("limpet.minion.workers.job_processes.SPAWN_S", 4.0)
     with HostedJobs(tmp_path) as jobs:
         jobs.run(1, "test.echo", "warm")
-        parent = jobs.workers.parent_pid
-        os.kill(parent, signal.SIGSTOP)
+        fork_server = jobs.workers.fork_server_pid
+        os.kill(fork_server, signal.SIGSTOP)
         jobs.spawn(2, "test.echo", "never")
         failed = next(jobs.until(SpawnFailed))
         again = jobs.run(3, "test.echo", "again") if isinstance(failed, SpawnFailed) else None
 
         assert isinstance(failed, SpawnFailed)
-        assert failed.reason == "the job parent did not answer in 4 s and was ended"
+        assert failed.reason == "the fork server did not answer in 4 s and was ended"
         assert again is not None
         assert again.outcome == "ok"
 
 
-def test_a_job_parent_without_jobs_ends_and_comes_back_when_needed(tmp_path: Path) -> None:
+def test_a_fork_server_without_jobs_ends_and_comes_back_when_needed(tmp_path: Path) -> None:
     with HostedJobs(tmp_path, idle_s=0.2) as jobs:
         jobs.run(1, "test.echo", "one")
-        parent = jobs.workers.parent_pid
-        wait_until(lambda: bool(jobs.turn() or True) and jobs.workers.parent_pid == 0)
-        wait_until(lambda: bool(jobs.turn() or True) and process_table.look(parent) is None)
+        fork_server = jobs.workers.fork_server_pid
+        wait_until(lambda: bool(jobs.turn() or True) and jobs.workers.fork_server_pid == 0)
+        wait_until(lambda: bool(jobs.turn() or True) and process_table.look(fork_server) is None)
         assert jobs.run(2, "test.echo", "two").outcome == "ok"
 
 
@@ -501,8 +503,8 @@ def test_a_job_parent_without_jobs_ends_and_comes_back_when_needed(tmp_path: Pat
 def test_after_many_jobs_there_are_no_zombies_and_no_more_descriptors(tmp_path: Path) -> None:
     with HostedJobs(tmp_path) as jobs:
         jobs.run(1, "test.echo", "warm")
-        parent = jobs.workers.parent_pid
-        before = (len(os.listdir("/proc/self/fd")), len(os.listdir(f"/proc/{parent}/fd")))
+        fork_server = jobs.workers.fork_server_pid
+        before = (len(os.listdir("/proc/self/fd")), len(os.listdir(f"/proc/{fork_server}/fd")))
         for number in range(2, 32):
             jobs.spawn(number, "test.echo", number)
         ended = 0
@@ -515,9 +517,9 @@ def test_after_many_jobs_there_are_no_zombies_and_no_more_descriptors(tmp_path: 
             ended += 1
             if ended == 30:
                 break
-        wait_until(lambda: not [p for p in process_table.everything() if p.parent == parent])
+        wait_until(lambda: not [p for p in process_table.everything() if p.parent == fork_server])
 
-        after = (len(os.listdir("/proc/self/fd")), len(os.listdir(f"/proc/{parent}/fd")))
+        after = (len(os.listdir("/proc/self/fd")), len(os.listdir(f"/proc/{fork_server}/fd")))
         assert after == before
 
 

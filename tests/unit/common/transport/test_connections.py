@@ -20,8 +20,8 @@ def peer(number: int) -> bytes:
     return b"\0" + ((FIRST + number) % 2**32).to_bytes(4, "big")
 
 
-def job_table(*fds: int, first: int = FIRST) -> Connections:
-    """Make a book of connections whose handshakes are done."""
+def tracked(*fds: int, first: int = FIRST) -> Connections:
+    """Make a table of connections whose handshakes are done."""
     connections = Connections(b"\0" + first.to_bytes(4, "big"), handshake_s=3)
     for fd in fds:
         connections.on_accepted(fd, NAME, 0)
@@ -50,7 +50,7 @@ def arrive(
 
 
 def test_a_frame_tells_whose_its_connection_is() -> None:
-    connections = job_table(7)
+    connections = tracked(7)
 
     assert arrive(connections, peer(1), 7) == ""
 
@@ -63,12 +63,12 @@ def test_a_frame_tells_whose_its_connection_is() -> None:
 @pytest.mark.covers("B-1", "B-2")
 @pytest.mark.parametrize("key", ["", "root", "A" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n"])
 def test_a_frame_whose_key_is_not_the_form_of_our_own_is_nobodys(key: str) -> None:
-    assert arrive(job_table(7), peer(1), 7, key=key) == "no_user_id"
+    assert arrive(tracked(7), peer(1), 7, key=key) == "no_user_id"
 
 
 @pytest.mark.covers("B-5", "B-6")
 def test_a_message_of_several_parts_or_none_is_bad_and_says_whose_it_is() -> None:
-    connections = job_table(7)
+    connections = tracked(7)
 
     assert arrive(connections, peer(1), 7, is_whole=False) == "parts"
     assert arrive(connections, peer(1), 7, frame=b"") == "empty"
@@ -84,17 +84,17 @@ def test_a_message_of_several_parts_or_none_is_bad_and_says_whose_it_is() -> Non
     ids=repr,
 )
 def test_a_name_that_the_socket_would_not_give_is_refused(chosen: bytes) -> None:
-    assert arrive(job_table(7), chosen, 7) == "routing_id_set"
+    assert arrive(tracked(7), chosen, 7) == "routing_id_set"
 
 
 @pytest.mark.covers("B-13", "B-13a")
 @pytest.mark.parametrize("number", [0, -1, 3, 4, 100_000, 2**31])
 def test_a_name_that_the_socket_has_not_given_yet_is_refused(number: int) -> None:
-    assert arrive(job_table(7, 8), peer(number), 7) == "routing_id_set"
+    assert arrive(tracked(7, 8), peer(number), 7) == "routing_id_set"
 
 
 def test_names_go_on_past_the_end_of_their_numbers() -> None:
-    connections = job_table(7, 8, first=2**32 - 2)
+    connections = tracked(7, 8, first=2**32 - 2)
     assert arrive(connections, b"\0\xff\xff\xff\xff", 7) == ""
     assert arrive(connections, b"\0\0\0\0\0", 8) == ""
     assert arrive(connections, b"\0\0\0\0\1", 8) == "routing_id_set"
@@ -102,7 +102,7 @@ def test_names_go_on_past_the_end_of_their_numbers() -> None:
 
 @pytest.mark.covers("B-13", "H1")
 def test_one_name_on_two_connections_is_refused_on_the_second() -> None:
-    connections = job_table(7, 8)
+    connections = tracked(7, 8)
     assert arrive(connections, peer(1), 7) == ""
 
     assert arrive(connections, peer(1), 8, key=OTHER) == "routing_id_set"
@@ -115,7 +115,7 @@ def test_one_name_on_two_connections_is_refused_on_the_second() -> None:
 
 @pytest.mark.covers("B-13")
 def test_a_connection_never_changes_its_key() -> None:
-    connections = job_table(7)
+    connections = tracked(7)
     assert arrive(connections, peer(1), 7) == ""
 
     assert arrive(connections, peer(1), 7, key=OTHER) == "routing_id_set"
@@ -126,7 +126,7 @@ def test_a_connection_never_changes_its_key() -> None:
 
 
 def test_a_connection_that_ended_is_forgotten_and_its_end_says_whose_it_was() -> None:
-    connections = job_table(7)
+    connections = tracked(7)
     assert arrive(connections, peer(1), 7) == ""
 
     told = connections.on_event(MonitorEvent(monitor.DISCONNECTED, 7), 1)
@@ -138,7 +138,7 @@ def test_a_connection_that_ended_is_forgotten_and_its_end_says_whose_it_was() ->
 
 
 def test_frames_that_are_read_after_the_end_of_their_connection_are_good() -> None:
-    connections = job_table(7)
+    connections = tracked(7)
     connections.on_event(MonitorEvent(monitor.DISCONNECTED, 7), 1)
 
     assert arrive(connections, peer(1), 7) == ""
@@ -146,7 +146,7 @@ def test_frames_that_are_read_after_the_end_of_their_connection_are_good() -> No
 
 
 def test_a_late_frame_does_not_take_the_descriptor_from_its_new_owner() -> None:
-    connections = job_table(7)
+    connections = tracked(7)
     connections.on_event(MonitorEvent(monitor.DISCONNECTED, 7), 1)
     connections.on_accepted(7, NAME, 2)
     connections.on_event(MonitorEvent(monitor.HANDSHAKE_SUCCEEDED, 0), 2)
@@ -161,7 +161,7 @@ def test_a_late_frame_does_not_take_the_descriptor_from_its_new_owner() -> None:
 
 
 def test_the_new_owner_of_a_descriptor_takes_it_from_a_late_frame() -> None:
-    connections = job_table(7)
+    connections = tracked(7)
     connections.on_event(MonitorEvent(monitor.DISCONNECTED, 7), 1)
     connections.on_accepted(7, NAME, 2)
     connections.on_event(MonitorEvent(monitor.HANDSHAKE_SUCCEEDED, 0), 2)
@@ -176,7 +176,7 @@ def test_the_new_owner_of_a_descriptor_takes_it_from_a_late_frame() -> None:
 
 
 def test_a_failed_handshake_is_told_with_the_end_of_its_connection() -> None:
-    connections = job_table()
+    connections = tracked()
     connections.on_accepted(7, NAME, 0)
 
     assert connections.on_event(MonitorEvent(monitor.HANDSHAKE_FAILED_NO_DETAIL, 104), 0.1) == []
@@ -190,7 +190,7 @@ def test_a_failed_handshake_is_told_with_the_end_of_its_connection() -> None:
 
 @pytest.mark.covers("B-10")
 def test_a_handshake_that_lasted_as_long_as_it_may_is_told_as_a_timeout() -> None:
-    connections = job_table()
+    connections = tracked()
     connections.on_accepted(7, NAME, 0)
 
     connections.on_event(MonitorEvent(monitor.HANDSHAKE_FAILED_NO_DETAIL, 0), 3)
@@ -200,7 +200,7 @@ def test_a_handshake_that_lasted_as_long_as_it_may_is_told_as_a_timeout() -> Non
 
 
 def test_a_connection_that_ends_before_its_handshake_has_failed_even_if_nobody_says_so() -> None:
-    connections = job_table()
+    connections = tracked()
     connections.on_accepted(7, NAME, 0)
 
     told = connections.on_event(MonitorEvent(monitor.DISCONNECTED, 7), 0.1)
@@ -209,7 +209,7 @@ def test_a_connection_that_ends_before_its_handshake_has_failed_even_if_nobody_s
 
 
 def test_a_connection_that_leaves_without_a_word_has_not_failed() -> None:
-    connections = job_table(7)
+    connections = tracked(7)
 
     told = connections.on_event(MonitorEvent(monitor.DISCONNECTED, 7), 0.1)
 
@@ -217,7 +217,7 @@ def test_a_connection_that_leaves_without_a_word_has_not_failed() -> None:
 
 
 def test_the_end_of_a_good_connection_is_not_taken_for_anothers_failure() -> None:
-    connections = job_table(7)
+    connections = tracked(7)
     connections.on_accepted(8, NAME, 0)
     assert arrive(connections, peer(1), 7) == ""
     connections.on_event(MonitorEvent(monitor.HANDSHAKE_FAILED_AUTH, 400), 1)
@@ -230,7 +230,7 @@ def test_the_end_of_a_good_connection_is_not_taken_for_anothers_failure() -> Non
 
 
 def test_what_is_printed_never_shows_a_peer() -> None:
-    connections = job_table(7)
+    connections = tracked(7)
     arrive(connections, peer(1), 7)
     arrival = connections.arrival(
         peer(1), b"f", fd=7, user_id=KEY, address="192.0.2.1", is_whole=True

@@ -213,7 +213,7 @@ def test_a_descriptor_that_is_used_again_starts_afresh() -> None:
     assert sweeps(watcher, 2, 3) == [Cut(7, None, "unfinished_message")]
 
 
-def test_on_the_port_of_strangers_a_connection_ends_with_its_age() -> None:
+def test_on_the_enrolment_port_a_connection_ends_with_its_age() -> None:
     watcher, wire = watching(ENROL)
     wire.received[7] = 0
     watcher.accepted(7, "192.0.2.1", 0)
@@ -224,7 +224,7 @@ def test_on_the_port_of_strangers_a_connection_ends_with_its_age() -> None:
     assert sweeps(watcher, 30, 30.9) == [Cut(7, b"peer", "connection_age")]
 
 
-def test_on_the_port_of_strangers_a_connection_too_many_is_cut_at_once() -> None:
+def test_on_the_enrolment_port_a_connection_too_many_is_cut_at_once() -> None:
     watcher, wire = watching(ENROL)
     for fd in (7, 8, 9):
         wire.received[fd] = 0
@@ -233,7 +233,7 @@ def test_on_the_port_of_strangers_a_connection_too_many_is_cut_at_once() -> None
     assert watcher.sweep(0, False) == [Cut(9, None, "connection_limit")]
 
 
-class Door:
+class CrowdedPort:
     """A port with room for ten, and who is inside."""
 
     def __init__(self) -> None:
@@ -260,39 +260,39 @@ class Door:
 
 
 def test_one_source_may_fill_the_port_while_nobody_else_comes() -> None:
-    greeter = Door()
-    greeter.come("192.0.2.1", 15)
-    assert greeter.number_of("192.0.2.1") == 10
+    port = CrowdedPort()
+    port.come("192.0.2.1", 15)
+    assert port.number_of("192.0.2.1") == 10
 
 
 def test_one_source_that_fills_the_port_keeps_nobody_out() -> None:
-    greeter = Door()
+    port = CrowdedPort()
     for _ in range(4):
-        greeter.come("192.0.2.9", 30)
-        greeter.come("192.0.2.1", 1)
-        greeter.come("192.0.2.2", 1)
-    shares = sorted(greeter.number_of(each) for each in ("192.0.2.1", "192.0.2.2", "192.0.2.9"))
+        port.come("192.0.2.9", 30)
+        port.come("192.0.2.1", 1)
+        port.come("192.0.2.2", 1)
+    shares = sorted(port.number_of(each) for each in ("192.0.2.1", "192.0.2.2", "192.0.2.9"))
     assert shares == [3, 3, 4]
 
 
 def test_a_network_that_gives_itself_many_addresses_is_one_source() -> None:
-    greeter = Door()
+    port = CrowdedPort()
     for number in range(30):
-        greeter.come(f"192.0.2.1{number:02}", 1)
-    greeter.come("192.0.3.1", 1)
-    assert greeter.number_of("192.0.3.1") == 1
+        port.come(f"192.0.2.1{number:02}", 1)
+    port.come("192.0.3.1", 1)
+    assert port.number_of("192.0.3.1") == 1
 
 
 def test_those_that_have_left_take_no_room() -> None:
-    greeter = Door()
-    greeter.come("192.0.2.9", 10)
-    for fd in tuple(greeter.inside):
-        greeter.watcher.disconnected(fd)
-    greeter.inside.clear()
-    greeter.come("192.0.2.1", 6)
-    greeter.come("192.0.2.2", 4)
-    assert len(greeter.inside) == 10
-    assert len(greeter.watcher) == 10
+    port = CrowdedPort()
+    port.come("192.0.2.9", 10)
+    for fd in tuple(port.inside):
+        port.watcher.disconnected(fd)
+    port.inside.clear()
+    port.come("192.0.2.1", 6)
+    port.come("192.0.2.2", 4)
+    assert len(port.inside) == 10
+    assert len(port.watcher) == 10
 
 
 def test_a_sweep_looks_at_so_many_and_the_next_goes_on_there() -> None:
@@ -382,12 +382,12 @@ def test_a_herd_buys_nobody_more_than_ten_seconds() -> None:
     assert Cut(7, b"peer", "decrypt_failed") in cuts
 
 
-def test_a_few_silent_strangers_beside_a_large_fleet_are_no_herd() -> None:
+def test_a_few_silent_connections_beside_a_large_fleet_are_no_herd() -> None:
     watcher, _ = held_by_a_herd(60, others=600)
     assert Cut(7, b"peer", "decrypt_failed") in sweeps(watcher, 1, 2.5)
 
 
-def test_strangers_that_stay_silent_are_a_herd_for_three_seconds() -> None:
+def test_connections_that_stay_silent_are_a_herd_for_three_seconds() -> None:
     watcher, _ = held_by_a_herd(60)
     assert sweeps(watcher, 1, 4) == []
     assert Cut(7, b"peer", "decrypt_failed") in sweeps(watcher, 4, 5.2)

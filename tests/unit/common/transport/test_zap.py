@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limpet.common.crypto.keys import is_weak
-from limpet.common.transport.zap import Desk, Refusal, refusal
+from limpet.common.transport.zap import Refusal, ZapHandler, refusal
 from support.pages import curve
 
 KEY = bytes(range(32))
@@ -23,8 +23,8 @@ def request(
     return [version, b"17", domain, address, b"", mechanism, key]
 
 
-def desk(answer: bool = True) -> Desk:
-    return Desk({"main": lambda key, address: answer})
+def handler(answer: bool = True) -> ZapHandler:
+    return ZapHandler({"main": lambda key, address: answer})
 
 
 def status(reply: tuple[bytes, ...]) -> bytes:
@@ -34,12 +34,12 @@ def status(reply: tuple[bytes, ...]) -> bytes:
 
 
 def test_an_admitted_key_gets_a_user_id_that_is_the_key_itself() -> None:
-    assert desk().answer(request()) == (b"1.0", b"17", b"200", b"OK", KEY.hex().encode(), b"")
+    assert handler().answer(request()) == (b"1.0", b"17", b"200", b"OK", KEY.hex().encode(), b"")
 
 
 @pytest.mark.covers("B-4")
 def test_a_key_that_the_domain_does_not_want_is_refused_and_counted_by_address() -> None:
-    refusing = desk(answer=False)
+    refusing = handler(answer=False)
 
     for _ in range(3):
         assert status(refusing.answer(request())) == b"400"
@@ -55,7 +55,7 @@ def test_the_domain_is_asked_with_the_proven_key_and_the_address() -> None:
         asked.append((key, address))
         return True
 
-    Desk({"main": admit}).answer(request())
+    ZapHandler({"main": admit}).answer(request())
 
     assert asked == [(KEY, "192.0.2.1")]
 
@@ -82,7 +82,7 @@ def test_the_domain_is_asked_with_the_proven_key_and_the_address() -> None:
     ids=lambda r: repr(r)[:70],
 )
 def test_anything_odd_is_refused(odd: list[bytes]) -> None:
-    judging = desk()
+    judging = handler()
 
     assert status(judging.answer(odd)) == b"400"
     assert [r.reason for r in judging.take_refusals()] == ["bad_zap"]
@@ -90,7 +90,7 @@ def test_anything_odd_is_refused(odd: list[bytes]) -> None:
 
 @given(st.lists(st.binary(max_size=40), max_size=9))
 def test_no_request_is_an_accident(frames: list[bytes]) -> None:
-    assert status(desk().answer(frames)) == b"400"
+    assert status(handler().answer(frames)) == b"400"
 
 
 @pytest.mark.covers("B-12")
@@ -113,7 +113,7 @@ def test_a_key_of_small_order_is_weak(point: int, top_bit: int) -> None:
     assert curve.scalar_product(secret, key) == bytes(32), "it is not of small order"
 
     assert is_weak(key)
-    judging = desk()
+    judging = handler()
     assert status(judging.answer(request(key=key))) == b"400"
     assert [r.reason for r in judging.take_refusals()] == ["weak_key"]
 
@@ -124,7 +124,7 @@ def test_honest_keys_are_not_weak() -> None:
 
 @pytest.mark.covers("B-12")
 def test_the_key_of_the_port_itself_is_weak_as_a_peer() -> None:
-    judging = desk()
+    judging = handler()
     judging.bar(KEY)
 
     assert status(judging.answer(request())) == b"400"
@@ -136,12 +136,12 @@ def test_an_accident_in_the_rule_goes_through_and_its_answer_is_no() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        Desk({"main": broken}).answer(request())
+        ZapHandler({"main": broken}).answer(request())
     assert status(refusal(request())) == b"400"
 
 
 def test_refusals_are_counted_without_address_once_there_are_too_many() -> None:
-    refusing = desk(answer=False)
+    refusing = handler(answer=False)
     for number in range(1_500):
         refusing.answer(request(address=f"192.0.{number // 250}.{number % 250}".encode()))
 
@@ -154,4 +154,4 @@ def test_refusals_are_counted_without_address_once_there_are_too_many() -> None:
 
 def test_a_domain_without_a_name_is_a_mistake_of_the_programmer() -> None:
     with pytest.raises(AssertionError):
-        Desk({"": lambda key, address: True})
+        ZapHandler({"": lambda key, address: True})

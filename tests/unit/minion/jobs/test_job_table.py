@@ -449,7 +449,7 @@ def test_a_job_that_cannot_be_ended_gives_its_slot_free_after_a_minute() -> None
 
 
 @pytest.mark.covers("F5")
-def test_a_job_whose_keeper_does_not_end_it_is_ended_by_the_link() -> None:
+def test_a_job_whose_supervisor_does_not_end_it_is_ended_by_the_link() -> None:
     bench = Bench().ready()
     job = bench.deliver(1, job_timeout=to_micros(10))
     bench.spawn(job)

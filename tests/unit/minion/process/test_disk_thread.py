@@ -1,4 +1,4 @@
-"""Errands: done in order by a thread of their own, collected by the loop, loud when they crash."""
+"""Disk tasks: done in order by a thread of their own, collected by the loop, loud in a crash."""
 
 import select
 import threading
@@ -19,7 +19,7 @@ def collect(disk_thread: DiskThread[int], count: int) -> list[int]:
     return got
 
 
-def test_errands_are_done_in_order_and_never_hold_the_loop_up() -> None:
+def test_disk_tasks_are_done_in_order_and_never_hold_the_loop_up() -> None:
     disk_thread: DiskThread[int] = DiskThread()
     gate = threading.Event()
 
@@ -41,20 +41,20 @@ def test_closing_does_what_waits_and_is_harmless_twice() -> None:
     disk_thread: DiskThread[int] = DiskThread()
     done: list[int] = []
 
-    def errand() -> list[int]:
+    def disk_task() -> list[int]:
         time.sleep(0.02)
         done.append(1)
         return []
 
     for _ in range(5):
-        disk_thread.add(errand)
+        disk_thread.add(disk_task)
     disk_thread.close(5)
     disk_thread.close(5)
 
     assert len(done) == 5
 
 
-def test_without_errands_there_is_no_thread() -> None:
+def test_without_disk_tasks_there_is_no_thread() -> None:
     before = threading.active_count()
     disk_thread: DiskThread[int] = DiskThread()
 
@@ -62,7 +62,7 @@ def test_without_errands_there_is_no_thread() -> None:
     disk_thread.close(1)
 
 
-def test_a_mistake_in_an_errand_comes_out_in_the_loop() -> None:
+def test_a_mistake_in_a_disk_task_comes_out_in_the_loop() -> None:
     disk_thread: DiskThread[int] = DiskThread()
 
     def mistake() -> list[int]:

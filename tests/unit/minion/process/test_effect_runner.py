@@ -39,26 +39,26 @@ def send(number: int, after: int = 0) -> Send:
     return Send(Attempt(1), Accepted(number, JOB), Commit(after))
 
 
-def executor_of(recorder: Recorder) -> EffectRunner:
-    """Make an executor all of whose hands are the recorder."""
-    hands = cast(Any, recorder)
+def runner_of(recorder: Recorder) -> EffectRunner:
+    """Make an effect runner all of whose parts are the recorder."""
+    parts = cast(Any, recorder)
     log = Log(level=Level.QUIET)
     return EffectRunner(
         cast(Any, Path()),
         log,
         SystemClock(),
-        socket=hands,
-        journal=hands,
-        workers=hands,
-        server=hands,
+        socket=parts,
+        journal=parts,
+        workers=parts,
+        server=parts,
         trust=KeyWriter(Path(), "", SystemClock(), log),
     )
 
 
 def test_what_waits_for_a_commit_is_held_back_and_then_goes_in_order() -> None:
     recorder = Recorder()
-    executor = executor_of(recorder)
-    executor.carry_out(
+    runner = runner_of(recorder)
+    runner.carry_out(
         [
             Persist(Commit(1), (JobTombstone(JOB, 0.0),)),
             send(1, after=1),
@@ -71,19 +71,19 @@ def test_what_waits_for_a_commit_is_held_back_and_then_goes_in_order() -> None:
         ]
     )
     assert recorder.asked == ["persist 1", "send 2", "persist 2"]
-    executor.on_durable(Commit(1))
+    runner.on_durable(Commit(1))
     assert recorder.asked[3:] == ["send 1", "send 3"]
-    executor.on_durable(Commit(2))
+    runner.on_durable(Commit(2))
     assert recorder.asked[5:] == ["kill cancelled", "drop"]
-    executor.carry_out([send(4, after=2)])
+    runner.carry_out([send(4, after=2)])
     assert recorder.asked[7:] == ["send 4"]
-    executor.close()
+    runner.close()
 
 
 def test_one_sync_may_serve_several_commits() -> None:
     recorder = Recorder()
-    executor = executor_of(recorder)
-    executor.carry_out([send(1, after=1), send(2, after=3), send(3, after=2)])
-    executor.on_durable(Commit(3))
+    runner = runner_of(recorder)
+    runner.carry_out([send(1, after=1), send(2, after=3), send(3, after=2)])
+    runner.on_durable(Commit(3))
     assert recorder.asked == ["send 1", "send 2", "send 3"]
-    executor.close()
+    runner.close()

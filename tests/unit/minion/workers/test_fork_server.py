@@ -1,4 +1,4 @@
-"""The job parent: what it does with held keepers when its link is gone."""
+"""The fork server: what it does with held supervisors when its link is gone."""
 
 import socket
 
@@ -6,23 +6,23 @@ from limpet.minion.workers import supervisor
 from limpet.minion.workers.fork_server import ForkServer
 
 
-def test_held_keepers_are_let_go_when_an_answer_finds_the_link_gone() -> None:
+def test_held_supervisors_are_let_go_when_an_answer_finds_the_link_gone() -> None:
     """kill -9 of the link while a second job is made: the first one must not be held for ever."""
-    link, parents_end = socket.socketpair()
-    parent = ForkServer(parents_end)
+    link, servers_end = socket.socketpair()
+    fork_server = ForkServer(servers_end)
     held, first = socket.socketpair()
     new, second = socket.socketpair()
-    parent._lines = {"A": first, "B": second}
-    parent._waiting = {second.fileno(): "B"}
+    fork_server._lines = {"A": first, "B": second}
+    fork_server._waiting = {second.fileno(): "B"}
     new.send(supervisor.HELD)
     link.close()
     for each in (held, new):
         each.settimeout(5.0)
     try:
-        parent._turn()
+        fork_server._turn()
         assert held.recv(1) == b""
         assert new.recv(1) == b""
-        assert parent._is_done()
+        assert fork_server._is_done()
     finally:
-        for each in (held, new, first, second, parents_end):
+        for each in (held, new, first, second, servers_end):
             each.close()

@@ -1,4 +1,4 @@
-"""The shelf keeps few packages, whole ones, and only such as minions can be upgraded to."""
+"""The package store keeps few packages, whole ones, and only such as minions can be upgraded to."""
 
 import hashlib
 import os
@@ -31,75 +31,75 @@ class Clock:
         return self.now
 
 
-def put(shelf: PackageStore, data: bytes, *, piece: int = 1000) -> PackageInfo:
+def put(store: PackageStore, data: bytes, *, piece: int = 1000) -> PackageInfo:
     """Hand a package over as a client does."""
     name, size = digest(data), len(data)
-    answer = shelf.offer(name, size)
+    answer = store.offer(name, size)
     for _ in range(size // piece + 2):
         if not isinstance(answer, int):
-            os.utime(shelf.directory / f"{name}.deb", (shelf._wall(), shelf._wall()))
+            os.utime(store.directory / f"{name}.deb", (store._wall(), store._wall()))
             return answer
-        answer = shelf.add(name, size, answer, data[answer : answer + piece])
+        answer = store.add(name, size, answer, data[answer : answer + piece])
     raise AssertionError("it is never whole")
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> PackageStore:
+def store(tmp_path: Path) -> PackageStore:
     return PackageStore(tmp_path / "packages", kept_max=3, wall=Clock())
 
 
-def test_a_package_comes_in_pieces_and_is_kept(shelf: PackageStore) -> None:
+def test_a_package_comes_in_pieces_and_is_kept(store: PackageStore) -> None:
     data = package(contents=os.urandom(5000))
-    kept = put(shelf, data)
+    kept = put(store, data)
     assert (kept.version, kept.architecture, kept.size) == ("2.0", "amd64", len(data))
     assert (kept.protocol_min, kept.protocol_max) == (1, 2)
-    assert (shelf.directory / f"{digest(data)}.deb").read_bytes() == data
-    assert shelf.offer(digest(data), len(data)) == shelf.listing()[0]
+    assert (store.directory / f"{digest(data)}.deb").read_bytes() == data
+    assert store.offer(digest(data), len(data)) == store.listing()[0]
 
 
-def test_a_transfer_that_was_cut_off_goes_on_where_it_stopped(shelf: PackageStore) -> None:
+def test_a_transfer_that_was_cut_off_goes_on_where_it_stopped(store: PackageStore) -> None:
     data = package(contents=os.urandom(5000))
     name, size = digest(data), len(data)
-    assert shelf.offer(name, size) == 0
-    assert shelf.add(name, size, 0, data[:1000]) == 1000
-    assert shelf.add(name, size, 0, data[:1000]) == 1000, "asked twice, kept once"
-    assert shelf.add(name, size, 2000, data[2000:3000]) == 1000, "a gap is not taken"
-    again = PackageStore(shelf.directory)
+    assert store.offer(name, size) == 0
+    assert store.add(name, size, 0, data[:1000]) == 1000
+    assert store.add(name, size, 0, data[:1000]) == 1000, "asked twice, kept once"
+    assert store.add(name, size, 2000, data[2000:3000]) == 1000, "a gap is not taken"
+    again = PackageStore(store.directory)
     assert again.offer(name, size) == 1000
     assert put(again, data).sha256 == name
 
 
 def test_a_package_that_was_whole_when_the_master_died_is_kept_at_the_next_offer(
-    shelf: PackageStore,
+    store: PackageStore,
 ) -> None:
     data = package()
-    shelf.offer(digest(data), len(data))
-    (shelf.directory / f".{digest(data)}.part").write_bytes(data)
-    assert put(shelf, data).version == "2.0"
+    store.offer(digest(data), len(data))
+    (store.directory / f".{digest(data)}.part").write_bytes(data)
+    assert put(store, data).version == "2.0"
 
 
 @pytest.mark.parametrize("is_cut", [False, True])
-def test_what_a_power_cut_has_damaged_is_wanted_again(shelf: PackageStore, is_cut: bool) -> None:
+def test_what_a_power_cut_has_damaged_is_wanted_again(store: PackageStore, is_cut: bool) -> None:
     data = package(contents=os.urandom(5000))
-    put(shelf, data)
-    path = shelf.directory / f"{digest(data)}.deb"
+    put(store, data)
+    path = store.directory / f"{digest(data)}.deb"
     path.write_bytes(data[:3000] + (b"" if is_cut else bytes(len(data) - 3000)))
 
-    for each in (shelf, PackageStore(shelf.directory)):
+    for each in (store, PackageStore(store.directory)):
         assert each.offer(digest(data), len(data)) == 0
     assert not path.exists()
-    assert put(shelf, data).version == "2.0"
+    assert put(store, data).version == "2.0"
     assert path.read_bytes() == data
 
 
-def test_what_was_damaged_on_its_way_is_thrown_away(shelf: PackageStore) -> None:
+def test_what_was_damaged_on_its_way_is_thrown_away(store: PackageStore) -> None:
     data = package()
     name = digest(data + b"!")
-    shelf.offer(name, len(data))
+    store.offer(name, len(data))
     with pytest.raises(HostError, match="damaged on its way"):
-        shelf.add(name, len(data), 0, data)
-    assert shelf.offer(name, len(data)) == 0
-    assert shelf.listing() == []
+        store.add(name, len(data), 0, data)
+    assert store.offer(name, len(data)) == 0
+    assert store.listing() == []
 
 
 @pytest.mark.parametrize(
@@ -112,59 +112,59 @@ def test_what_was_damaged_on_its_way_is_thrown_away(shelf: PackageStore) -> None
     ],
 )
 def test_what_no_minion_can_be_upgraded_to_is_refused(
-    shelf: PackageStore, data: bytes, said: str
+    store: PackageStore, data: bytes, said: str
 ) -> None:
     with pytest.raises(HostError, match=said):
-        put(shelf, data)
-    assert os.listdir(shelf.directory) == []
+        put(store, data)
+    assert os.listdir(store.directory) == []
 
 
-def test_the_packages_that_were_used_longest_ago_make_room(shelf: PackageStore) -> None:
+def test_the_packages_that_were_used_longest_ago_make_room(store: PackageStore) -> None:
     made = [package(Version=f"2.{number}") for number in range(4)]
     for data in made[:3]:
-        put(shelf, data)
-    put(shelf, made[0])  # used again
-    put(shelf, made[3])
-    assert [each.version for each in shelf.listing()] == ["2.3", "2.0", "2.2"]
+        put(store, data)
+    put(store, made[0])  # used again
+    put(store, made[3])
+    assert [each.version for each in store.listing()] == ["2.3", "2.0", "2.2"]
 
 
 def test_all_together_are_no_larger_than_the_bound(tmp_path: Path) -> None:
-    shelf = PackageStore(tmp_path, bytes_max=12_000, wall=Clock())
+    store = PackageStore(tmp_path, bytes_max=12_000, wall=Clock())
     for number in range(5):
-        put(shelf, package(Version=f"2.{number}", contents=os.urandom(4000)))
-    assert [each.version for each in shelf.listing()] == ["2.4", "2.3"]
+        put(store, package(Version=f"2.{number}", contents=os.urandom(4000)))
+    assert [each.version for each in store.listing()] == ["2.4", "2.3"]
 
 
-def test_packages_that_do_not_come_any_more_are_forgotten(shelf: PackageStore) -> None:
+def test_packages_that_do_not_come_any_more_are_forgotten(store: PackageStore) -> None:
     for number in range(PARTS_MAX + 3):
         data = package(Version=f"3.{number}")
-        shelf.offer(digest(data), len(data))
-        shelf.add(digest(data), len(data), 0, data[:10])
-    assert len(os.listdir(shelf.directory)) <= PARTS_MAX
+        store.offer(digest(data), len(data))
+        store.add(digest(data), len(data), 0, data[:10])
+    assert len(os.listdir(store.directory)) <= PARTS_MAX
 
 
 @pytest.mark.parametrize("size", [0, 201 * 1024 * 1024])
-def test_a_size_that_no_package_has_is_refused(shelf: PackageStore, size: int) -> None:
+def test_a_size_that_no_package_has_is_refused(store: PackageStore, size: int) -> None:
     with pytest.raises(HostError, match="is not taken"):
-        shelf.offer("0" * 64, size)
+        store.offer("0" * 64, size)
 
 
-def test_a_kept_package_that_was_damaged_is_not_listed(shelf: PackageStore) -> None:
+def test_a_kept_package_that_was_damaged_is_not_listed(store: PackageStore) -> None:
     data = package()
-    put(shelf, data)
-    (shelf.directory / f"{digest(data)}.deb").write_bytes(b"rubbish")
-    assert PackageStore(shelf.directory).listing() == []
+    put(store, data)
+    (store.directory / f"{digest(data)}.deb").write_bytes(b"rubbish")
+    assert PackageStore(store.directory).listing() == []
 
 
 # --- as minions see it -----------------------------------------------------------------------
 
 
-def test_a_minion_is_served_a_package_by_its_digest_and_nothing_else(shelf: PackageStore) -> None:
+def test_a_minion_is_served_a_package_by_its_digest_and_nothing_else(store: PackageStore) -> None:
     data = package(contents=os.urandom(3000))
-    put(shelf, data)
+    put(store, data)
     name = f"{digest(data)}.deb"
-    (shelf.directory / "notes.txt").write_text("private")
-    served = PackageFiles(shelf.directory, Digests())
+    (store.directory / "notes.txt").write_text("private")
+    served = PackageFiles(store.directory, Digests())
 
     found = served.do(LookUp(PACKAGES_ENVIRONMENT, name, "", 0))
     assert isinstance(found, Found)
@@ -178,19 +178,19 @@ def test_a_minion_is_served_a_package_by_its_digest_and_nothing_else(shelf: Pack
     assert served.do(WalkTree(PACKAGES_ENVIRONMENT)) == Listed(is_found=False)
 
 
-def test_no_tree_of_the_users_stands_before_the_shelf(tmp_path: Path) -> None:
+def test_no_tree_of_the_users_stands_before_the_package_store(tmp_path: Path) -> None:
     data = package()
     name = f"{digest(data)}.deb"
     users = tmp_path / "users"
     users.mkdir()
     (users / name).write_bytes(b"forged")
-    shelf = PackageStore(tmp_path / "shelf")
+    store = PackageStore(tmp_path / "store")
     roots = {"base": [str(users)], PACKAGES_ENVIRONMENT: [str(users)], "__env__": [str(users)]}
-    reader = SourceReader(roots, at_once=1, file_bytes_max=10, packages=shelf.directory)
+    reader = SourceReader(roots, at_once=1, file_bytes_max=10, packages=store.directory)
     try:
         work = LookUp(PACKAGES_ENVIRONMENT, name, "", 10_000)
-        assert reader._do(work) == Found(False), "what is not on the shelf is nowhere"
-        put(shelf, data)
+        assert reader._do(work) == Found(False), "what is not in the package store is nowhere"
+        put(store, data)
         found = reader._do(work)
         assert isinstance(found, Found)
         assert found.body == data, "whatever file_bytes_max says"

@@ -33,7 +33,7 @@ def pillar_of(minion: str, copies: int) -> bytes:
     return f"the pillar of {minion};".encode() * copies
 
 
-class Shelves:
+class FileServer:
     """Reads for one master; what a dead master asked for is told to nobody."""
 
     def __init__(self, host: "MasterHost", chance: random.Random) -> None:

@@ -6,7 +6,7 @@ from limpet.common.identifiers import MinionKey
 from support.simulator.network import Connection
 
 
-class MasterDoor(Protocol):
+class MasterPorts(Protocol):
     """The master's two ports; `master_host.MasterHost` is the only one."""
 
     server_key: str

@@ -1,6 +1,6 @@
-"""A job parent whose functions do everything that a job should not do. Run as a program.
+"""A fork server whose functions do everything that a job should not do. Run as a program.
 
-It adds the execution module `nasty` to the registry and then is the ordinary job parent.
+It adds the execution module `nasty` to the registry and then is the ordinary fork server.
 """
 
 import ctypes
@@ -184,7 +184,7 @@ def give(context: Context, what: str) -> Any:  # noqa: ANN401
     return values[what]
 
 
-def surroundings(context: Context) -> dict[str, Any]:
+def environment(context: Context) -> dict[str, Any]:
     """Say in what a job runs."""
     umask = os.umask(0o077)
     descriptors: dict[str, str] = {}
