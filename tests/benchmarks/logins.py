@@ -50,13 +50,15 @@ def after_kills(place: Place, options: Options) -> Figures:
     with SwarmSide(place, options.minions) as limpet:
         logins = limpet.minions
         samples = []
+        with limpet.client() as client:  # who answers knows itself that it is READY, and counts it
+            limpet.ping_all(client)
         for _ in range(options.rounds):
             limpet.fleet.master.kill_tree()
             limpet.fleet.start_master()
             samples.append(timed(lambda: limpet.wait_ready(limpet.minions)))
             logins += limpet.minions
-        with limpet.client() as client:  # who answers knows itself that it is READY
-            limpet.ping_all(client)
+            with limpet.client() as client:
+                limpet.ping_all(client)
         seen = limpet.swarm.stop()
     return {
         "minions": options.minions,
