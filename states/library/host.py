@@ -1,5 +1,6 @@
 """The `host` states: names and addresses in the table of hosts."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from limpet.common.errors import HostError
@@ -25,48 +26,82 @@ def present(
     except HostError as error:
         return failed(str(error))
     others = [each for each in table if name in table[each]["aliases"] and each not in wanted]
-    added = [each for each in wanted if name not in table.get(each, {}).get("aliases", [])]
-    told = [
-        each for each in wanted if comment and comment != table.get(each, {}).get("comment", "")
-    ]
-    lines: list[str] = []
-    changes: dict[str, Any] = {}
-    warnings: tuple[str, ...] = ()
-    for each in wanted:
-        if each not in added:
-            lines.append(f"Host {name} ({each}) already present")
-            continue
-        done = f"Host {name} ({each}) would be added" if context.is_test else ""
-        lines.append(done or f"Added host {name} ({each})")
-        changes.setdefault("added", {})[each] = [name]
-    for each in told:
-        done = f"Comment for {each} would be set ({comment})" if context.is_test else ""
-        lines.append(done or f"Set comment for host {each} ({comment})")
-        changes.setdefault("comment_added", {})[each] = [comment]
-    if clean:
-        for each in others:
-            done = f"Host {name} ({each}) would be removed" if context.is_test else ""
-            lines.append(done or f"Removed host {name} ({each})")
-            changes.setdefault("removed", {})[each] = [name]
-    else:
-        warnings = tuple(
-            f"Host {name} present for IP address {each}. To get rid of this warning, either run "
-            f"this state with 'clean' set to True to remove {name} from {each}, or add {each} to "
-            "the 'ip' argument."
-            for each in others
-        )
-    result = None if context.is_test and changes else True
-    if not context.is_test and changes:
+    wish = _Wish(
+        name,
+        comment,
+        added=[each for each in wanted if name not in table.get(each, {}).get("aliases", [])],
+        commented=[
+            each for each in wanted if comment and comment != table.get(each, {}).get("comment", "")
+        ],
+        removed=others if clean else [],
+    )
+    warnings = () if clean else tuple(_stays(name, each) for each in others)
+    changes = wish.changes()
+    if changes and not context.is_test:
         try:
-            for each in added:
-                context.call("hosts.add_host", each, name)
-            for each in told:
-                context.call("hosts.set_comment", each, comment)
-            for each in others if clean else ():
-                context.call("hosts.rm_host", each, name)
+            wish.fulfil(context)
         except HostError as error:
             return failed(str(error))
+    result = None if context.is_test and changes else True
+    lines = wish.lines(wanted, is_test=context.is_test)
     return Outcome(result, "\n".join(lines), changes, warnings=warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What has to be done for a name to have the addresses that it should."""
+
+    name: str
+    comment: str
+    added: list[str]
+    commented: list[str]
+    removed: list[str]
+
+    def fulfil(self, context: StateContext) -> None:
+        """Change the table. Raises `HostError`."""
+        for each in self.added:
+            context.call("hosts.add_host", each, self.name)
+        for each in self.commented:
+            context.call("hosts.set_comment", each, self.comment)
+        for each in self.removed:
+            context.call("hosts.rm_host", each, self.name)
+
+    def changes(self) -> dict[str, Any]:
+        """Give what is changed, by address."""
+        found = {
+            "added": {each: [self.name] for each in self.added},
+            "comment_added": {each: [self.comment] for each in self.commented},
+            "removed": {each: [self.name] for each in self.removed},
+        }
+        return {what: each for what, each in found.items() if each}
+
+    def lines(self, wanted: list[str], *, is_test: bool) -> list[str]:
+        """Say what was done, or would be."""
+        name, comment = self.name, self.comment
+        found = []
+        for each in wanted:
+            if each not in self.added:
+                found.append(f"Host {name} ({each}) already present")
+            elif is_test:
+                found.append(f"Host {name} ({each}) would be added")
+            else:
+                found.append(f"Added host {name} ({each})")
+        for each in self.commented:
+            would = f"Comment for {each} would be set ({comment})"
+            found.append(would if is_test else f"Set comment for host {each} ({comment})")
+        for each in self.removed:
+            would = f"Host {name} ({each}) would be removed"
+            found.append(would if is_test else f"Removed host {name} ({each})")
+        return found
+
+
+def _stays(name: str, ip: str) -> str:
+    """Warn of an address that the name has besides those that it should."""
+    return (
+        f"Host {name} present for IP address {ip}. To get rid of this warning, either run "
+        f"this state with 'clean' set to True to remove {name} from {ip}, or add {ip} to "
+        "the 'ip' argument."
+    )
 
 
 def absent(context: StateContext, name: str, ip: Loose = None, **_odd: Loose) -> Outcome:

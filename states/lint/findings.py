@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Severity = Literal["error", "warning"]
 
@@ -180,3 +180,16 @@ def meant(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Give `did you mean 'x'?`, or nothing."""
     found = near(word, known, cutoff)
     return f"did you mean '{found}'?" if found else ""
+
+
+def kind_of(value: Any) -> str:  # noqa: ANN401
+    """Say of what kind a value is, in words of YAML."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a text"
+    return "a mapping" if isinstance(value, dict) else "a list"

@@ -13,6 +13,9 @@ OF_USER: Final = ".ssh/known_hosts"
 OF_ALL: Final = "/etc/ssh/ssh_known_hosts"
 _HOST: Final = r"[A-Za-z0-9_.:%\[\]-]{1,255}"
 _SCAN_S_MAX: Final = 60
+_NOT_THE_PRINT: Final = (
+    "Remote host public keys found but none of their fingerprints match the one you have provided"
+)
 
 
 def get_known_host_entries(
@@ -135,22 +138,12 @@ def set_known_host(
             context, hostname, enc, port, timeout=timeout,
             fingerprint_hash_type=fingerprint_hash_type,
         )  # fmt: skip
-        if not asked:
-            return {"status": "error", "error": "Unable to receive remote host keys"}
-        if fingerprint:
-            asked = [e for e in asked if _is_same_print(e["fingerprint"], fingerprint)]
-            if not asked:
-                return {
-                    "status": "error",
-                    "error": "Remote host public keys found but none of their fingerprints match "
-                    "the one you have provided",
-                }
-        new = [KnownHost(name, each["enc"], each["key"]) for each in asked]
-    lines = [
-        line
-        for line in lines_of(files.read(context.host, place))
-        if (entry := KnownHost.of(line)) is None or not entry.is_of(name)
-    ]
+        trusted = [each for each in asked or () if _is_trusted(each, fingerprint)]
+        if not trusted:
+            why = _NOT_THE_PRINT if asked else "Unable to receive remote host keys"
+            return {"status": "error", "error": why}
+        new = [KnownHost(name, each["enc"], each["key"]) for each in trusted]
+    lines = _without(lines_of(files.read(context.host, place)), name)
     lines += [(each.hashed() if hash_known_hosts else each).line() for each in new]
     text = "".join(f"{line}\n" for line in lines)
     files.write(context.host, place, text, mode=0o600 if user else 0o644)
@@ -174,7 +167,7 @@ def rm_known_host(
     name = _name(hostname, port)
     place = _place(context, user, config)
     lines = lines_of(files.read(context.host, place))
-    kept = [line for line in lines if (each := KnownHost.of(line)) is None or not each.is_of(name)]
+    kept = _without(lines, name)
     if len(kept) == len(lines):
         return {"status": "removed", "comment": f"Host {name} not found in {place.path}"}
     files.write(context.host, place, "".join(f"{line}\n" for line in kept))
@@ -229,6 +222,11 @@ def _is_known(known: list[dict[str, Any]], key: str | None, fingerprint: str | N
     return True
 
 
+def _is_trusted(entry: dict[str, Any], fingerprint: str | None) -> bool:
+    """Say whether a key that a host gives is the one that was meant, if one was."""
+    return not fingerprint or _is_same_print(entry["fingerprint"], fingerprint)
+
+
 def _is_same_print(one: str | None, other: str) -> bool:
     return one is not None and one.replace(":", "").lower() == other.replace(":", "").lower()
 
@@ -253,6 +251,11 @@ def _place(context: FunctionContext, user: str | None, config: str | None) -> fi
 def _name(hostname: str, port: int | None) -> str:
     name = programs.plain_word(hostname, "the name of a host", _HOST)
     return name if port in (None, 22) else f"[{name}]:{port}"
+
+
+def _without(lines: list[str], name: str) -> list[str]:
+    """Give the lines but those that have keys of that host."""
+    return [line for line in lines if (each := KnownHost.of(line)) is None or not each.is_of(name)]
 
 
 def _entries(context: FunctionContext, place: files.Place) -> list[KnownHost]:

@@ -40,12 +40,8 @@ def replace(
             return failed(f"{text!r} can't stand for what {pattern!r} matches: {error}")
         if not found and (append_if_not_found or prepend_if_not_found):
             content = text if not_found_content is None else not_found_content
-            present = re.search(rf"^{re.escape(content)}($|(?=\r\n))", before, wanted)
-            if not present and prepend_if_not_found:
-                after = f"{content}\n{after}"
-            elif not present:
-                gap = "\n" if after and not after.endswith("\n") else ""
-                after = f"{after}{gap}{content}\n"
+            if not re.search(rf"^{re.escape(content)}($|(?=\r\n))", before, wanted):
+                after = _with_line(after, content, is_first=prepend_if_not_found)
     except editing.NotEditable as error:
         if ignore_if_missing and error.is_missing:
             return Outcome(True, "No changes needed to be made")
@@ -61,6 +57,14 @@ def replace(
         shows=show_changes,
         announced="Changes would have been made",
     )
+
+
+def _with_line(text: str, line: str, *, is_first: bool) -> str:
+    """Give the text with a line before or behind it."""
+    if is_first:
+        return f"{line}\n{text}"
+    gap = "\n" if text and not text.endswith("\n") else ""
+    return f"{text}{gap}{line}\n"
 
 
 def comment(

@@ -2,25 +2,21 @@
 
 from typing import Any, Final
 
-from limpet.states.compiler.keywords import IN_REQUISITES, REQUISITES
 from limpet.states.lint.checks.arguments import Arguments
+from limpet.states.lint.checks.requisites import REQUISITE_KINDS, StateRequisites
 from limpet.states.lint.checks.sources import Sources
-from limpet.states.lint.findings import meant, near
+from limpet.states.lint.findings import kind_of, meant, near
 from limpet.states.lint.tree.names import Known
-from limpet.states.lint.tree.view import View, Written
+from limpet.states.lint.tree.view import View
 from limpet.states.lint.unknown import MARK, is_unknown
 from limpet.states.sls.yaml_source import Path
 
-REQUISITE_KINDS: Final = frozenset(REQUISITES) | IN_REQUISITES | {
-    "prereq_any", "onchanges_all", "watch_all", "require_all", "listen_in", "onfail_in",
-}  # fmt: skip
 _TOP_KEYS: Final = ("include", "extend", "exclude")
 _REACTOR: Final = frozenset(("local", "runner", "wheel", "caller"))
-_KINDS_ALONE: Final = frozenset(("id", "sls", "any"))
 
 
 class Declarations:
-    """Judges one SLS; notes its requisites for `requisites.py`."""
+    """Judges one SLS; notes its requisites in the view."""
 
     def __init__(self, view: View, known: Known, sources: Sources) -> None:
         self._view = view
@@ -48,7 +44,7 @@ class Declarations:
         if not isinstance(data, dict):
             if data not in ("", []):
                 view.tell(
-                    "sls-shape", f"the SLS is {_kind(data)}, not a mapping of ids to states", ()
+                    "sls-shape", f"the SLS is {kind_of(data)}, not a mapping of ids to states", ()
                 )
             return
         self._includes(data.get("include"))
@@ -65,7 +61,7 @@ class Declarations:
             return
         if not isinstance(included, list):
             self._view.tell(
-                "include-shape", f"`include` must be a list, not {_kind(included)}", ("include",)
+                "include-shape", f"`include` must be a list, not {kind_of(included)}", ("include",)
             )
             return
         for place, each in enumerate(included):
@@ -73,7 +69,7 @@ class Declarations:
             if not isinstance(inner, str):
                 self._view.tell(
                     "include-shape",
-                    f"an entry of `include` is the name of an SLS, not {_kind(inner)}",
+                    f"an entry of `include` is the name of an SLS, not {kind_of(inner)}",
                     ("include", place),
                 )
 
@@ -101,7 +97,7 @@ class Declarations:
         if not isinstance(name, str):
             view.tell(
                 "id-shape",
-                f"the id {name!r} is {_kind(name)}, not a text",
+                f"the id {name!r} is {kind_of(name)}, not a text",
                 path,
                 hint="put it in quotes",
             )
@@ -116,13 +112,18 @@ class Declarations:
             if not is_unknown(body):
                 view.tell(
                     "declaration-shape",
-                    f"the id '{name}' has {_kind(body)} where its states should be",
+                    f"the id '{name}' has {kind_of(body)} where its states should be",
                     path,
                     hint="" if body is not None else "lines below it may be indented too little",
                     is_hint=body is None and view.goes_on_in_jinja(path),
                 )
             view.bad_ids.add(name)
             return
+        self._states(name, body, path, is_extension)
+
+    def _states(self, name: str, body: dict[Any, Any], path: Path, is_extension: bool) -> None:
+        """Look at the states of one id."""
+        view = self._view
         modules: dict[str, str] = {}
         for key, arguments in body.items():
             if not isinstance(key, str):
@@ -168,39 +169,63 @@ class Declarations:
             self._function(name, module, function, path)
             return
         if not isinstance(arguments, list):
-            if not is_unknown(arguments):
-                hint = "begin each argument with a dash" if isinstance(arguments, dict) else ""
-                if key in REQUISITE_KINDS or module not in self._known.state_modules():
-                    self._function(name, module, function or "x", path)
-                else:
-                    view.tell(
-                        "declaration-shape",
-                        f"the state '{key}' of '{name}' has {_kind(arguments)} where the list of "
-                        "its arguments should be",
-                        path,
-                        hint=hint,
-                    )
-            view.bad_ids.add(name)
+            self._no_list(name, key, arguments, path)
+            return
+        if self._has_odd_words(name, arguments, path):
             return
         functions = [function] if function else []
         functions += [each for each in arguments if isinstance(each, str)]
+        if is_unknown(functions):
+            return
+        self._number_of(functions, name, key, path, is_extension)
+        chosen = functions[0] if functions else ""
+        if chosen and not self._function(name, module, chosen, path):
+            chosen = ""
+        given = self._given(name, module, arguments, path)
+        checker = Arguments(view, self._known, self._sources, name, module, chosen, path)
+        checker.check(given, is_extension=is_extension)
+
+    def _no_list(self, name: str, key: str, arguments: Any, path: Path) -> None:  # noqa: ANN401
+        """Tell of a state that has something else where its list should be."""
+        self._view.bad_ids.add(name)
+        if is_unknown(arguments):
+            return
+        module, function = _split(key)
+        if not self._is_state(key):
+            self._function(name, module, function or "x", path)
+        else:
+            self._view.tell(
+                "declaration-shape",
+                f"the state '{key}' of '{name}' has {kind_of(arguments)} where the list of its "
+                "arguments should be",
+                path,
+                hint="begin each argument with a dash" if isinstance(arguments, dict) else "",
+            )
+
+    def _has_odd_words(self, name: str, arguments: list[Any], path: Path) -> bool:
+        """Tell of the first text in a state's list that can be neither function nor argument."""
         for place, each in enumerate(arguments):
             if isinstance(each, str) and " " in each.strip() and not is_unknown(each):
-                view.tell(
+                self._view.tell(
                     "declaration-shape",
                     f"'{each}' is no function and no argument",
                     (*path, place),
                     hint="an argument has a colon, and a blank after it",
                 )
-                view.bad_ids.add(name)
-                return
-        if is_unknown(functions):
-            return
+                self._view.bad_ids.add(name)
+                return True
+        return False
+
+    def _number_of(
+        self, functions: list[str], name: str, key: str, path: Path, is_extension: bool
+    ) -> None:
+        """Tell of a state that names no function, or several."""
+        view = self._view
         if not functions and not is_extension:
-            if key in REQUISITE_KINDS or module not in self._known.state_modules():
-                self._function(name, module, "x", path)
-            else:
+            if self._is_state(key):
                 view.tell("no-function", f"the state '{key}' of '{name}' names no function", path)
+            else:
+                self._function(name, _split(key)[0], "x", path)
             view.bad_ids.add(name)
         elif len(functions) > 1:
             view.tell(
@@ -210,12 +235,10 @@ class Declarations:
                 path,
             )
             view.bad_ids.add(name)
-        chosen = functions[0] if functions else ""
-        if chosen and not self._function(name, module, chosen, path):
-            chosen = ""
-        given = self._requisites(name, module, arguments, path)
-        checker = Arguments(view, self._known, self._sources, name, module, chosen, path)
-        checker.check(given, is_extension=is_extension)
+
+    def _is_state(self, key: str) -> bool:
+        """Say whether a key below an id is a state, as far as its module tells."""
+        return key not in REQUISITE_KINDS and _split(key)[0] in self._known.state_modules()
 
     def _function(
         self, name: str, module: str, function: str, path: Path, *, is_value: bool = False
@@ -248,24 +271,19 @@ class Declarations:
             )
         return False
 
-    def _requisites(
+    def _given(
         self, name: str, module: str, arguments: list[Any], path: Path
     ) -> dict[str, tuple[Any, Path]]:
-        """Look at the requisites; give all arguments by name, with their places."""
+        """Give all arguments by name, with their places; look at those that are requisites."""
+        names = _names_of(name, arguments)
+        requisites = StateRequisites(self._view, self._known, name, module, names)
         given: dict[str, tuple[Any, Path]] = {}
-        names = [name]
-        for each in arguments:
-            if isinstance(each, dict):
-                names += [str(value) for key, value in each.items() if key == "name"]
-                listed = each.get("names")
-                for entry in listed if isinstance(listed, list) else ():
-                    names.append(str(next(iter(entry), "") if isinstance(entry, dict) else entry))
         for place, each in enumerate(arguments):
             if not isinstance(each, dict):
                 if not isinstance(each, str):
                     self._view.tell(
                         "declaration-shape",
-                        f"an argument of '{name}' is {_kind(each)}, not `name: value`",
+                        f"an argument of '{name}' is {kind_of(each)}, not `name: value`",
                         (*path, place),
                     )
                 continue
@@ -283,96 +301,22 @@ class Declarations:
                     )
                 given[key] = (value, here)
                 if key in REQUISITE_KINDS:
-                    self._kind(name, module, key, value, here, tuple(names))
+                    requisites.check(key, value, here)
         return given
 
-    def _kind(
-        self,
-        name: str,
-        module: str,
-        kind: str,
-        value: Any,  # noqa: ANN401
-        path: Path,
-        names: tuple[str, ...],
-    ) -> None:
-        view = self._view
-        if kind in ("watch", "watch_any") and not self._known.can_watch(module):
-            view.tell(
-                "watch-without-reaction",
-                f"'{name}' watches, but states of '{module}' do not react: it is a `require`",
-                path,
-                is_hint=True,
-            )
-        if is_unknown(value) and not isinstance(value, list):
-            return
-        if not isinstance(value, list):
-            if kind in IN_REQUISITES and isinstance(value, dict):
-                value = [{key: each} for key, each in value.items()]
-            else:
-                view.tell(
-                    "requisite-shape",
-                    f"'{kind}' of '{name}' must be a list, not {_kind(value)}",
-                    path,
-                    hint="begin each of its lines with a dash",
-                    # Salt drops those that act on other states without a word.
-                    severity="warning" if kind in IN_REQUISITES else "error",
-                    is_hint=value is None and view.goes_on_in_jinja(path),
-                )
-                if kind not in IN_REQUISITES:
-                    view.bad_ids.add(name)
-                return
-        for place, each in enumerate(value):
-            here = (*path, place)
-            if isinstance(each, str):
-                found = ("id", each)
-            elif isinstance(each, dict) and len(each) == 1:
-                found = next(iter(each.items()))
-            else:
-                if not is_unknown(each):
-                    view.tell(
-                        "requisite-shape",
-                        f"an entry of '{kind}' of '{name}' is `module: id`, not {_kind(each)}",
-                        here,
-                    )
-                    view.bad_ids.add(name)
-                continue
-            key, target = found
-            if is_unknown([key, target]):
-                continue
-            if not isinstance(target, str) or not isinstance(key, str):
-                view.tell(
-                    "requisite-shape",
-                    f"'{kind}' of '{name}' names {target!r}, {_kind(target)}, not a text",
-                    here,
-                    hint="put it in quotes" if isinstance(target, int | float) else "",
-                )
-                view.bad_ids.add(name)
-                continue
-            if "." in key:
-                view.tell(
-                    "requisite-shape",
-                    f"'{kind}' of '{name}' names '{key}', but a requisite has only the module",
-                    here,
-                    hint=f"write '{key.split('.')[0]}: {target}'",
-                )
-                view.bad_ids.add(name)
-                continue
-            view.requisites.append(Written(kind, key, target, here, name, module, names))
+
+def _names_of(name: str, arguments: list[Any]) -> tuple[str, ...]:
+    """Give all names that a state goes by: its id, `name` and `names`."""
+    names = [name]
+    for each in arguments:
+        if isinstance(each, dict):
+            names += [str(value) for key, value in each.items() if key == "name"]
+            listed = each.get("names")
+            for entry in listed if isinstance(listed, list) else ():
+                names.append(str(next(iter(entry), "") if isinstance(entry, dict) else entry))
+    return tuple(names)
 
 
 def _split(dotted: str) -> tuple[str, str]:
     module, _, function = dotted.partition(".")
     return module, function.split(".")[0]
-
-
-def _kind(value: Any) -> str:  # noqa: ANN401
-    """Say of what kind a value is, in words of YAML."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a text"
-    return "a mapping" if isinstance(value, dict) else "a list"
