@@ -4,6 +4,7 @@ Plain blocking sockets with a deadline on every call. What it does beyond the pr
 the test, step by step.
 """
 
+import contextlib
 import secrets
 import socket
 import struct
@@ -18,6 +19,28 @@ GREETING_NULL = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") 
 GREETING_PLAIN = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"PLAIN".ljust(20, b"\0") + bytes(32)
 GREETING_ZMTP_2 = b"\xff" + bytes(8) + b"\x7f\x01\x05" + b"\x00\x00"
 GREETING_ZMTP_1 = b"\x01\x00"
+
+
+def plug_from(address: str, port: int, *, within_s: float = 10.0) -> socket.socket:
+    """Connect to a port of ours on 127.0.0.1 from a local address, to hold the place.
+
+    A connection over a limit may be up and ended before its maker has looked: a connect with a
+    time-out tells that as EPIPE or ECONNRESET (Linux: ``tcp_reset``), and it is no failure here.
+
+    Raises:
+        TimeoutError: Nobody accepted it within so many seconds.
+        OSError: The port refuses, or this host has no such address.
+    """
+    made = socket.socket()
+    try:
+        made.settimeout(within_s)
+        made.bind((address, 0))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            made.connect(("127.0.0.1", port))
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 class HostilePeer:

@@ -1,10 +1,10 @@
 """The enrolment process on its own: new minions on one side, a test as its master on the other."""
 
+import contextlib
 import os
 import resource
 import signal
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,8 @@ from limpet.common.observability.logs import Level
 from limpet.common.transport.sockets import Context, Poller
 from limpet.common.wire.codec import encode
 from support.fakes.hand_minion import HandMinion, wait_ready
-from support.hostile.hostile import HostilePeer
+from support.hostile.hostile import HostilePeer, plug_from
+from support.hostile.proxy import RESET
 from support.master.enrolment_line import EnrolmentMaster, Visit
 
 CONNECTIONS = 1_000
@@ -262,30 +263,24 @@ def test_one_host_that_fills_the_port_keeps_no_other_out_and_descriptors_suffice
     pid = master.link.pid
     unit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (DESCRIPTORS_OF_UNIT, unit[1]))
-    held: list[socket.socket] = []
     most = 0
-    for _ in range(2 * CONNECTIONS):
-        held.append(connect_from("127.0.0.2", master.link.port))
-        if len(held) % 50 == 0:
-            most = max(most, len(os.listdir(f"/proc/{pid}/fd")))
-            master.turn()
-    master.turn_until(lambda: master.link.rejected.get("connection_limit", 0) >= CONNECTIONS // 2)
+    with contextlib.ExitStack() as held:
+        for count in range(1, 2 * CONNECTIONS + 1):
+            plug = held.enter_context(plug_from("127.0.0.2", master.link.port))
+            plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            if count % 50 == 0:
+                most = max(most, len(os.listdir(f"/proc/{pid}/fd")))
+                master.turn()
+        master.turn_until(
+            lambda: master.link.rejected.get("connection_limit", 0) >= CONNECTIONS // 2
+        )
 
-    visit = Visit(master, new_minions())  # the others still hold all the room that there is
-    visit.ask()
-    assert visit.answer() is not None
-
-    visit.dealer.close()
-    for each in held:
-        each.close()
+        # The others still hold all the room that there is.
+        visit = Visit(master, new_minions())
+        visit.ask()
+        assert visit.answer() is not None
+        visit.dealer.close()
     assert CONNECTIONS <= most < DESCRIPTORS_OF_UNIT
-
-
-def connect_from(address: str, port: int) -> socket.socket:
-    """Connect, say nothing, and reset the connection when it is closed."""
-    made = socket.create_connection(("127.0.0.1", port), 10.0, (address, 0))
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    return made
 
 
 def test_the_line_can_be_polled(
