@@ -1,6 +1,6 @@
 """Who answers what libzmq asks at each handshake: may this key connect.
 
-handshake ─ question ─▶ the place where all ask ─▶ `zap.ZapHandler` ─ answer ─▶ let in, or ended
+handshake ─ question ─▶ the place where all ask ─▶ `ZapHandler` ─ answer ─▶ let in, or ended
                          └─ it is calm, and many were let in: another takes its place
 """
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from limpet.common.errors import HostError
 from limpet.common.service.garbage import give_back
-from limpet.common.transport import options, raw, zap
+from limpet.common.transport import options, raw, zap_handler
 from limpet.common.transport.context import Context
 
 _ENDPOINT: Final = "inproc://zeromq.zap.01"
@@ -29,7 +29,7 @@ class Authenticator:
     def __init__(
         self,
         context: Context,
-        domains: Mapping[str, zap.Admission],
+        domains: Mapping[str, zap_handler.Admission],
         *,
         renew_from: int = RENEW_FROM,
     ) -> None:
@@ -39,7 +39,7 @@ class Authenticator:
         """
         assert context.authenticator is None
         self._renew_from = renew_from
-        self.handler = zap.ZapHandler(domains)
+        self.handler = zap_handler.ZapHandler(domains)
         self._context = context
         self._raw = self._make()
         self._raw.bind(_ENDPOINT)
@@ -63,7 +63,7 @@ class Authenticator:
         self._answered += served
         return served
 
-    def refusals(self) -> list[zap.Refusal]:
+    def refusals(self) -> list[zap_handler.Refusal]:
         """Give what was refused since the last call, for counters and the log."""
         return self.handler.take_refusals()
 
@@ -129,7 +129,7 @@ class Authenticator:
             if not parts:
                 return served
             request = parts[2:]  # after the route back and an empty part
-            reply = zap.refusal(request)
+            reply = zap_handler.refusal(request)
             try:
                 reply = self.handler.answer(request)
             finally:

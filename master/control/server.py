@@ -22,7 +22,7 @@ from limpet.common.control.replies import Refused, Reply
 from limpet.common.control.requests import Request
 from limpet.common.errors import PeerError
 from limpet.master.control import listener
-from limpet.master.control.connection import REQUEST_S_MAX, Connection, connection_of
+from limpet.master.control.client_connection import REQUEST_S_MAX, Connection, connection_of
 from limpet.master.control.decoding import decode_request
 from limpet.master.control.peer_credentials import (
     LOOKUP_S_MAX,

@@ -38,7 +38,7 @@ class EnrolmentAuthority:
         self._register = KeyRegister(snapshot, verifier)
         self._keys = self._register.keys
         self._tokens = self._register.tokens
-        self._knocking = EnrolmentRequests(self._register, verifier, chance)
+        self._requests = EnrolmentRequests(self._register, verifier, chance)
         self._chance = chance
 
     # --- the keyring ------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ class EnrolmentAuthority:
 
     def decide(self, now: Moment, key: MinionKey, address: str, request: EnrolRequest) -> Decision:
         """Answer one request of a key that CURVE proved."""
-        return self._knocking.decide(now, key, address, request)
+        return self._requests.decide(now, key, address, request)
 
     # --- the administrator ------------------------------------------------------------------------
 

@@ -4,19 +4,14 @@ The one owner of `KeyRow`s: whatever changes one goes through `put` or `drop`, a
 they give back. An id may be claimed by many keys and belongs to at most one: the accepted one.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
 from limpet.common.control.replies import KeyInfo
 from limpet.common.crypto.keys import fingerprint
 from limpet.common.identifiers import MinionId, MinionKey
+from limpet.master.enrolment.pending_keys import PendingKeys
 from limpet.master.store.operations import DeleteKey, KeyRow, PutKey
-
-PENDING_MAX: Final = 1000
-"""Keys that wait at once; one more is not noted down until there is room."""
-PENDING_PER_SOURCE_MAX: Final = 5
-"""Keys that wait at once from one address (IPv6: one /64). This host's own are not limited."""
 
 _STATE_ORDER: Final = {"accepted": 0, "pending": 1, "conflict": 2, "rejected": 3}
 
@@ -28,9 +23,7 @@ class KeyTable:
         self._rows: dict[MinionKey, KeyRow] = {}
         self._by_id: dict[MinionId, dict[MinionKey, None]] = {}
         self._owners: dict[MinionId, MinionKey] = {}
-        self._pending: OrderedDict[MinionKey, str] = OrderedDict()
-        """With the source of each; the one that has not asked for longest comes first."""
-        self._pending_of: dict[str, int] = {}
+        self._pending = PendingKeys()
         for row in sorted(rows, key=lambda row: row.since_s, reverse=True):
             self.put(row)
         waiting = sorted(self._pending, key=lambda key: self._rows[key].asked_s)
@@ -82,13 +75,12 @@ class KeyTable:
 
     def longest_silent(self) -> KeyRow | None:
         """Give the row of the waiting key that has not asked for longest, if any waits."""
-        key = next(iter(self._pending), None)
+        key = self._pending.longest_silent()
         return None if key is None else self._rows[key]
 
     def has_room_for(self, address: str) -> bool:
         """Say whether one more key of an address may wait without breaking its own limit."""
-        source = source_of(address)
-        return not source or self._pending_of.get(source, 0) < PENDING_PER_SOURCE_MAX
+        return self._pending.has_room_for(address)
 
     def is_contested(self, row: KeyRow) -> bool:
         """Say whether a waiting key is not the only one that would have its id."""
@@ -107,9 +99,7 @@ class KeyTable:
         if row.state == "accepted":
             self._owners[row.minion] = row.key
         elif row.state == "pending":
-            source = source_of(row.address)
-            self._pending[row.key] = source
-            self._pending_of[source] = self._pending_of.get(source, 0) + 1
+            self._pending.add(row.key, row.address)
         return PutKey(row)
 
     def drop(self, key: MinionKey) -> DeleteKey:
@@ -123,11 +113,7 @@ class KeyTable:
             del self._by_id[row.minion]
         if self._owners.get(row.minion) == key:
             del self._owners[row.minion]
-        source = self._pending.pop(key, None)
-        if source is not None:
-            self._pending_of[source] -= 1
-            if not self._pending_of[source]:
-                del self._pending_of[source]
+        self._pending.drop(key)
         return DeleteKey(key)
 
     def info(self, row: KeyRow) -> KeyInfo:
@@ -147,22 +133,3 @@ class KeyTable:
         found = [self.info(row) for row in rows]
         found.sort(key=lambda info: (_STATE_ORDER[info.state], info.minion, info.fingerprint))
         return tuple(found)
-
-
-def source_of(address: str) -> str:
-    """Give what counts as one source: an IPv4 address, the /64 of an IPv6 one, '' for this host.
-
-    Whoever is on the master's own host has better ways to harm it, and demonstrations start a
-    dozen minions there.
-    """
-    address = address.lower().partition("%")[0].removeprefix("::ffff:")
-    if address.startswith("127.") or address in ("::1", ""):
-        return ""
-    if ":" not in address:
-        return address
-    head, gap, tail = address.partition("::")
-    groups = head.split(":") if head else []
-    if gap:
-        rest = tail.split(":") if tail else []
-        groups += ["0"] * (8 - len(groups) - len(rest)) + rest
-    return ":".join(group.lstrip("0") or "0" for group in groups[:4]) + "::/64"

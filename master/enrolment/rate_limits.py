@@ -6,7 +6,7 @@ token have a total of their own: whether it is good only the master knows.
 """
 
 from collections import OrderedDict
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 from limpet.common.identifiers import MinionKey
@@ -95,19 +95,24 @@ class EnrolRates:
 
 def network_of(address: str) -> str:
     """Give what is limited as one: an IPv4 address, or the /64 of an IPv6 address."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
+    parsed = _parsed(address)
+    if parsed is None:
         return "unknown"
     if parsed.version == 4:
         return str(parsed)
-    mapped = parsed.ipv4_mapped
-    return str(mapped) if mapped is not None else str(ip_network((int(parsed) >> 64 << 64, 64)))
+    return str(ip_network((int(parsed) >> 64 << 64, 64)))
 
 
 def is_loopback(address: str) -> bool:
     """Say whether the peer is this host itself."""
+    parsed = _parsed(address)
+    return parsed is not None and parsed.is_loopback
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(address.partition("%")[0]).is_loopback
+        parsed = ip_address(address.partition("%")[0])
     except ValueError:
-        return False
+        return None
+    mapped = parsed.ipv4_mapped if parsed.version == 6 else None
+    return parsed if mapped is None else mapped

@@ -26,7 +26,7 @@ from limpet.common.messages.refusals import with_clock
 from limpet.master.core.effects import Report
 from limpet.master.enrolment.decisions import Decision, key_event
 from limpet.master.enrolment.key_register import KeyRegister
-from limpet.master.enrolment.key_table import PENDING_MAX
+from limpet.master.enrolment.pending_keys import PENDING_MAX
 from limpet.master.enrolment.tokens import Verifier
 from limpet.master.store.operations import KeyRow, Operation
 

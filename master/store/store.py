@@ -18,8 +18,8 @@ from limpet.common.clock import Clock, Moment
 from limpet.common.errors import HostError
 from limpet.common.identifiers import Commit
 from limpet.common.storage import sqlite
-from limpet.common.storage.before import keep_before
 from limpet.common.storage.files import make_directory
+from limpet.common.storage.migration_backup import back_up_before_migration
 from limpet.common.storage.reserve import Reserve
 from limpet.master.core.effects import Fetch, Query
 from limpet.master.store import reading
@@ -197,7 +197,7 @@ def _open_once(
         sqlite.speak(database, busy, "the database is checked")
         if path.stat().st_size <= CHECKED_BYTES_MAX:
             sqlite.check(database, path)
-        keep_before(database, path, migrations)
+        back_up_before_migration(database, path, migrations)
         sqlite.migrate(database, path, migrations, busy=busy)
         sqlite.checkpoint(database)  # a migration's log may be as long as the file
         # The writer tries again each second, and must not stand in a lock for long.

@@ -28,8 +28,8 @@ from limpet.master.pillar.limits import PillarLimits
 from limpet.master.pillar.requests import PillarRequests
 from limpet.master.sessions.minion import Minion
 from limpet.master.sessions.registry import Due, MinionRegistry
+from limpet.master.targeting.bounded_search import STEPS_MAX, Search, TooCostly
 from limpet.master.targeting.grains import LazyGrains
-from limpet.master.targeting.search import STEPS_MAX, Search, TooCostly
 
 NAMES_MAX: Final = 10
 """Minions that a notice names."""

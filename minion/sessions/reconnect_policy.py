@@ -7,7 +7,7 @@ from limpet.common.clock import Instant
 from limpet.minion.core.effects import Port
 from limpet.minion.core.notes import Notes
 from limpet.minion.sessions import backoff
-from limpet.minion.sessions.failures import HANDSHAKE_LOSSES, Failures
+from limpet.minion.sessions.failure_escalation import HANDSHAKE_LOSSES, Failures
 from limpet.minion.sessions.states import Loss
 
 PORT_CHANGE_AFTER: Final = 2

@@ -33,9 +33,9 @@ from limpet.master.core import effects as do
 from limpet.master.observability.counters import EventCounters
 from limpet.master.observability.metrics import families
 from limpet.master.store.operations import KeyRow
+from limpet.master.targeting.bounded_search import Search
 from limpet.master.targeting.grains import LazyGrains
 from limpet.master.targeting.index import FleetIndex
-from limpet.master.targeting.search import Search
 from limpet.minion.swarm.minions.grains import USUAL, grains_of
 from support.master.master_bench import WALL_S, Bench, MinionOnBench, key_of
 from support.master.store_model import StoreModel

@@ -136,7 +136,7 @@ HEADLINES: Final = {
     "sessions": "master.sessions.minion.Session",
     "connections that are somebody's": "master.sessions.registry.MinionRegistry._by_peer",
     "keys": "master.enrolment.key_table.KeyTable._rows",
-    "keys that wait": "master.enrolment.key_table.KeyTable._pending",
+    "keys that wait": "master.enrolment.pending_keys.PendingKeys._sources",
     "turns of SYNC": "master.sessions.admission.Admission._inside",
     "waiting for a turn of SYNC": "master.sessions.admission.Admission._queue",
     "deadlines": "master.core.timers.Timers._entries",

@@ -4,12 +4,8 @@ import pytest
 
 from limpet.common.clock import to_seconds
 from limpet.common.identifiers import MinionKey
-from limpet.master.enrolment.key_table import (
-    PENDING_MAX,
-    PENDING_PER_SOURCE_MAX,
-    KeyTable,
-    source_of,
-)
+from limpet.master.enrolment.key_table import KeyTable
+from limpet.master.enrolment.pending_keys import PENDING_MAX, PENDING_PER_SOURCE_MAX, source_of
 from limpet.master.store.operations import PutKey
 from support.master.enrolment import EnrolmentBench, key_of
 
@@ -125,10 +121,12 @@ def test_this_hosts_own_minions_have_no_such_limit() -> None:
         ("192.0.2.1", "192.0.2.1"),
         ("127.0.0.1", ""),
         ("::1", ""),
-        ("2001:db8::1", "2001:db8:0:0::/64"),
+        ("::ffff:127.0.0.1", ""),
+        ("", ""),
+        ("2001:db8::1", "2001:db8::/64"),
         ("2001:DB8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80:0:0:0::/64"),
-        ("::2", "0:0:0:0::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::2", "::/64"),
     ],
 )
 def test_what_one_source_is(address: str, source: str) -> None:

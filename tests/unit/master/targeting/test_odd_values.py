@@ -6,9 +6,9 @@ import pytest
 from limpet.common.control.requests import TargetKind
 from limpet.common.identifiers import MinionId
 from limpet.common.targeting.target import compile_target
+from limpet.master.targeting.bounded_search import Search
 from limpet.master.targeting.grains import LazyGrains
 from limpet.master.targeting.index import FleetIndex
-from limpet.master.targeting.search import Search
 
 VALUES = [
     *('"x"', '"X1"', '"\\u0078"', '"a\\"b"', '"a\\\\b"', '"\u212a"', '"\u017fet"', '"10.0.0.1"'),

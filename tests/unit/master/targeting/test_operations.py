@@ -8,8 +8,8 @@ import pytest
 
 from limpet.common.identifiers import MinionId
 from limpet.common.targeting.target import compile_target
+from limpet.master.targeting.bounded_search import Search
 from limpet.master.targeting.index import FleetIndex
-from limpet.master.targeting.search import Search
 
 FLEET = 4_000
 GROUPS = {"fronts": "G@role:web and N@south", "south": "G@site:s or G@site:t"}

@@ -11,9 +11,9 @@ from limpet.common.control.requests import TargetKind
 from limpet.common.errors import UsageError
 from limpet.common.identifiers import MinionId
 from limpet.common.targeting.target import Target, compile_target
+from limpet.master.targeting.bounded_search import Search
 from limpet.master.targeting.grains import LazyGrains
 from limpet.master.targeting.index import FleetIndex
-from limpet.master.targeting.search import Search
 
 Bodies = dict[MinionId, bytes]
 

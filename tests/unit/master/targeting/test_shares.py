@@ -8,7 +8,7 @@ from limpet.common.control.requests import ChangeKeys, ListMinions
 from limpet.common.identifiers import MinionId
 from limpet.common.messages.session import Grains
 from limpet.master.core import effects as do
-from limpet.master.targeting import search as searching
+from limpet.master.targeting import bounded_search as searching
 from support.master.master_bench import Bench, MinionOnBench, ready
 
 COSTLY = "*:*:x or E@(a|w)*(.*1)+(.*2)+(.*3)+x or G@os:Debian"

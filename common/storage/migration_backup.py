@@ -26,7 +26,9 @@ PAGES_A_STEP: Final = 1024
 _NAME: Final = re.compile(r"before-([0-9]{1,6})")
 
 
-def keep_before(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -> Path | None:
+def back_up_before_migration(
+    connection: sqlite3.Connection, path: Path, steps: Sequence[str]
+) -> Path | None:
     """Copy a database whose schema is older than `len(steps)`; gives the copy.
 
     None: it is new, or up to date. A copy that was made earlier of an older schema stays: a change

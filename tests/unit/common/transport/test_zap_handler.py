@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limpet.common.crypto.keys import is_weak
-from limpet.common.transport.zap import Refusal, ZapHandler, refusal
+from limpet.common.transport.zap_handler import Refusal, ZapHandler, refusal
 from support.pages import curve
 
 KEY = bytes(range(32))

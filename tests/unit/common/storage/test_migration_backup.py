@@ -8,8 +8,8 @@ import pytest
 
 from limpet.common.clock import SystemClock
 from limpet.common.errors import HostError
-from limpet.common.storage import before, sqlite
-from limpet.common.storage.before import keep_before
+from limpet.common.storage import migration_backup, sqlite
+from limpet.common.storage.migration_backup import back_up_before_migration
 from limpet.master.store.schema import MIGRATIONS
 from limpet.master.store.store import Store
 
@@ -42,9 +42,9 @@ def path(tmp_path: Path) -> Path:
 
 def test_a_new_file_and_one_that_is_up_to_date_are_not_copied(path: Path) -> None:
     connection = sqlite.connect(path)
-    assert keep_before(connection, path, STEPS[:1]) is None
+    assert back_up_before_migration(connection, path, STEPS[:1]) is None
     sqlite.migrate(connection, path, STEPS[:1])
-    assert keep_before(connection, path, STEPS[:1]) is None
+    assert back_up_before_migration(connection, path, STEPS[:1]) is None
     connection.close()
     assert not list(path.parent.glob("*.before-*"))
 
@@ -53,7 +53,7 @@ def test_a_new_file_and_one_that_is_up_to_date_are_not_copied(path: Path) -> Non
 def test_the_copy_holds_what_was_there_also_what_is_still_in_the_log(path: Path) -> None:
     connection = opened(path, 1)
     connection.execute("INSERT INTO thing VALUES ('in the log')")
-    copy = keep_before(connection, path, STEPS[:2])
+    copy = back_up_before_migration(connection, path, STEPS[:2])
     assert copy == path.with_name("master.db.before-2")
     sqlite.migrate(connection, path, STEPS[:2])
     connection.close()
@@ -71,27 +71,27 @@ def test_the_copy_holds_what_was_there_also_what_is_still_in_the_log(path: Path)
 
 def test_steps_that_were_cut_off_leave_the_first_copy_as_it_is(path: Path) -> None:
     connection = opened(path, 1)
-    copy = keep_before(connection, path, STEPS[:3])
+    copy = back_up_before_migration(connection, path, STEPS[:3])
     assert copy is not None
     sqlite.migrate(connection, path, STEPS[:2])  # the host went down after the first step
-    assert keep_before(connection, path, STEPS[:3]) == copy
+    assert back_up_before_migration(connection, path, STEPS[:3]) == copy
     assert schema_of(copy) == 1
     connection.close()
 
 
 def test_a_copy_of_an_earlier_try_is_made_anew(path: Path) -> None:
     connection = opened(path, 1)
-    copy = keep_before(connection, path, STEPS[:2])
+    copy = back_up_before_migration(connection, path, STEPS[:2])
     assert copy is not None
     connection.execute("INSERT INTO thing VALUES ('later')")
-    keep_before(connection, path, STEPS[:2])
+    back_up_before_migration(connection, path, STEPS[:2])
     connection.close()
     kept = sqlite3.connect(copy)
     assert kept.execute("SELECT count(*) FROM thing").fetchone() == (2,)
     kept.close()
     copy.write_bytes(b"half a copy")
     connection = opened(path, 1)
-    keep_before(connection, path, STEPS[:2])
+    back_up_before_migration(connection, path, STEPS[:2])
     connection.close()
     assert schema_of(copy) == 1
 
@@ -99,7 +99,7 @@ def test_a_copy_of_an_earlier_try_is_made_anew(path: Path) -> None:
 def test_only_the_last_copies_stay(path: Path) -> None:
     connection = opened(path, 1)
     for version in (2, 3, 4):
-        keep_before(connection, path, STEPS[:version])
+        back_up_before_migration(connection, path, STEPS[:version])
         sqlite.migrate(connection, path, STEPS[:version])
     connection.close()
     names = sorted(each.name for each in path.parent.glob("*.before-*"))
@@ -109,10 +109,10 @@ def test_only_the_last_copies_stay(path: Path) -> None:
 def test_without_room_for_a_copy_nothing_is_changed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(before, "SPARE_BYTES", 1 << 60)
+    monkeypatch.setattr(migration_backup, "SPARE_BYTES", 1 << 60)
     connection = opened(path, 1)
     with pytest.raises(HostError, match="no room to copy"):
-        keep_before(connection, path, STEPS[:2])
+        back_up_before_migration(connection, path, STEPS[:2])
     connection.close()
     assert schema_of(path) == 1
     assert os.listdir(path.parent).count("master.db.before-2") == 0
