@@ -3,3 +3,8 @@
 Ask ─▶ desk ─ Render ─▶ link ─▶ fork server ─ fork ─▶ one rendering, limited in time and memory
 ◀─ Offer ─ desk ◀─ on_rendered ◀─ link ◀─ Rendered
 """
+
+from typing import Final
+
+INTERFACE: Final = ("limits", "requests")
+"""What other rooms may use of this one."""
