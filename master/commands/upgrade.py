@@ -133,7 +133,7 @@ def command(
 
 
 def _package(client: Client, path: str | None, version: str | None) -> tuple[PackageInfo, str]:
-    """Hand the file over, or find the version on the shelf."""
+    """Hand the file over, or find the version in its store."""
     if path is not None:
         kept = client.keep_package(path)
         return kept.package, kept.master_protocol

@@ -1,4 +1,4 @@
-"""Keys and tokens: the desk decides, and sessions and jobs follow in the same turn.
+"""Keys and tokens: the authority decides, and sessions and jobs follow in the same turn.
 
 A key that is no longer accepted is shut out before anything else of it is heard; what was meant
 for it ends. Whatever is told of a key waits for the commit that makes it true.
@@ -20,7 +20,7 @@ from limpet.master.store.operations import Operation, PutKey
 
 
 class KeyChanges:
-    """Carries out what the enrolment desk decides."""
+    """Carries out what the enrolment authority decides."""
 
     def __init__(
         self,
@@ -108,5 +108,5 @@ class KeyChanges:
         return self._authority.token_infos(step.now)
 
     def on_deadline(self, step: Step) -> None:
-        """Let the desk forget what is over."""
+        """Let the authority forget what is over."""
         self._carry_out(step, self._authority.on_deadline(step.now), ())

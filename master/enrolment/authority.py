@@ -1,4 +1,4 @@
-"""The enrolment desk: whose key is trusted, by token, by an administrator, or not (yet).
+"""Whose key is trusted, by token, by an administrator, or not (yet).
 
 A machine: it is handed the time and decoded requests, changes its own memory at once, and says
 what to persist, answer, tell and count. Operations of one decision belong into one transaction,

@@ -1,4 +1,4 @@
-"""What the desk says: data for the core, which persists, answers, cuts sessions and publishes."""
+"""What is decided: data for the core, which persists, answers, cuts sessions and publishes."""
 
 from dataclasses import dataclass
 

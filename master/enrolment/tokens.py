@@ -1,4 +1,4 @@
-"""Join tokens: making, counting, ending. What they let in is the desk's decision.
+"""Join tokens: making, counting, ending. What they let in is decided in `requests.py`.
 
 The master keeps a verifier (an Ed25519 public key), never the secret. Expiry is judged on the
 highest wall time ever seen, so that no clock set back brings a token to life again; and on

@@ -93,7 +93,7 @@ class FileRequests:
         self._lanes: Lanes[_Asked, tuple[_Asked, Listed | None]] = Lanes(
             limits.flight_bytes_max, limits.flight_s, OF_ONE_AT_ONCE
         )
-        """Answers that are ready and have no result are on the shelf."""
+        """Answers that are ready and have no result are in the body cache."""
         self._open: dict[MinionKey, set[tuple[int, int]]] = {}
         """All that is not answered."""
         self._open_count = 0

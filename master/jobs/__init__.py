@@ -1,4 +1,4 @@
-"""The life of a job: one delivery for each minion, the book of all jobs, and who follows them."""
+"""The life of a job: one delivery for each minion, the table of all jobs, and who follows them."""
 
 from typing import Final
 

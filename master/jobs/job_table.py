@@ -1,4 +1,4 @@
-"""The book of all jobs that are not over: made, changed, ended, and let go of.
+"""The table of all jobs that are not over: made, changed, ended, and let go of.
 
 Every change of a delivery goes through `change`, which keeps the row, the counts, the lanes, the
 followers and the batch in step. A job is on disk before anyone is told its id; it leaves memory

@@ -21,7 +21,7 @@ from limpet.master.sessions.minion import Minion, Session
 
 
 class PresenceChanges:
-    """Listens to sessions on behalf of the book of jobs."""
+    """Listens to sessions on behalf of the job table."""
 
     def __init__(self, job_table: JobTable, reports: JobReports) -> None:
         self._job_table = job_table

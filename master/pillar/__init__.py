@@ -1,7 +1,7 @@
 """Minions' pillar: who asks for it, and the processes that render it.
 
-Ask ─▶ desk ─ Render ─▶ link ─▶ fork server ─ fork ─▶ one rendering, limited in time and memory
-◀─ Offer ─ desk ◀─ on_rendered ◀─ link ◀─ Rendered
+Ask ─▶ requests ─ Render ─▶ supervisor ─▶ fork server ─ fork ─▶ renderings, with limits
+◀─ Offer ─ requests ◀─ on_rendered ◀─ supervisor ◀─ Rendered
 """
 
 from typing import Final

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PillarLimits:
-    """What the desk takes on, and how long it waits."""
+    """What is taken on, and how long it waits."""
 
     at_once: int = 64
     """Renderings handed out, which are done two at a time; of one minion one."""

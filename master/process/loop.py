@@ -286,7 +286,7 @@ class Master:
     def _on_client(self, event: Asked | ClientGone, now: Moment) -> None:
         client = event.client
         if isinstance(event, Asked) and isinstance(event.request, PackageRequest):
-            self._packages.ask(client, event.request)  # files on a shelf: nothing to decide
+            self._packages.ask(client, event.request)  # files of the store: nothing to decide
             return
         if isinstance(event, Asked):
             effects = self._core.on_request(now, client, event.uid, event.user, event.request)

@@ -33,7 +33,7 @@ PATIENCE: Final = 4
 
 
 class Listener(Protocol):
-    """Who acts on what becomes of sessions: the book of jobs."""
+    """Who acts on what becomes of sessions: the job table."""
 
     def on_greeted(self, step: Step, minion: Minion, session: Session) -> None:
         """Act on a session that begins; its journal id is known."""

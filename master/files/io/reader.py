@@ -47,7 +47,7 @@ EARLIER_MAX: Final = 4
 
 
 class SourceReader:
-    """Does the work of the file server's desk."""
+    """Does what the file server's decisions ask for."""
 
     def __init__(self, roots: Roots, *, at_once: int, file_bytes_max: int, packages: Path) -> None:
         """Take the roots by environment. Nothing is read before the first work comes.

@@ -19,7 +19,7 @@ _NAME: Final = re.compile(r"[0-9a-f]{64}\.deb")
 
 
 class PackageFiles:
-    """The shelf, for the file server."""
+    """The package store, for the file server."""
 
     def __init__(self, directory: Path, digests: Digests) -> None:
         roots = DirectoryRoots({PACKAGES_ENVIRONMENT: [str(directory)]})

@@ -1,4 +1,4 @@
-"""The shelf of packages on the master's disk: `STATE/packages/SHA256.deb`, few and bounded.
+"""The store of packages on the master's disk: `STATE/packages/SHA256.deb`, few and bounded.
 
     offered ─▶ pieces, in order, into .SHA256.part ─▶ whole ─▶ digest and control data ─▶ kept
 

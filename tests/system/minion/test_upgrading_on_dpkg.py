@@ -172,10 +172,10 @@ def test_the_rebuilt_package_is_what_was_installed(host: ScratchHost, tmp_path: 
     settings = host.root / SETTINGS.lstrip("/")
     settings.write_text("id: web1\n")
     kept = tmp_path / "kept.deb"
-    keeper = PackageRebuilder(host.installation, database=host.database, root=host.root)
+    rebuilder = PackageRebuilder(host.installation, database=host.database, root=host.root)
     listed = host.database / "info/limpet-minion.list"
     listed.write_text(f"{listed.read_text()}/usr/share/doc/limpet-minion/left-out\n")
-    assert keeper.keep(kept) == "1.0"
+    assert rebuilder.keep(kept) == "1.0"
 
     def told(option: str, path: Path) -> str:
         words = ["dpkg-deb", option, str(path)]
@@ -222,9 +222,9 @@ def test_the_packages_own_script_keeps_what_is_there_before_it_is_replaced(
 
 def test_what_was_given_up_is_not_kept_in_place_of_what_runs(host: ScratchHost) -> None:
     files = UpgradeFiles(host.state)
-    keeper = PackageRebuilder(host.installation, database=host.database, root=host.root)
+    rebuilder = PackageRebuilder(host.installation, database=host.database, root=host.root)
     files.prepare()
-    keeper.keep(files.previous)
+    rebuilder.keep(files.previous)
     assert host.packages.install(host.build("2.0"), 60.0) == ""
     host.installation.switch("1.0-build")  # as the guard goes back
     assert keep_package(files, host.installation, host.packages) == "1.0"

@@ -9,34 +9,34 @@ def at(seconds: float) -> Moment:
 
 
 def test_what_was_asked_for_longest_ago_is_due_first() -> None:
-    shelf = BodyCache(bytes_max=100, keep_s=60.0)
-    assert shelf.next_deadline == FOREVER
-    shelf.put(at(0), "a", "1", b"aa")
-    shelf.put(at(10), "b", "1", b"bb")
-    assert shelf.next_deadline == 60.0
-    assert shelf.get(at(20), "a", "1") == b"aa"
-    assert shelf.next_deadline == 70.0, "b is the first now"
-    shelf.put(at(30), "b", "1", b"bbb")
-    assert shelf.next_deadline == 80.0
+    cache = BodyCache(bytes_max=100, keep_s=60.0)
+    assert cache.next_deadline == FOREVER
+    cache.put(at(0), "a", "1", b"aa")
+    cache.put(at(10), "b", "1", b"bb")
+    assert cache.next_deadline == 60.0
+    assert cache.get(at(20), "a", "1") == b"aa"
+    assert cache.next_deadline == 70.0, "b is the first now"
+    cache.put(at(30), "b", "1", b"bbb")
+    assert cache.next_deadline == 80.0
 
 
 def test_what_is_due_goes_and_nothing_else() -> None:
-    shelf = BodyCache(bytes_max=100, keep_s=60.0)
+    cache = BodyCache(bytes_max=100, keep_s=60.0)
     for second in range(5):
-        shelf.put(at(second), "name", str(second), b"x")
-    shelf.forget(at(62))
-    assert shelf.held_bytes == 2
-    assert shelf.next_deadline == 63.0
-    assert shelf.get(at(62), "name", "2") is None
-    shelf.forget(at(100))
-    assert (shelf.held_bytes, shelf.next_deadline) == (0, FOREVER)
+        cache.put(at(second), "name", str(second), b"x")
+    cache.forget(at(62))
+    assert cache.held_bytes == 2
+    assert cache.next_deadline == 63.0
+    assert cache.get(at(62), "name", "2") is None
+    cache.forget(at(100))
+    assert (cache.held_bytes, cache.next_deadline) == (0, FOREVER)
 
 
 def test_more_than_the_bound_pushes_the_oldest_out_and_one_alone_may_be_larger() -> None:
-    shelf = BodyCache(bytes_max=10, keep_s=60.0)
-    shelf.put(at(0), "a", "1", b"x" * 6)
-    shelf.put(at(1), "b", "1", b"x" * 6)
-    assert shelf.get(at(1), "a", "1") is None
-    shelf.put(at(2), "c", "1", b"x" * 20)
-    assert shelf.get(at(2), "b", "1") is None
-    assert shelf.held_bytes == 20
+    cache = BodyCache(bytes_max=10, keep_s=60.0)
+    cache.put(at(0), "a", "1", b"x" * 6)
+    cache.put(at(1), "b", "1", b"x" * 6)
+    assert cache.get(at(1), "a", "1") is None
+    cache.put(at(2), "c", "1", b"x" * 20)
+    assert cache.get(at(2), "b", "1") is None
+    assert cache.held_bytes == 20

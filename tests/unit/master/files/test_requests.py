@@ -1,4 +1,4 @@
-"""The file server's desk: turns, bounds, one reading for many, answers in the right session."""
+"""What the file server decides: turns, bounds, one reading for many, answers in their session."""
 
 import hashlib
 
@@ -440,15 +440,15 @@ def test_turns_are_taken_minion_by_minion_and_so_many_at_once() -> None:
 
 
 def test_the_shelf_keeps_no_more_than_it_may() -> None:
-    shelf = BodyCache(bytes_max=10, keep_s=5.0)
+    cache = BodyCache(bytes_max=10, keep_s=5.0)
     now = Moment(Instant(1.0), 0.0)
-    shelf.put(now, "a", "1", b"12345")
-    shelf.put(now, "b", "2", b"12345")
-    assert shelf.get(now, "a", "1") == b"12345"
-    shelf.put(now, "c", "3", b"1")
-    assert shelf.get(now, "b", "2") is None, "it was asked for longest ago"
-    assert shelf.held_bytes == 6
+    cache.put(now, "a", "1", b"12345")
+    cache.put(now, "b", "2", b"12345")
+    assert cache.get(now, "a", "1") == b"12345"
+    cache.put(now, "c", "3", b"1")
+    assert cache.get(now, "b", "2") is None, "it was asked for longest ago"
+    assert cache.held_bytes == 6
     later = Moment(Instant(7.0), 0.0)
-    assert shelf.next_deadline == 6.0
-    shelf.forget(later)
-    assert (shelf.held_bytes, shelf.get(later, "a", "1")) == (0, None)
+    assert cache.next_deadline == 6.0
+    cache.forget(later)
+    assert (cache.held_bytes, cache.get(later, "a", "1")) == (0, None)

@@ -299,10 +299,10 @@ class Questions(RuleBasedStateMachine):
                 break
             self.bench.render({"of": self.bench.renders[0].minion})
         assert self.bench.renders == []
-        desk = self.bench.core._pillar
-        assert desk.figures["pillar_waiting"] == 0
-        assert desk._open_count == 0
-        assert desk._running_bytes == 0
+        requests = self.bench.core._pillar
+        assert requests.figures["pillar_waiting"] == 0
+        assert requests._open_count == 0
+        assert requests._running_bytes == 0
 
 
 TestQuestions = Questions.TestCase

@@ -1,4 +1,4 @@
-"""What the roster counts as it goes is what a count of all would give."""
+"""What the registry counts as it goes is what a count of all would give."""
 
 from collections import Counter
 

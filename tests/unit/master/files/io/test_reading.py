@@ -32,7 +32,7 @@ from limpet.master.files.reads import (
 )
 from limpet.states.fileroots.directories import DirectoryRoots
 
-SHELF = Path("/nonexistent")
+PACKAGES = Path("/nonexistent")
 MIB = 1024 * 1024
 
 
@@ -372,7 +372,7 @@ def test_a_tree_that_is_too_large_is_refused(place: Place, monkeypatch: pytest.M
 @pytest.fixture
 def reader(place: Place) -> Iterator[SourceReader]:
     roots = {"base": [str(place.upper)], "dev": [str(place.lower)]}
-    made = SourceReader(roots, at_once=2, file_bytes_max=MIB, packages=SHELF)
+    made = SourceReader(roots, at_once=2, file_bytes_max=MIB, packages=PACKAGES)
     yield made
     made.close()
 
@@ -463,7 +463,7 @@ def test_where_no_thread_can_be_started_the_question_is_answered_so(
         raise RuntimeError("can't start new thread")
 
     roots = {"base": [str(place.upper)]}
-    made = SourceReader(roots, at_once=2, file_bytes_max=1000, packages=SHELF)
+    made = SourceReader(roots, at_once=2, file_bytes_max=1000, packages=PACKAGES)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_more)
         made.read(1, NameEnvironments())
@@ -477,7 +477,7 @@ def test_the_end_waits_for_nobody_who_hashes(place: Place) -> None:
     with (place.upper / "big").open("wb") as file:
         file.truncate(50_000 * MIB)
     roots = {"base": [str(place.upper)]}
-    made = SourceReader(roots, at_once=2, file_bytes_max=1 << 40, packages=SHELF)
+    made = SourceReader(roots, at_once=2, file_bytes_max=1 << 40, packages=PACKAGES)
     made.read(1, LookUp("base", "big", "", 0))
     time.sleep(0.1)
     began = time.monotonic()

@@ -17,25 +17,25 @@ def files(directory: Path) -> KeyFiles:
     return KeyFiles(directory, make=make_keypair, public_of=public_key_of)
 
 
-def collected(keeper: KeyWriter, number: int) -> list[KeysWritten]:
+def collected(writer: KeyWriter, number: int) -> list[KeysWritten]:
     """Wait for answers."""
     done: list[KeysWritten] = []
     while len(done) < number:
-        assert select.select([keeper], [], [], 10.0)[0], "no answer"
-        done += keeper.collect()
+        assert select.select([writer], [], [], 10.0)[0], "no answer"
+        done += writer.collect()
     return done
 
 
 def test_work_is_done_in_order_and_each_piece_answered(tmp_path: Path) -> None:
     loaded = files(tmp_path).load(1000.0)
     assert loaded.announced is not None
-    keeper = KeyWriter(files(tmp_path), lambda: 2000.0, lambda: None)
+    writer = KeyWriter(files(tmp_path), lambda: 2000.0, lambda: None)
     try:
         for work in (KeyWork("raise", 5000), KeyWork("fresh"), KeyWork("switch")):
-            keeper.write(work)
-        raised, fresh, switched = collected(keeper, 3)
+            writer.write(work)
+        raised, fresh, switched = collected(writer, 3)
     finally:
-        keeper.close()
+        writer.close()
     assert raised.announced is not None
     assert fresh.announced is not None
     assert raised.announced.serial == 5001
@@ -52,24 +52,24 @@ def test_a_master_that_could_not_start_anew_keeps_its_key(tmp_path: Path) -> Non
     def check() -> None:
         raise SourceError("`port` is no number", "/etc/limpet/master.yaml", 3)
 
-    keeper = KeyWriter(files(tmp_path), lambda: 2000.0, check)
+    writer = KeyWriter(files(tmp_path), lambda: 2000.0, check)
     try:
-        keeper.write(KeyWork("switch"))
-        (refused,) = collected(keeper, 1)
+        writer.write(KeyWork("switch"))
+        (refused,) = collected(writer, 1)
     finally:
-        keeper.close()
+        writer.close()
     assert "master.yaml:3" in refused.problem
     assert files(tmp_path).load(3000.0) == before
 
 
 def test_a_disk_that_refuses_is_a_problem_and_not_the_end(tmp_path: Path) -> None:
-    keeper = KeyWriter(files(tmp_path), lambda: 2000.0, lambda: None)  # nothing was ever made
+    writer = KeyWriter(files(tmp_path), lambda: 2000.0, lambda: None)  # nothing was ever made
     try:
         for what in ("switch", "fresh", "raise"):
-            keeper.write(KeyWork(what))
-        assert all(each.problem for each in collected(keeper, 3))
+            writer.write(KeyWork(what))
+        assert all(each.problem for each in collected(writer, 3))
     finally:
-        keeper.close()
+        writer.close()
 
 
 def test_a_mistake_in_one_piece_is_its_answer_and_not_the_end_of_the_thread(tmp_path: Path) -> None:
@@ -80,12 +80,12 @@ def test_a_mistake_in_one_piece_is_its_answer_and_not_the_end_of_the_thread(tmp_
         if mistakes:
             raise mistakes.pop()
 
-    keeper = KeyWriter(files(tmp_path), lambda: 2000.0, check)
+    writer = KeyWriter(files(tmp_path), lambda: 2000.0, check)
     try:
-        keeper.write(KeyWork("switch"))
-        keeper.write(KeyWork("switch"))
-        failed, done = collected(keeper, 2)
+        writer.write(KeyWork("switch"))
+        writer.write(KeyWork("switch"))
+        failed, done = collected(writer, 2)
     finally:
-        keeper.close()
+        writer.close()
     assert "IndexError" in failed.problem
     assert done == KeysWritten(KeyWork("switch"), None)

@@ -18,7 +18,7 @@ CONFIGURATION = {"nodegroups": {"web": ["web*"]}, "custom": {"names": ["a"], "de
 ALL = "base: {'*': [a]}\n"
 
 
-class Desk:
+class Workbench:
     """A tree of pillar, and renderings of it in this process."""
 
     def __init__(self, folder: Path, **configuration: Any) -> None:  # noqa: ANN401
@@ -58,8 +58,8 @@ def data(rendered: Rendered) -> Any:  # noqa: ANN401
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def bench(tmp_path: Path) -> Workbench:
+    return Workbench(tmp_path)
 
 
 @pytest.mark.covers("B-47")
@@ -99,50 +99,50 @@ def desk(tmp_path: Path) -> Desk:
     ids=range(16),
 )
 def test_what_a_template_changes_is_as_it_was_for_the_next_minion(
-    desk: Desk, files: dict[str, str]
+    bench: Workbench, files: dict[str, str]
 ) -> None:
-    desk.write(files)
-    shared = desk.renderings()
+    bench.write(files)
+    shared = bench.renderings()
     for number in range(4):
         body = shared.render(given(f"web{number}")).body
-        alone = desk.renderings().render(given(f"web{number}"))
+        alone = bench.renderings().render(given(f"web{number}"))
         assert body == alone.body
         data(alone)
-    assert desk.foreign == []
+    assert bench.foreign == []
 
 
 def test_what_a_template_finds_beside_it_goes_by_its_own_environment(tmp_path: Path) -> None:
     inner = tmp_path / "pillar" / "prod"
     roots = {"base": [str(tmp_path / "pillar")], "prod": [str(inner)]}
-    desk = Desk(tmp_path, pillar_roots=roots)
-    for folder, text in ((desk.roots / "web", "base"), (inner / "web", "prod")):
+    bench = Workbench(tmp_path, pillar_roots=roots)
+    for folder, text in ((bench.roots / "web", "base"), (inner / "web", "prod")):
         folder.mkdir(parents=True)
         (folder / "map.jinja").write_text(f"{{% set x = '{text}' %}}")
     (inner / "web" / "init.sls").write_text("{% from './map.jinja' import x %}x: {{ x }}\n")
     (inner / "top.sls").write_text("prod: {'*': [web]}\n")
-    desk.write({"top.sls": "base: {'*': [prod.web]}\n"})
-    shared = desk.renderings()
+    bench.write({"top.sls": "base: {'*': [prod.web]}\n"})
+    shared = bench.renderings()
     for environment in ("prod", "base", "prod"):
         assert data(shared.render(given("web1", pillarenv=environment))) == {"x": "prod"}
 
 
-def test_chance_is_not_the_same_for_two_minions(desk: Desk) -> None:
+def test_chance_is_not_the_same_for_two_minions(bench: Workbench) -> None:
     filters = ("random_hash", "random_str", "rand_str")
     lines = [f"{name}: {{{{ 32 | {name} }}}}\n" for name in filters]
     lines.append("sample: {{ range(1000) | list | random_sample(9) }}\n")
     lines.append("mac: {{ 'AC:DE:48' | gen_mac }}\n")
-    desk.write({"a.sls": "".join(lines)})
-    shared = desk.renderings()
+    bench.write({"a.sls": "".join(lines)})
+    shared = bench.renderings()
     one, two = (data(shared.render(given(name))) for name in ("web1", "web2"))
     assert {key for key in one if one[key] == two[key]} == set()
 
 
-def test_a_pillar_is_made_of_what_the_files_are_after_it_was_asked_for(desk: Desk) -> None:
-    desk.write({"a.sls": "v: 1\n"})
-    shared = desk.renderings()
+def test_a_pillar_is_made_of_what_the_files_are_after_it_was_asked_for(bench: Workbench) -> None:
+    bench.write({"a.sls": "v: 1\n"})
+    shared = bench.renderings()
     early = given("web2")
     assert data(shared.render(given("web1"))) == {"v": 1}
-    desk.write({"a.sls": "v: 2\n", "b.sls": "w: 1\n", "top.sls": "base: {'*': [a, b]}\n"})
+    bench.write({"a.sls": "v: 2\n", "b.sls": "w: 1\n", "top.sls": "base: {'*': [a, b]}\n"})
     assert data(shared.render(early)) == {"v": 1}, "asked before the files were looked at"
     assert data(shared.render(given("web3"))) == {"v": 2, "w": 1}
 
@@ -160,20 +160,20 @@ def test_a_pillar_is_made_of_what_the_files_are_after_it_was_asked_for(desk: Des
     ids=["py", "command", "attribute", "renderer", "filter", "nested"],
 )
 def test_code_that_can_do_anything_runs_only_where_nobody_elses_pillar_was_rendered(
-    desk: Desk, text: str
+    bench: Workbench, text: str
 ) -> None:
-    mark = desk.folder / "mark"
+    mark = bench.folder / "mark"
     top = "base: {web1: [ok], 'web[2-9]': [a]}\n"
-    desk.write({"top.sls": top, "ok.sls": "v: 1\n", "a.sls": text.replace("MARK", str(mark))})
-    shared = desk.renderings()
+    bench.write({"top.sls": top, "ok.sls": "v: 1\n", "a.sls": text.replace("MARK", str(mark))})
+    shared = bench.renderings()
     assert data(shared.render(given("web1"))) == {"v": 1}
     with pytest.raises(Elsewhere):
         shared.render(given("web2"))
     assert not mark.exists()
-    assert desk.foreign == []
-    before = len(list(desk.folder.iterdir()))
-    desk.renderings().render(given("web2"))
-    assert desk.foreign == [before], "told once, before the code ran"
+    assert bench.foreign == []
+    before = len(list(bench.folder.iterdir()))
+    bench.renderings().render(given("web2"))
+    assert bench.foreign == [before], "told once, before the code ran"
     assert mark.exists() == ("MARK" in text)
 
 
@@ -183,13 +183,13 @@ def test_a_source_that_runs_something_has_a_process_of_its_own_and_one_that_read
     tree = tmp_path / "tree"
     (tree / "hosts/web2").mkdir(parents=True)
     (tree / "hosts/web2/key").write_text("of web2\n")
-    desk = Desk(tmp_path, ext_pillar=[{"file_tree": {"root_dir": str(tree)}}])
-    desk.write({"a.sls": "v: 1\n"})
-    shared = desk.renderings()
+    bench = Workbench(tmp_path, ext_pillar=[{"file_tree": {"root_dir": str(tree)}}])
+    bench.write({"a.sls": "v: 1\n"})
+    shared = bench.renderings()
     assert data(shared.render(given("web1"))) == {"v": 1}
     assert data(shared.render(given("web2"))) == {"v": 1, "key": "of web2"}
     (tmp_path / "second").mkdir()
-    running = Desk(tmp_path / "second", ext_pillar=[{"cmd_json": "echo '{\"w\": 1}'"}])
+    running = Workbench(tmp_path / "second", ext_pillar=[{"cmd_json": "echo '{\"w\": 1}'"}])
     running.write({"a.sls": "v: 1\n"})
     shared = running.renderings()
     assert data(shared.render(given("web1"))) == {"v": 1, "w": 1}
@@ -210,11 +210,11 @@ def test_a_source_that_runs_something_has_a_process_of_its_own_and_one_that_read
         "salt | attr('_functions')",
     ],
 )
-def test_a_template_does_not_get_out_of_its_sandbox(desk: Desk, expression: str) -> None:
-    desk.write({"a.sls": "v: {{ (" + expression + ") | string | length }}\n"})
-    rendered = desk.renderings().render(given("web1"))
+def test_a_template_does_not_get_out_of_its_sandbox(bench: Workbench, expression: str) -> None:
+    bench.write({"a.sls": "v: {{ (" + expression + ") | string | length }}\n"})
+    rendered = bench.renderings().render(given("web1"))
     assert rendered.has_errors
-    assert desk.foreign == []
+    assert bench.foreign == []
 
 
 def test_the_functions_that_leave_nothing_behind_are_there() -> None:
@@ -222,10 +222,10 @@ def test_the_functions_that_leave_nothing_behind_are_there() -> None:
 
 
 def test_a_process_that_grows_old_just_before_it_is_given_something_renders_it(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.write({"a.sls": "v: {{ grains.id }}\n"})
-    renderer = renderer_process.RenderingProcess(desk.setup, 10.0)
+    bench.write({"a.sls": "v: {{ grains.id }}\n"})
+    renderer = renderer_process.RenderingProcess(bench.setup, 10.0)
     try:
         monkeypatch.setattr(renderer_process, "LIFE_S", 0.0)
         renderer.give(given("web1"))
