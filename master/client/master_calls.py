@@ -17,7 +17,6 @@ from limpet.common.control.replies import Event, MasterStatus, Rotation
 from limpet.common.control.requests import AskStatus, RotateMaster, WatchEvents
 from limpet.common.errors import UsageError
 from limpet.master.client.errors import ConnectionLost, raise_refusal, unexpected
-from limpet.master.client.package_upload import PackageUpload
 from limpet.master.client.requester import ANSWER_S, Requester
 
 
@@ -79,6 +78,9 @@ class MasterCalls(Requester):
         One that the master has already is not sent again. Raises `UsageError` for a file that
         can't be read, `LimpetError` for one that is no such package.
         """
+        # Only here: the start of every command would pay for it.
+        from limpet.master.client.package_upload import PackageUpload
+
         with PackageUpload(path) as upload:
             answer = self._ask(upload.offer(), PackageAnswer)
             while not isinstance(answer, PackageKept):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import Self
 
@@ -13,6 +14,7 @@ from limpet.common.control.packages import (
     SendPackage,
 )
 from limpet.common.errors import UsageError
+from limpet.common.packages.deb import PACKAGE_BYTES_MAX
 from limpet.master.client.errors import unexpected
 
 
@@ -21,11 +23,6 @@ class PackageUpload:
 
     def __init__(self, path: str) -> None:
         """Open and read the file. Raises `UsageError` naming it."""
-        # Only here: every command's start would pay for them.
-        import hashlib
-
-        from limpet.common.packages.deb import PACKAGE_BYTES_MAX
-
         try:
             self._file = open(path, "rb")  # noqa: SIM115 - closed by `__exit__`
         except OSError as error:
