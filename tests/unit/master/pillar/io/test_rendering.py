@@ -127,8 +127,8 @@ def test_what_a_template_finds_beside_it_goes_by_its_own_environment(tmp_path: P
 
 
 def test_chance_is_not_the_same_for_two_minions(bench: Workbench) -> None:
-    filters = ("random_hash", "random_str", "rand_str")
-    lines = [f"{name}: {{{{ 32 | {name} }}}}\n" for name in filters]
+    filters = {"random_hash": 10**15, "random_str": 32, "rand_str": 10**15}
+    lines = [f"{name}: {{{{ {size} | {name} }}}}\n" for name, size in filters.items()]
     lines.append("sample: {{ range(1000) | list | random_sample(9) }}\n")
     lines.append("mac: {{ 'AC:DE:48' | gen_mac }}\n")
     bench.write({"a.sls": "".join(lines)})
